@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,15 +16,14 @@ import (
 	"github.com/openimstack/openim-operator/controllers/accept"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/outcome"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // check refuses references that resolve but must not be used: a store that another stack holds, a login key other than the one that clients
-// pinned, an invalid certificate, and settings that the gateway refuses. Meanwhile the children of the last good spec stay.
+// pinned, an invalid certificate, and settings that the gateway refuses. Meanwhile the components that they concern stay as they are.
 func (r *Reconciler) check(ctx context.Context, s *scope) error {
-	if !s.referencesRead {
-		return nil
-	}
-	s.problems = r.checkLoginKey(s)
+	s.problems = s.lostSecrets()
 	problem, warning := dependencies.Certificate(s.stack, s.facts, time.Now())
 	if problem != nil {
 		s.problems = append(s.problems, *problem)
@@ -31,33 +31,48 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	if warning != nil {
 		s.warnings = append(s.warnings, *warning)
 	}
-	if err := r.checkSharedStores(ctx, s); err != nil {
-		s.referencesRead = false // a store is used only when it is known to be free
-		return err
-	}
-	refusals, err := r.acceptance.refusals(s.stack)
-	if err != nil {
-		return err
-	}
+	refusals, failure := r.acceptance.refusals(s.stack)
 	s.refusals = refusals
-	if s.resolved() && !s.suspended() {
-		r.claims.record(s.stack, false)
+	return r.claims.exclusively(func() error {
+		if err := r.checkSharedStores(ctx, s); err != nil {
+			s.referencesRead, s.unread = false, errors.Join(s.unread, err) // a store is used only when it is known to be free
+			s.facts.Locations = dependencies.Unresolved(s.facts.Locations)
+			return err
+		}
+		if failure != nil {
+			return outcome.NewTerminal(v1alpha1.ReasonInvalidSpec, failure.Error()) // pure: another attempt fails too
+		}
+		return r.claimStores(ctx, s)
+	})
+}
+
+// claimStores records the claims to the stores that components are about to use. A component that is held uses none of its new ones.
+func (r *Reconciler) claimStores(ctx context.Context, s *scope) error {
+	if s.suspended() {
+		return nil
 	}
+	if !s.resolved() {
+		if installed, err := r.installed(ctx, s); err != nil || !installed {
+			return err
+		}
+	}
+	r.claims.use(s.stack, func(c openim.Claim) bool {
+		return slices.ContainsFunc(dependencies.Readers(s.stack, c), func(component string) bool { return !s.held(component) })
+	})
 	return nil
 }
 
-// checkLoginKey replaces the problem that the login key's Secret is missing by the problem that the key is lost.
-func (r *Reconciler) checkLoginKey(s *scope) []dependencies.Problem {
-	problem := dependencies.LoginKey(s.stack, s.facts, s.problems)
-	if problem == nil {
-		return s.problems
+// lostSecrets puts the problems of lost Secrets first. They replace the problems that these Secrets do not exist.
+func (s *scope) lostSecrets() []dependencies.Problem {
+	lost := slices.Clone(s.lost)
+	if problem := dependencies.LoginKey(s.stack, s.facts, s.problems, s.loginKeysGivenUp); problem != nil &&
+		!slices.ContainsFunc(lost, func(p dependencies.Problem) bool { return p.Secret == problem.Secret }) {
+		lost = append(lost, *problem)
 	}
-	name := v1alpha1.ChildName(s.stack.Name, v1alpha1.SuffixLogin)
-	if own := s.stack.Spec.Wrapper.Auth.Users.ServerKeys; own != nil {
-		name = own.SecretRef.Name
-	}
-	rest := slices.DeleteFunc(slices.Clone(s.problems), func(p dependencies.Problem) bool { return p.Secret == name })
-	return append([]dependencies.Problem{*problem}, rest...)
+	rest := slices.DeleteFunc(slices.Clone(s.problems), func(p dependencies.Problem) bool {
+		return p.Secret != "" && slices.ContainsFunc(lost, func(l dependencies.Problem) bool { return l.Secret == p.Secret })
+	})
+	return append(lost, rest...)
 }
 
 // checkSharedStores compares the stack's claims to stores with those of all other stacks.
@@ -68,6 +83,7 @@ func (r *Reconciler) checkSharedStores(ctx context.Context, s *scope) error {
 	}
 	sharing := r.claims.compare(s.stack, s.facts.Claims, all.Items)
 	s.problems = append(s.problems, sharing.Problems...)
+	s.facts.Locations = dependencies.Refuse(s.stack, s.facts.Locations, sharing.Refused)
 	s.warnings = append(s.warnings, sharing.Warnings...)
 	return nil
 }
@@ -100,6 +116,7 @@ func (a *acceptance) refusals(stack *v1alpha1.OpenIMStack) ([]dependencies.Probl
 	for _, refusal := range accept.Hot(text) {
 		refusals = append(refusals, dependencies.Problem{
 			Reason: v1alpha1.ReasonSettingRefused, Field: refusal.Field, Message: refusal.Why, Stalled: true,
+			Components: []string{v1alpha1.ComponentGateway},
 		})
 	}
 	a.byStack[key] = accepted{sum, refusals}

@@ -168,19 +168,19 @@ var _ = Describe("The key by which clients recognise the gateway", func() {
 	restored := func(from *corev1.Secret) *corev1.Secret {
 		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: from.Name, Namespace: from.Namespace}, Data: from.Data}
 	}
-	giveUp := func(fingerprint string) {
+	request := func(at string) {
 		GinkgoHelper()
 		patch := client.RawPatch(types.MergePatchType,
-			[]byte(`{"metadata":{"annotations":{"`+v1alpha1.AnnotationGiveUpLoginKey+`":"`+fingerprint+`"}}}`))
+			[]byte(`{"metadata":{"annotations":{"`+v1alpha1.AnnotationRegenerateLogin+`":"`+at+`"}}}`))
 		Expect(k8s.Patch(w.ctx, &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat"}}, patch)).To(Succeed())
 	}
 
 	It("is never generated again without a request: the condition reports its loss until the key is restored", func() {
 		secret, fingerprint := login(), known()
 		Expect(k8s.Delete(w.ctx, secret)).To(Succeed())
-		Expect(w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonLoginKeyLost)).To(And(ContainSubstring(fingerprint),
-			ContainSubstring("restore the Secret")))
-		Expect(w.condition("chat", v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonLoginKeyLost))
+		Expect(w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonGeneratedSecretLost)).To(And(ContainSubstring(fingerprint),
+			ContainSubstring("restore it from a backup")))
+		Expect(w.condition("chat", v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonGeneratedSecretLost))
 		Consistently(func() bool { return apierrors.IsNotFound(w.get("chat-login", &corev1.Secret{})) }, "2s").Should(BeTrue())
 		Expect(known()).To(Equal(fingerprint))
 		Expect(w.deployments("chat")).To(HaveLen(14))
@@ -191,23 +191,23 @@ var _ = Describe("The key by which clients recognise the gateway", func() {
 		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
 	})
 
-	It("is generated again once when the user gives it up", func() {
+	It("is generated again once when the user accepts another", func() {
 		fingerprint := known()
 		Expect(k8s.Delete(w.ctx, login())).To(Succeed())
-		w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonLoginKeyLost)
-		giveUp(fingerprint)
+		w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonGeneratedSecretLost)
+		request(time.Now().UTC().Format(time.RFC3339))
 		w.says("chat", refs, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 		w.eventuallyReady("chat")
 		second := known()
 		Expect(second).NotTo(Equal(fingerprint))
 		Expect(k8s.Delete(w.ctx, login())).To(Succeed())
-		w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonLoginKeyLost) // the annotation is used up
+		w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonGeneratedSecretLost) // the annotation is used up
 	})
 
 	It("is not replaced by another key until the spec names that key", func() {
 		secret := login()
 		Expect(k8s.Delete(w.ctx, secret)).To(Succeed())
-		w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonLoginKeyLost)
+		w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonGeneratedSecretLost)
 		other := restored(secret)
 		other.Data = map[string][]byte{"key": []byte("AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI")}
 		w.create(other)

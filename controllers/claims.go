@@ -19,6 +19,8 @@ import (
 // claimRegistry records which parts of stores each stack claims and holds, and requeues the other stacks that a change concerns. After a
 // restart of the operator it starts from status.stores of the stacks.
 type claimRegistry struct {
+	// using is held from a comparison to the use of what it permits.
+	using   sync.Mutex
 	mutex   sync.Mutex
 	entries map[types.NamespacedName]claimEntry
 	queue   workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -47,6 +49,14 @@ func (l *claimRegistry) Start(_ context.Context, queue workqueue.TypedRateLimiti
 	return nil
 }
 
+// exclusively runs a comparison and the use that follows from it. No other stack may be compared between the two: both would find the same
+// store free.
+func (l *claimRegistry) exclusively(run func() error) error {
+	l.using.Lock()
+	defer l.using.Unlock()
+	return run()
+}
+
 // compare compares the claims of a stack with those of all other stacks, and records them.
 func (l *claimRegistry) compare(stack *v1alpha1.OpenIMStack, wanted []openim.Claim, all []v1alpha1.OpenIMStack) dependencies.Sharing {
 	l.mutex.Lock()
@@ -64,7 +74,8 @@ func (l *claimRegistry) compare(stack *v1alpha1.OpenIMStack, wanted []openim.Cla
 	return sharing
 }
 
-// tenant returns the claims of a stack. When the stack was not reconciled since its spec changed, the claims come from the spec.
+// tenant returns the claims of a stack. When the stack was not reconciled since its spec changed, the claims come from the spec. A copy of
+// the stack that is older than its last reconciliation, which another worker made meanwhile, does not count.
 func (l *claimRegistry) tenant(stack *v1alpha1.OpenIMStack) dependencies.Tenant {
 	name := client.ObjectKeyFromObject(stack)
 	t := dependencies.Tenant{Name: name, UID: stack.UID, Created: stack.CreationTimestamp.Time}
@@ -79,13 +90,13 @@ func (l *claimRegistry) tenant(stack *v1alpha1.OpenIMStack) dependencies.Tenant 
 		}
 	}
 	t.Wanted = known.wanted
-	if known.owner != stack.UID || known.generation != stack.Generation {
+	if known.owner != stack.UID || known.generation < stack.Generation {
 		t.Wanted = dependencies.ClaimsOfSpec(stack)
 	}
 	return t
 }
 
-// record notes that a stack's children use, or are about to use, what the stack wants. Until all children have been rolled out, the stack
+// record notes that a stack's children use what the stack wants. Until all children have been rolled out, the stack
 // holds its earlier claims too.
 func (l *claimRegistry) record(stack *v1alpha1.OpenIMStack, settled bool) {
 	l.mutex.Lock()
@@ -100,6 +111,20 @@ func (l *claimRegistry) record(stack *v1alpha1.OpenIMStack, settled bool) {
 		held = append(held, known.held...)
 	}
 	known.held = uniqueClaims(held)
+	l.put(name, known)
+}
+
+// use adds the wanted claims that a stack's components are about to use to those that the stack holds.
+func (l *claimRegistry) use(stack *v1alpha1.OpenIMStack, used func(openim.Claim) bool) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	name := client.ObjectKeyFromObject(stack)
+	known := l.entries[name]
+	if known.owner != stack.UID {
+		return
+	}
+	added := slices.DeleteFunc(slices.Clone(known.wanted), func(c openim.Claim) bool { return !used(c) })
+	known.held = uniqueClaims(append(added, known.held...))
 	l.put(name, known)
 }
 

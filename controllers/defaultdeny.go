@@ -25,18 +25,13 @@ const maxPodOwners = 500
 // without the operator.
 func (r *Reconciler) retainDefaultDeny(ctx context.Context, s *scope) error {
 	name := v1alpha1.ChildName(s.stack.Name, graph.DefaultDeny)
-	i := slices.IndexFunc(s.objects, func(o client.Object) bool {
-		_, policy := o.(*networkingv1.NetworkPolicy)
-		return policy && o.GetName() == name
-	})
+	i := slices.IndexFunc(s.policies, func(policy client.Object) bool { return policy.GetName() == name })
 	if i < 0 {
 		return nil
 	}
-	policy := s.objects[i].(*networkingv1.NetworkPolicy).DeepCopy()
+	policy := s.policies[i].(*networkingv1.NetworkPolicy)
 	owners, err := r.podOwners(ctx, s, policy)
 	policy.OwnerReferences = append(policy.OwnerReferences, owners...)
-	s.objects = slices.Clone(s.objects) // r.lastGood keeps the objects without pods as owners
-	s.objects[i] = policy
 	return err
 }
 

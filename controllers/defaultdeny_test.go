@@ -117,14 +117,11 @@ var _ = Describe("The default deny policy", func() {
 
 	It("is not a pending change of a suspended stack whose pods come and go", func() {
 		var stack v1alpha1.OpenIMStack
-		Expect(w.get("chat", &stack)).To(Succeed())
-		stack.Spec.Suspend = ptr.To(true)
-		Expect(k8s.Update(w.ctx, &stack)).To(Succeed())
-		Eventually(func() *v1alpha1.OpenIMStack {
-			Expect(w.get("chat",
-				&stack)).To(Succeed())
-			return &stack
-		}).Should(HaveField("Status.ObservedGeneration", stack.Generation))
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Suspend = ptr.To(true) })
+		Eventually(func() bool {
+			Expect(w.get("chat", &stack)).To(Succeed())
+			return stack.Status.ObservedGeneration == stack.Generation
+		}).Should(BeTrue())
 		gone := podOf("push")
 		Expect(k8s.Delete(w.ctx, gone, client.GracePeriodSeconds(0))).To(Succeed())
 		w.eventuallyReady("chat")

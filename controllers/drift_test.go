@@ -78,9 +78,7 @@ var _ = Describe("Drift", Ordered, func() {
 
 	// Each edit is made with another field owner, as by kubectl.
 	DescribeTable("an edited child is put right", func(name string, object client.Object, edit, restored func()) {
-		Expect(w.get(name, object)).To(Succeed())
-		edit()
-		Expect(k8s.Update(w.ctx, object, client.FieldOwner("kubectl-edit"))).To(Succeed())
+		w.editObject(name, object, "kubectl-edit", edit)
 		Eventually(func(g Gomega) {
 			object.SetManagedFields(nil)
 			g.Expect(w.get(name, object)).To(Succeed())

@@ -115,27 +115,30 @@ func (w testEnv) beReady() {
 	var pods corev1.PodList
 	Expect(k8s.List(w.ctx, &pods, client.InNamespace(w.namespace))).To(Succeed())
 	for i := range pods.Items {
-		pod := &pods.Items[i]
-		if pod.DeletionTimestamp != nil {
-			Expect(client.IgnoreNotFound(k8s.Delete(w.ctx, pod, client.GracePeriodSeconds(0)))).To(Succeed())
-			continue
-		}
-		if pod.Status.Phase == corev1.PodRunning {
-			continue
-		}
-		if pod.Labels[v1alpha1.LabelName] == v1alpha1.NameProbe {
-			continue // the probe's own kubelet plays that
-		}
-		pod.Status.Phase = corev1.PodRunning
-		if len(pod.Status.PodIPs) == 0 {
-			pod.Status.PodIP = newAddress()
-			pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
-		}
-		// In the past, so that a Deployment's minReadySeconds are over.
-		since := metav1.NewTime(pod.CreationTimestamp.Add(-60e9))
-		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: since}}
-		Expect(client.IgnoreNotFound(k8s.Status().Update(w.ctx, pod))).To(Succeed())
+		w.makeReady(&pods.Items[i])
 	}
+}
+
+// makeReady acts as the kubelet for one pod.
+func (w testEnv) makeReady(pod *corev1.Pod) {
+	GinkgoHelper()
+	if pod.DeletionTimestamp != nil {
+		Expect(client.IgnoreNotFound(k8s.Delete(w.ctx, pod, client.GracePeriodSeconds(0)))).To(Succeed())
+		return
+	}
+	if pod.Status.Phase == corev1.PodRunning || pod.Labels[v1alpha1.LabelName] == v1alpha1.NameProbe { // the probe's own kubelet plays that
+		return
+	}
+	patch := client.MergeFrom(pod.DeepCopy()) // an update would conflict with the Deployment's controllers
+	pod.Status.Phase = corev1.PodRunning
+	if len(pod.Status.PodIPs) == 0 {
+		pod.Status.PodIP = newAddress()
+		pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
+	}
+	// In the past, so that a Deployment's minReadySeconds are over.
+	since := metav1.NewTime(pod.CreationTimestamp.Add(-60e9))
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: since}}
+	Expect(client.IgnoreNotFound(k8s.Status().Patch(w.ctx, pod, patch))).To(Succeed())
 }
 
 var lastAddress atomic.Uint32
@@ -144,6 +147,18 @@ var lastAddress atomic.Uint32
 func newAddress() string {
 	n := lastAddress.Add(1)
 	return netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}).String()
+}
+
+// editObject changes an object as a person does, and once more when somebody else wrote it meanwhile.
+func (w testEnv) editObject(name string, object client.Object, owner string, change func()) {
+	GinkgoHelper()
+	Eventually(func() error {
+		if err := w.get(name, object); err != nil {
+			return err
+		}
+		change()
+		return k8s.Update(w.ctx, object, client.FieldOwner(owner))
+	}).Should(Succeed())
 }
 
 // get reads an object of the namespace.

@@ -17,6 +17,10 @@ func owned() []client.Object {
 	}
 }
 
+// revisions returns the kinds of children that keep what the operator must not forget. They are watched too, and each has rules of its own
+// for what is deleted.
+func revisions() []client.Object { return []client.Object{&appsv1.ControllerRevision{}} }
+
 func ownedLists() []client.ObjectList {
 	return []client.ObjectList{
 		&networkingv1.NetworkPolicyList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &appsv1.DeploymentList{},
@@ -39,6 +43,8 @@ func kindOf(object client.Object) string {
 		return "Deployment"
 	case *policyv1.PodDisruptionBudget:
 		return "PodDisruptionBudget"
+	case *appsv1.ControllerRevision:
+		return "ControllerRevision"
 	default:
 		return object.GetObjectKind().GroupVersionKind().Kind
 	}

@@ -112,33 +112,28 @@ var _ = Describe("A stack", func() {
 		}
 	})
 
-	It("changes only what a change of the spec touches, and keeps the old configuration until no pod uses it", func() {
+	It("changes only what a change of the spec touches, and keeps the configuration of the two revisions before", func() {
 		w.start("chat")
 		w.eventuallyReady("chat")
-		configs := func() map[string]bool {
-			var list corev1.ConfigMapList
-			Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: "chat"})).To(Succeed())
-			names := map[string]bool{}
-			for _, c := range list.Items {
-				names[c.Name] = true
-			}
-			return names
-		}
+		configs := func() map[string]bool { return w.configMaps("chat") }
 		before := configs()
 		Expect(before).To(HaveLen(14))
 
-		var stack v1alpha1.OpenIMStack
-		Expect(w.get("chat", &stack)).To(Succeed())
-		stack.Spec.Version = "v3.8.3-patch.16"
-		Expect(k8s.Update(w.ctx, &stack)).To(Succeed())
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Version = "v3.8.3-patch.16" })
 		Eventually(func() int { return len(configs()) }).Should(BeNumerically(">", 14))
 		for name := range before {
 			Expect(configs()).To(HaveKey(name), "a pod of the old revision that restarts needs it")
 		}
-		w.eventuallyReady("chat")
-		Eventually(configs).Should(HaveLen(14))
-		Expect(w.get("chat", &stack)).To(Succeed())
-		Expect(stack.Status.Version).To(Equal("v3.8.3-patch.16"))
+		w.rolledOut("chat")
+		Expect(w.status("chat").Version).To(Equal("v3.8.3-patch.16"))
+		for name := range before {
+			Expect(configs()).To(HaveKey(name), "a way back needs it")
+		}
+		for _, version := range []string{"v3.8.3-patch.1", "v3.8.3-patch.5"} {
+			w.edit("chat", func(s *v1alpha1.OpenIMStack) { s.Spec.Version = version })
+			w.rolledOut("chat")
+		}
+		Eventually(func(g Gomega) { w.keepsConfigurationOf(g, 3) }).Should(Succeed())
 	})
 
 	It("records its writes in events", func() {
@@ -164,10 +159,10 @@ var _ = Describe("A stack", func() {
 	It("waits while it is suspended, and lists what is pending", func() {
 		stack := w.start("chat")
 		w.eventuallyReady("chat")
-		Expect(w.get("chat", stack)).To(Succeed())
-		stack.Spec.Suspend = ptr.To(true)
-		stack.Spec.Processes = &v1alpha1.Processes{API: &v1alpha1.ProcessSpec{Replicas: ptr.To[int32](3)}}
-		Expect(k8s.Update(w.ctx, stack)).To(Succeed())
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Suspend = ptr.To(true)
+			s.Processes = &v1alpha1.Processes{API: &v1alpha1.ProcessSpec{Replicas: ptr.To[int32](3)}}
+		})
 		Eventually(func() []string {
 			Expect(w.get("chat", stack)).To(Succeed())
 			return stack.Status.PendingChanges
@@ -178,8 +173,7 @@ var _ = Describe("A stack", func() {
 				Expect(*d.Spec.Replicas).To(Equal(int32(1)))
 			}
 		}
-		stack.Spec.Suspend = nil
-		Expect(k8s.Update(w.ctx, stack)).To(Succeed())
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Suspend = nil })
 		w.eventuallyReady("chat")
 		Expect(w.condition("chat", v1alpha1.ConditionPaused)).To(BeNil())
 		Expect(w.get("chat", stack)).To(Succeed())

@@ -335,9 +335,9 @@ var _ = Describe("The lockdown", Ordered, func() {
 		Eventually(func() *metav1.Condition { return w.condition("chat", v1alpha1.ConditionPaused) }).ShouldNot(BeNil())
 		Expect(w.request("chat", "suspended").Outcome).To(Equal(v1alpha1.ReasonEnforced))
 		var own networkingv1.NetworkPolicy
-		Expect(w.get("chat-api-ingress", &own)).To(Succeed())
-		own.Spec.Ingress = append(own.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{})
-		Expect(k8s.Update(w.ctx, &own)).To(Succeed())
+		w.editObject("chat-api-ingress", &own, "somebody", func() {
+			own.Spec.Ingress = append(own.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{})
+		})
 		Eventually(func(g Gomega) {
 			got, message := w.isolated("chat")
 			g.Expect(got).To(HavePrefix("False/"))

@@ -231,7 +231,10 @@ var _ = Describe("The network of a stack", func() {
 
 		back := w.recordPolicies()
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper = before.Spec.Wrapper })
-		Eventually(func() int { return len(w.deployments("chat")) }).Should(Equal(14))
+		Eventually(func() int {
+			w.beReady() // the gateway waits for the backend
+			return len(w.deployments("chat"))
+		}).Should(Equal(14))
 		w.eventuallyReady("chat")
 		Eventually(w.openTo("chat-api-ingress", apiPort)).Should(BeEmpty())
 		for _, role := range []string{"gateway", "backend"} {

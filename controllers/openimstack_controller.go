@@ -16,8 +16,11 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/prober"
+	"github.com/openimstack/openim-operator/controllers/rollout"
 )
 
 // FieldOwner is the name under which the operator owns the fields of children.
@@ -29,6 +32,7 @@ const FieldOwner = "openim-operator"
 // +kubebuilder:rbac:groups=openimstack.dev,resources=openimstacks/status,verbs=patch
 // +kubebuilder:rbac:groups=openimstack.dev,resources=openimstacks/finalizers,verbs=update
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups="",resources=configmaps;serviceaccounts;services,verbs=get;list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;update;patch;delete
@@ -43,60 +47,111 @@ type Reconciler struct {
 	applier    *apply.Applier
 	events     events.EventRecorder
 	options    manifests.Options
+	access     dependencies.Access
 	prober     *prober.Prober
 	references *references
-	lastGood   *lastGood
+	lastHot    builtObjects
+	runs       *runs
+	slots      *rollout.Slots
+	seals      *seals
 	claims     *claimRegistry
 	acceptance *acceptance
+	pacer      *pacer
 }
 
 // NewReconciler returns a Reconciler. It passes each stack's graph to the prober, and writes the prober's results to the status. live reads
-// from the API server: Secrets are never cached.
+// from the API server: Secrets are never cached. access limits the Services of other namespaces that stacks may refer to.
 func NewReconciler(
 	c client.Client, live client.Reader, recorder events.EventRecorder, loop *prober.Prober, options manifests.Options,
+	access dependencies.Access,
 ) *Reconciler {
 	return &Reconciler{
-		client: c, live: live, applier: apply.New(c, live, FieldOwner), events: recorder, options: options,
-		prober: loop, references: newReferences(), lastGood: newLastGood(),
-		claims: newClaimRegistry(), acceptance: newAcceptance(),
+		client: c, live: live, applier: apply.New(c, live, applyOptions()), events: recorder, options: options, access: access,
+		prober: loop, references: newReferences(), lastHot: newLastGood(), runs: newRuns(), slots: rollout.NewSlots(DefaultRollouts),
+		seals: newSeals(), claims: newClaimRegistry(), acceptance: newAcceptance(), pacer: newPacer(),
 	}
 }
 
+func applyOptions() apply.Options {
+	return apply.Options{
+		Owner:           FieldOwner,
+		Identity:        []string{v1alpha1.LabelInstance, v1alpha1.LabelPartOf, v1alpha1.LabelManagedBy},
+		InitialReplicas: v1alpha1.AnnotationInitialReplicas,
+	}
+}
+
+// DefaultRollouts is the number of stacks that are rolled out at a time unless LimitRollouts sets another.
+const DefaultRollouts = 10
+
+// LimitRollouts sets how many stacks are rolled out at a time.
+func (r *Reconciler) LimitRollouts(most int) { r.slots = rollout.NewSlots(most) }
+
 // Reconcile makes the children of one stack agree with its spec. All phases run, also after an error, so that the status is complete. The
 // status is written once, and only when it changed.
-func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (_ ctrl.Result, err error) {
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var stack v1alpha1.OpenIMStack
 	if err := r.client.Get(ctx, request.NamespacedName, &stack); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			r.references.forget(request.NamespacedName)
-			r.lastGood.forget(request.NamespacedName)
+			r.lastHot.forget(request.NamespacedName)
+			r.runs.forget(request.NamespacedName)
+			r.slots.Release(request.NamespacedName)
+			r.seals.forget(request.NamespacedName)
 			r.claims.forget(request.NamespacedName)
 			r.acceptance.forget(request.NamespacedName)
+			r.pacer.forget(request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !stack.DeletionTimestamp.IsZero() {
+		r.slots.Release(request.NamespacedName)
 		return ctrl.Result{}, nil // the garbage collector deletes the children
 	}
 	s := &scope{stack: &stack, generations: map[string]int64{}}
-	defer func() {
-		r.prober.Applied(request.NamespacedName)
-		s.assessment, s.now = r.prober.Latest(request.NamespacedName), time.Now()
-		err = errors.Join(err, r.patchStatus(ctx, s))
-	}()
-	var failures []error
+	if behind, err := r.behind(ctx, s); err != nil || behind {
+		return ctrl.Result{RequeueAfter: barrierDelay}, err
+	}
 	for _, phase := range r.phases() {
 		if failure := phase.run(ctx, s); failure != nil {
 			log.FromContext(ctx).Error(failure, "phase failed", "phase", phase.name)
-			failures = append(failures, failure)
 			s.fail(failure)
 		}
 	}
-	return ctrl.Result{RequeueAfter: s.certificateRecheck(time.Now())}, errors.Join(failures...)
+	r.prober.Applied(request.NamespacedName)
+	s.assessment, s.now = r.prober.Latest(request.NamespacedName), r.pacer.now()
+	statusDue, err := r.patchStatus(ctx, s)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "status not written")
+		s.fail(err)
+	}
+	return r.result(s, statusDue)
 }
 
-// patchStatus writes the status when it differs, and an event for each condition whose status or reason changed.
-func (r *Reconciler) patchStatus(ctx context.Context, s *scope) error {
+// result returns when the stack is to be reconciled again, at the latest. Transient faults are an error, so that they are retried with
+// backoff; the complete texts are in the log already. Of all other times the earliest wins.
+func (r *Reconciler) result(s *scope, statusDue time.Duration) (ctrl.Result, error) {
+	after := earliest(statusDue, s.requeueAfter(s.now), s.resultExpires(), r.pacer.terminal(s.stack, s.terminal() != nil),
+		consentRecheck(r.access, s.stack.Namespace, s.facts.Services))
+	var transient []error
+	for _, fault := range s.faults {
+		switch fault.Kind {
+		case outcome.Transient:
+			transient = append(transient, fault)
+		case outcome.Waiting:
+			after = earliest(after, fault.After)
+		case outcome.Terminal:
+		}
+	}
+	if len(transient) > 0 {
+		r.pacer.wake(client.ObjectKeyFromObject(s.stack), after)
+		return ctrl.Result{}, errors.Join(transient...)
+	}
+	return ctrl.Result{RequeueAfter: after}, nil
+}
+
+// patchStatus writes the status when it differs, and an event for each condition whose status or reason changed. When only messages differ
+// from a status that was written a moment ago, it writes nothing and returns when to write them.
+func (r *Reconciler) patchStatus(ctx context.Context, s *scope) (time.Duration, error) {
 	before := s.stack.DeepCopy()
 	if s.applied && s.resolved() {
 		r.claims.record(s.stack, s.settled())
@@ -106,18 +161,27 @@ func (r *Reconciler) patchStatus(ctx context.Context, s *scope) error {
 	}
 	changed := s.updateStatus()
 	if equality.Semantic.DeepEqual(before.Status, s.stack.Status) {
-		return nil
+		return 0, nil
 	}
-	if err := r.client.Status().Patch(ctx, s.stack, client.MergeFrom(before), client.FieldOwner(FieldOwner)); err != nil {
-		return client.IgnoreNotFound(fmt.Errorf("writing the status of OpenIMStack %s: %w", client.ObjectKeyFromObject(s.stack), err))
+	if due := r.pacer.messagesDue(s.stack); due > 0 && onlyMessages(before.Status, s.stack.Status) {
+		return due, nil
+	}
+	// The answer may have a newer spec, which nothing of this reconciliation was decided from, and which what is remembered must not become.
+	written := s.stack.DeepCopy()
+	if err := r.client.Status().Patch(ctx, written, client.MergeFrom(before), client.FieldOwner(FieldOwner)); err != nil {
+		return 0, client.IgnoreNotFound(fmt.Errorf("writing the status of OpenIMStack %s: %w", client.ObjectKeyFromObject(s.stack), err))
+	}
+	r.pacer.wrote(s.stack)
+	if err := r.applier.Wrote(s.stack.UID, written); err != nil {
+		return 0, err
 	}
 	for _, c := range changed {
-		r.events.Eventf(s.stack, nil, eventType(c), c.Reason, c.Type, "%s", c.Message)
+		r.events.Eventf(s.stack, nil, eventType(c), c.Reason, c.Type, "%s", outcome.Note(c.Message))
 	}
-	return nil
+	return 0, nil
 }
 
 // event records an event about a write to a child.
 func (r *Reconciler) event(s *scope, object runtime.Object, action, note string) {
-	r.events.Eventf(s.stack, object, corev1.EventTypeNormal, action, action, "%s", note)
+	r.events.Eventf(s.stack, object, corev1.EventTypeNormal, action, action, "%s", outcome.Note(note))
 }

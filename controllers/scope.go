@@ -1,45 +1,93 @@
 package controllers
 
 import (
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/observe"
+	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/prober"
+	"github.com/openimstack/openim-operator/controllers/rollout"
+	"github.com/openimstack/openim-operator/controllers/seal"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
 )
 
 // scope holds what the phases of one reconciliation have found so far.
 type scope struct {
 	stack *v1alpha1.OpenIMStack
-	// facts that the references resolved to. Valid when there are no problems.
+	// facts that the references resolved to. A component's are valid when the component is not held.
 	facts openim.Facts
-	// referencesRead is true when the references could be read and the checks could be made.
+	// referencesRead is true when all references could be read and the checks could be made; unread holds the errors otherwise.
 	referencesRead bool
+	unread         error
 	// problems of references, and settings that the gateway refuses.
 	problems, refusals []dependencies.Problem
 	// warnings about references that work for now.
 	warnings []dependencies.Warning
-	// objects are the desired children, policies first.
-	objects []client.Object
-	// policiesInPlace is true when all policies are as desired.
+	// generated are the generated Secrets as the status will list them. Lost ones that are not generated again are problems.
+	generated []v1alpha1.GeneratedSecret
+	lost      []dependencies.Problem
+	// loginKeysGivenUp is true when the user has accepted other keys of the login than those of the status.
+	loginKeysGivenUp bool
+	// liveDeployments are the Deployments as the API server has them. Nil unless they were needed.
+	liveDeployments *appsv1.DeploymentList
+	// places are what the policies open for egress, and graph what the policies say. undecided is why they are not known.
+	places    seal.Record
+	graph     graph.Graph
+	undecided string
+	// policies and workloads are the desired children; objects are both, policies first.
+	policies, workloads, objects []client.Object
+	// history holds the run revisions that exist, the newest first; wanted is the name of the revision of the spec, "" when there is none
+	// yet. outdated are the components that the present operator would render otherwise.
+	history  []runRevision
+	wanted   string
+	outdated []string
+	// revised is true when wanted is what the present spec and all that it refers to ask for. foreign is true when a newer operator wrote
+	// the history.
+	revised, foreign bool
+	// planned are the revisions of the components, nil when nothing could be decided. refused are the faults of Deployments that the API
+	// server refused, by component.
+	planned *rollout.Plan
+	refused map[string]*outcome.Fault
+	// policiesInPlace is true when all policies are as desired. missing names those that could not be written.
 	policiesInPlace bool
+	missing         []string
+	// sealed is true when the places are recorded and the policies in place: Deployments may be written.
+	sealed bool
 	// applied is true when all objects are as desired.
 	applied bool
 	// pending changes of a suspended stack.
 	pending []string
 	// generations of the objects as applied, by kind/name.
 	generations map[string]int64
-	// deployments that were observed, by component.
+	// deployments that were observed, by component, and the pods of all components, reduced by observe.Pod.
 	deployments map[string]*appsv1.Deployment
+	// shareSuffix is that of the generated share.secret, and rotated is the request for another one that it answers.
+	shareSuffix, rotated string
+	// shareIsNew is true when the request asks for another value than the stack has.
+	shareIsNew bool
+	// unusedSecrets are generated Secrets that the spec no longer uses. Valid when secretsListed is true.
+	unusedSecrets []string
+	secretsListed bool
+	pods          []corev1.Pod
+	// services are the names of the Services that exist.
+	services map[string]bool
+	// components is the state of each component, in the order of the catalogue. Computed when first asked for.
+	components []observe.Component
+	// lagging is true when the cache does not show yet what this reconciliation wrote.
+	lagging bool
 	// assessment of the lockdown, and when it was read from the prober.
 	assessment prober.Assessment
 	now        time.Time
-	// failure is the first error of a phase.
-	failure error
+	// faults are the errors of the phases, in order.
+	faults []*outcome.Fault
 }
 
 func (s *scope) suspended() bool { return s.stack.Spec.Suspend != nil && *s.stack.Spec.Suspend }
@@ -47,6 +95,13 @@ func (s *scope) suspended() bool { return s.stack.Spec.Suspend != nil && *s.stac
 // resolved reports whether the spec can be built: all references resolve, and all settings are accepted.
 func (s *scope) resolved() bool {
 	return s.referencesRead && len(s.problems) == 0 && len(s.refusals) == 0
+}
+
+// held reports whether a component cannot be built from the newest spec: a reference that it reads does not resolve or could not be read,
+// or a setting of it is refused.
+func (s *scope) held(component string) bool {
+	concerns := func(p dependencies.Problem) bool { return p.Concerns(component) }
+	return dependencies.Unread(s.unread, component) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, concerns)
 }
 
 // stalled returns the first problem that only a change by the user solves.
@@ -61,8 +116,21 @@ func (s *scope) stalled() *dependencies.Problem {
 	return nil
 }
 
-func (s *scope) fail(err error) {
-	if s.failure == nil {
-		s.failure = err
+func (s *scope) fail(err error) { s.faults = append(s.faults, outcome.Of(err)...) }
+
+// terminal returns the worst fault when only a change by the user solves it, else nil.
+func (s *scope) terminal() *outcome.Fault {
+	if worst := outcome.Worst(s.faults); worst != nil && worst.Kind == outcome.Terminal {
+		return worst
 	}
+	return nil
+}
+
+// decided reports whether the spec of this generation was applied, or refused for a reason that only a change by the user solves. A
+// suspended stack is done when it was compared.
+func (s *scope) decided() bool {
+	if s.terminal() != nil || s.stalled() != nil {
+		return true
+	}
+	return len(s.faults) == 0 && s.resolved()
 }

@@ -111,7 +111,10 @@ var _ = Describe("Two stacks in the same stores", func() {
 		w.change("other", numbered(2))
 		w.eventuallyReady("other") // its old pods are gone, and with them what they held
 		w.says("chat", refs, metav1.ConditionTrue, v1alpha1.ReasonSharedPresence)
-		Eventually(func() string { return w.configOf("chat", "msgtransfer")["redis.yml"] }).Should(ContainSubstring("storage: 1"))
+		Eventually(func() string {
+			w.beReady() // msgtransfer is not in the first wave
+			return w.configOf("chat", "msgtransfer")["redis.yml"]
+		}).Should(ContainSubstring("storage: 1"))
 		w.eventuallyReady("chat")
 	})
 

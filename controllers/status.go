@@ -1,13 +1,13 @@
 package controllers
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,9 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
-	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/observe"
+	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/prober"
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
@@ -26,14 +26,25 @@ import (
 func (s *scope) updateStatus() []metav1.Condition {
 	before := s.stack.Status.DeepCopy()
 	status := &s.stack.Status
-	if s.failure == nil {
+	s.components = nil // as of s.now
+	if s.decided() {
 		status.ObservedGeneration = s.stack.Generation
 	}
 	status.PendingChanges = s.pending
-	status.Endpoints = manifests.Endpoints(s.stack)
+	status.Endpoints = s.endpoints()
+	status.Version = s.version()
 	status.Processes = s.processes()
 	status.Boundary = s.boundary()
+	if s.secretsListed {
+		status.UnusedSecrets = s.unusedSecrets
+	}
 
+	if s.generated != nil {
+		status.GeneratedSecrets = s.recorded()
+	}
+	if s.loginKeysGivenUp {
+		status.LoginKeys = nil
+	}
 	if keys := s.facts.Wrapper.LoginKeys; s.resolved() && len(keys) > 0 {
 		status.LoginKeys = keys
 	}
@@ -41,15 +52,17 @@ func (s *scope) updateStatus() []metav1.Condition {
 	references, settings := s.dependenciesReady(), s.settingsAccepted()
 	openIM, wrapper := s.available(v1alpha1.NameOpenIM), s.available(v1alpha1.NameWrapper)
 	openIM.Type, wrapper.Type = v1alpha1.ConditionOpenIMAvailable, v1alpha1.ConditionWrapperAvailable
-	isolated := s.networkIsolated()
-	ready := s.ready(references, settings, openIM, wrapper, isolated)
-	if ready.Status == metav1.ConditionTrue {
-		status.Version = s.stack.Spec.Version
+	isolated, rolled := s.networkIsolated(), s.rolledOut()
+	others := []metav1.Condition{references, settings, openIM, wrapper, isolated, rolled}
+	if s.hasFailed(rolled) {
+		others = []metav1.Condition{references, settings, rolled, openIM, wrapper, isolated}
 	}
-	for _, c := range []metav1.Condition{ready, references, settings, openIM, wrapper, isolated} {
+	ready := s.ready(others...)
+	for _, c := range append(others, ready) {
 		s.set(c)
 	}
-	s.setKstatus(ready, isolated)
+	s.setOrRemove(v1alpha1.ConditionUpdateAvailable, s.updateAvailable())
+	s.setKstatus(ready, isolated, rolled)
 	var paused metav1.Condition
 	if s.suspended() {
 		paused = condition(v1alpha1.ConditionPaused, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
@@ -64,27 +77,29 @@ func (s *scope) updateStatus() []metav1.Condition {
 func (s *scope) dependenciesReady() metav1.Condition {
 	const kind = v1alpha1.ConditionDependenciesReady
 	if !s.referencesRead {
-		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonApplyFailed, describe(s.failure))
+		return s.failed(kind, metav1.ConditionUnknown)
 	}
 	var sentences []string
-	if len(s.problems) == 0 {
+	unusable := s.unusableStores()
+	if len(s.problems) == 0 && len(unusable) == 0 {
 		reason := v1alpha1.ReasonResolved
 		for _, w := range s.warnings {
 			sentences, reason = append(sentences, w.String()), s.warnings[0].Reason
 		}
 		return condition(kind, metav1.ConditionTrue, reason, strings.Join(append([]string{"all references resolve"}, sentences...), "; "))
 	}
+	reason := v1alpha1.ReasonStoreUnavailable
 	for _, p := range s.problems {
-		sentences = append(sentences, p.String())
+		sentences, reason = append(sentences, p.String()), s.problems[0].Reason
 	}
-	return condition(kind, metav1.ConditionFalse, s.problems[0].Reason, strings.Join(sentences, "; "))
+	return condition(kind, metav1.ConditionFalse, reason, strings.Join(append(sentences, unusable...), "; "))
 }
 
 // settingsAccepted lists the settings that the gateway refuses. The gateway continues with the last ones that it accepted.
 func (s *scope) settingsAccepted() metav1.Condition {
 	const kind = v1alpha1.ConditionSettingsAccepted
 	if !s.referencesRead {
-		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonApplyFailed, describe(s.failure))
+		return s.failed(kind, metav1.ConditionUnknown)
 	}
 	if len(s.refusals) == 0 {
 		if warning := s.proxyNotTrusted(); warning != "" {
@@ -121,9 +136,10 @@ func (s *scope) proxyNotTrusted() string {
 		proxies + "; so all users share the limits of the proxy's address: write the proxy's addresses to spec.wrapper.auth.users.trustedProxies"
 }
 
-// settled reports whether all Deployments run the pods of their current template.
+// settled reports whether all Deployments run the pods of the spec, and of no earlier one.
 func (s *scope) settled() bool {
-	return s.available(v1alpha1.NameOpenIM).Status == metav1.ConditionTrue && s.available(v1alpha1.NameWrapper).Status == metav1.ConditionTrue
+	return s.atRest() && s.available(v1alpha1.NameOpenIM).Status == metav1.ConditionTrue &&
+		s.available(v1alpha1.NameWrapper).Status == metav1.ConditionTrue
 }
 
 // certificateRecheck returns the time until the state of the gateway's certificate changes, at most one day; 0 when there is no
@@ -139,28 +155,30 @@ func (s *scope) certificateRecheck(now time.Time) time.Duration {
 	return min(max(next.Sub(now), time.Second), 24*time.Hour)
 }
 
+// resultExpires returns the time until the latest result of the probe is too old to count; 0 when there is none, or when it is already.
+func (s *scope) resultExpires() time.Duration {
+	b := s.stack.Status.Boundary
+	if b == nil || b.LastProbe == nil {
+		return 0
+	}
+	return max(prober.Expiry(b.LastProbe, prober.Interval(s.stack)).Sub(s.now), 0)
+}
+
 // available returns a condition without a type: whether all Deployments of OpenIM or of the wrapper run the pods of their current template.
 func (s *scope) available(app string) metav1.Condition {
 	if app == v1alpha1.NameWrapper && s.stack.Spec.Wrapper.ExternalRef != nil {
 		return condition("", metav1.ConditionTrue, v1alpha1.ReasonExternal,
 			"spec.wrapper.externalRef names a wrapper that the operator does not run")
 	}
-	var waiting []string
-	for _, c := range graph.ComponentsOf(s.stack) {
-		if c.App != app {
-			continue
-		}
-		d := s.deployments[c.Name]
-		if d == nil {
-			waiting = append(waiting, c.Name+" 0/?")
-			continue
-		}
-		if !complete(d) {
-			waiting = append(waiting, fmt.Sprintf("%s %d/%d", c.Name, upToDate(d), ptr.Deref(d.Spec.Replicas, 1)))
+	var waiting []observe.Component
+	for _, c := range s.state() {
+		if known, _ := graph.Lookup(c.Name); known.App == app && !c.Available() {
+			waiting = append(waiting, c)
 		}
 	}
 	if len(waiting) > 0 {
-		return condition("", metav1.ConditionFalse, v1alpha1.ReasonWaiting, "waiting for "+strings.Join(waiting, ", "))
+		reason, message := describeWaiting(waiting)
+		return condition("", metav1.ConditionFalse, reason, message)
 	}
 	return condition("", metav1.ConditionTrue, v1alpha1.ReasonAvailable, "all replicas are ready")
 }
@@ -171,7 +189,8 @@ func (s *scope) networkIsolated() metav1.Condition {
 		known.Probe = s.stack.Status.Boundary.LastProbe // of an earlier process
 	}
 	return prober.Isolated(prober.Evidence{
-		Assessment: known, PoliciesInPlace: s.policiesInPlace, Missing: s.pendingPolicies(), Interval: prober.Interval(s.stack), Now: s.now,
+		Assessment: known, PoliciesInPlace: s.policiesInPlace, Missing: append(s.pendingPolicies(), s.missing...), Undecided: s.undecided,
+		Interval: prober.Interval(s.stack), Now: s.now,
 	})
 }
 
@@ -179,28 +198,33 @@ func (s *scope) networkIsolated() metav1.Condition {
 // ready, a stack without its policies is not.
 func (s *scope) ready(others ...metav1.Condition) metav1.Condition {
 	const kind = v1alpha1.ConditionReady
-	if s.failure != nil && len(s.problems) == 0 && len(s.refusals) == 0 {
-		return condition(kind, metav1.ConditionFalse, failureReason(s.failure), describe(s.failure))
+	if len(s.faults) > 0 && len(s.problems) == 0 && len(s.refusals) == 0 {
+		return s.failed(kind, metav1.ConditionFalse)
 	}
+	later := ""
 	for _, c := range others {
-		if c.Status == metav1.ConditionFalse {
+		switch {
+		case c.Type == v1alpha1.ConditionRolledOut && c.Reason == v1alpha1.ReasonWaitingForWindow:
+			later = "; " + c.Message // as its user asked for: all components run what was completed before
+		case c.Status == metav1.ConditionFalse:
 			return condition(kind, metav1.ConditionFalse, c.Reason, c.Message)
 		}
 	}
 	return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonReady,
-		fmt.Sprintf("OpenIM %s runs, and only the wrapper can reach it", s.stack.Spec.Version))
+		fmt.Sprintf("OpenIM %s runs, and only the wrapper can reach it%s", cmp.Or(s.stack.Status.Version, s.stack.Spec.Version), later))
 }
 
 // setKstatus sets Reconciling and Stalled, which kstatus expects only while they are true. A breach and a network that does not enforce
 // policies make the stack Stalled: the operator cannot repair them.
-func (s *scope) setKstatus(ready, isolated metav1.Condition) {
-	var conflict *apply.ConflictError
+func (s *scope) setKstatus(ready, isolated, rolled metav1.Condition) {
 	stalled, reconciling := metav1.Condition{}, metav1.Condition{}
 	switch problem := s.stalled(); {
 	case problem != nil:
 		stalled = condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, problem.Reason, problem.String())
-	case errors.As(s.failure, &conflict):
-		stalled = condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonNameConflict, conflict.Error())
+	case s.terminal() != nil: // it says more than that the rollout is held because of it
+		stalled = s.failed(v1alpha1.ConditionStalled, metav1.ConditionTrue)
+	case s.hasFailed(rolled):
+		stalled = condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, rolled.Reason, rolled.Message)
 	case isolated.Reason == v1alpha1.ReasonBreached, isolated.Reason == v1alpha1.ReasonNotEnforcedByCNI:
 		stalled = condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, isolated.Reason, isolated.Message)
 	case ready.Status != metav1.ConditionTrue && !s.suspended():
@@ -217,18 +241,6 @@ func (s *scope) setOrRemove(kind string, c metav1.Condition) {
 		return
 	}
 	s.set(c)
-}
-
-func (s *scope) processes() []v1alpha1.ProcessStatus {
-	var all []v1alpha1.ProcessStatus
-	for _, c := range graph.ComponentsOf(s.stack) {
-		d := s.deployments[c.Name]
-		if d == nil {
-			continue
-		}
-		all = append(all, v1alpha1.ProcessStatus{Name: c.Name, Ready: ptr.To(upToDate(d)), Desired: ptr.To(ptr.Deref(d.Spec.Replicas, 1))})
-	}
-	return all
 }
 
 // pendingPolicies returns the names of the policies that a suspended stack would write.
@@ -248,17 +260,8 @@ func (s *scope) boundary() *v1alpha1.Boundary {
 	if b == nil {
 		b = &v1alpha1.Boundary{}
 	}
-	if s.resolved() && len(s.objects) > 0 {
-		var policies, connections int32
-		for _, object := range s.objects {
-			if _, ok := object.(*networkingv1.NetworkPolicy); ok {
-				policies++
-			}
-		}
-		for range graph.New(s.stack, s.facts).Edges {
-			connections++
-		}
-		b.Policies, b.Connections = &policies, &connections
+	if len(s.graph.Edges) > 0 { // it is not known what the policies say while they are undecided
+		b.Policies, b.Connections = ptr.To(observe.Number(len(s.policies))), ptr.To(observe.Number(len(s.graph.Edges)))
 	}
 	s.assessment.Fill(b)
 	if equality.Semantic.DeepEqual(b, &v1alpha1.Boundary{}) {
@@ -280,15 +283,30 @@ func condition(kind string, status metav1.ConditionStatus, reason, message strin
 	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
 }
 
-func failureReason(err error) string {
-	if _, conflict := errors.AsType[*apply.ConflictError](err); conflict {
-		return v1alpha1.ReasonNameConflict
+// failed returns a condition with the reason of the worst fault, and the messages of those that are as bad.
+func (s *scope) failed(kind string, status metav1.ConditionStatus) metav1.Condition {
+	reason := v1alpha1.ReasonApplyFailed
+	if worst := outcome.Worst(s.faults); worst != nil {
+		reason = worst.Reason
 	}
-	return v1alpha1.ReasonApplyFailed
+	return condition(kind, status, reason, outcome.Summary(s.faults))
 }
 
-// describe returns an error on one line. Errors of the packages below hold no secret.
-func describe(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+// onlyMessages reports whether two statuses differ in the messages of conditions alone.
+func onlyMessages(before, after v1alpha1.OpenIMStackStatus) bool {
+	return equality.Semantic.DeepEqual(withoutMessages(before), withoutMessages(after))
+}
+
+func withoutMessages(status v1alpha1.OpenIMStackStatus) *v1alpha1.OpenIMStackStatus {
+	silent := status.DeepCopy()
+	for i := range silent.Conditions {
+		silent.Conditions[i].Message = ""
+	}
+	for i := range silent.Processes {
+		silent.Processes[i].Message = ""
+	}
+	return silent
+}
 
 // changedConditions returns the conditions whose status or reason is new. Messages of progress change often and make no event.
 func changedConditions(before, after []metav1.Condition) []metav1.Condition {
@@ -303,6 +321,11 @@ func changedConditions(before, after []metav1.Condition) []metav1.Condition {
 }
 
 func eventType(c metav1.Condition) string {
+	if c.Type == v1alpha1.ConditionRolledOut && slices.Contains([]string{
+		v1alpha1.ReasonProgressing, v1alpha1.ReasonWaitingForSlot, v1alpha1.ReasonWaitingForWindow,
+	}, c.Reason) {
+		return corev1.EventTypeNormal
+	}
 	bad := c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonWaiting || c.Type == v1alpha1.ConditionStalled ||
 		c.Type == v1alpha1.ConditionDependenciesReady && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonResolved ||
 		c.Reason == v1alpha1.ReasonProxyNotTrusted

@@ -1,36 +1,42 @@
 package controllers
 
 import (
-	"errors"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/prober"
+	"github.com/openimstack/openim-operator/controllers/rollout"
 	"github.com/openimstack/openim-operator/netpol/audit"
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
 // running returns a scope in which everything is as desired, after the changes of a case.
 func running(change ...func(*scope)) *scope {
+	const run = "chat-run-0"
 	s := &scope{
 		stack: &v1alpha1.OpenIMStack{
 			ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im", Generation: 7},
 			Spec:       v1alpha1.OpenIMStackSpec{Version: "v3.8.3"},
 		},
 		referencesRead: true, policiesInPlace: true, applied: true, deployments: map[string]*appsv1.Deployment{},
+		wanted: run, planned: &rollout.Plan{State: rollout.State{Current: run}},
+		history: []runRevision{{Revision: rollout.Revision{Name: run, Hashes: map[string]string{}}}},
 	}
 	for _, c := range graph.Components() {
+		s.history[0].Hashes[c.Name] = "hash"
 		s.deployments[c.Name] = &appsv1.Deployment{
-			ObjectMeta: metav1.ObjectMeta{Generation: 2},
+			ObjectMeta: metav1.ObjectMeta{Generation: 2, Annotations: map[string]string{v1alpha1.AnnotationRevision: run}},
 			Spec:       appsv1.DeploymentSpec{Replicas: ptr.To[int32](1)},
 			Status:     appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1},
 		}
@@ -77,15 +83,15 @@ func TestConditions(t *testing.T) {
 			"Ready": "False/SecretNotFound", "DependenciesReady": "False/SecretNotFound", "Stalled": "", "Reconciling": "True/Progressing",
 		}},
 		{"a policy could not be written", running(func(s *scope) {
-			s.policiesInPlace, s.applied, s.failure = false, false, errors.New("refused")
+			s.policiesInPlace, s.applied, s.faults = false, false, busy()
 		}), map[string]string{
 			"Ready": "False/ApplyFailed", "NetworkIsolated": "False/PoliciesNotInPlace", "DependenciesReady": "True/Resolved",
 			"Reconciling": "True/Progressing",
 		}},
-		{"a name is taken", running(func(s *scope) { s.failure = &apply.ConflictError{Kind: "Service", Name: "chat-api"} }), map[string]string{
+		{"a name is taken", running(func(s *scope) { s.fail(outcome.NewTerminal(outcome.ReasonNameConflict, "m")) }), map[string]string{
 			"Ready": "False/NameConflict", "Stalled": "True/NameConflict", "Reconciling": "",
 		}},
-		{"references could not be read", running(func(s *scope) { s.referencesRead, s.failure = false, errors.New("timeout") }),
+		{"references could not be read", running(func(s *scope) { s.referencesRead, s.faults = false, busy() }),
 			map[string]string{
 				"DependenciesReady": "Unknown/ApplyFailed", "Reconciling": "True/Progressing",
 			}},
@@ -142,12 +148,108 @@ func TestAProxyThatIsNotTrustedIsNamedAndWarnedOf(t *testing.T) {
 	g.Expect(s.updateStatus()).To(BeEmpty())
 }
 
-func TestObservedGenerationMovesOnlyWithoutAnError(t *testing.T) {
-	good, bad := running(), running(func(s *scope) { s.failure = errors.New("refused") })
-	good.updateStatus()
-	bad.updateStatus()
-	NewWithT(t).Expect(good.stack.Status.ObservedGeneration).To(Equal(int64(7)))
-	NewWithT(t).Expect(bad.stack.Status.ObservedGeneration).To(BeZero())
+// busy returns the fault of an API server that answers later.
+func busy() []*outcome.Fault { return outcome.Of(apierrors.NewTooManyRequests("wait", 1)) }
+
+func TestObservedGenerationMovesWhenTheSpecWasAppliedOrRefused(t *testing.T) {
+	terminal := outcome.NewTerminal(v1alpha1.ReasonForbidden, "m")
+	for name, c := range map[string]struct {
+		scope *scope
+		moves bool
+	}{
+		"applied":                 {running(), true},
+		"refused":                 {running(func(s *scope) { s.faults = []*outcome.Fault{terminal} }), true},
+		"refused in part":         {running(func(s *scope) { s.faults = append(busy(), terminal) }), true},
+		"the API server is busy":  {running(func(s *scope) { s.faults = busy() }), false},
+		"the namespace goes away": {running(func(s *scope) { s.fail(outcome.NewWaiting("W", "m", time.Second)) }), false},
+		"a reference cannot be used": {running(func(s *scope) {
+			s.problems = []dependencies.Problem{{Reason: v1alpha1.ReasonPeersNeeded, Stalled: true}}
+		}), true},
+		"a Secret is not there yet": {running(func(s *scope) {
+			s.problems = []dependencies.Problem{{Reason: v1alpha1.ReasonSecretNotFound}}
+		}), false},
+		"suspended": {running(func(s *scope) { s.stack.Spec.Suspend, s.applied = ptr.To(true), false }), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.scope.stack.Status.ObservedGeneration = 6
+			c.scope.updateStatus()
+			want := int64(6)
+			if c.moves {
+				want = 7
+			}
+			NewWithT(t).Expect(c.scope.stack.Status.ObservedGeneration).To(Equal(want))
+		})
+	}
+}
+
+func TestATerminalFaultIsStalledWithItsReason(t *testing.T) {
+	g := NewWithT(t)
+	s := running(func(s *scope) {
+		s.applied, s.faults = false, append(busy(), outcome.NewTerminal(v1alpha1.ReasonQuotaExceeded, "a: raise it"))
+	})
+	s.updateStatus()
+	for _, kind := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionReady} {
+		c := apimeta.FindStatusCondition(s.stack.Status.Conditions, kind)
+		g.Expect(c).NotTo(BeNil(), kind)
+		g.Expect(c.Reason+": "+c.Message).To(Equal("QuotaExceeded: a: raise it"), "the transient fault is not what a user must solve")
+	}
+	g.Expect(apimeta.FindStatusCondition(s.stack.Status.Conditions, v1alpha1.ConditionReconciling)).To(BeNil())
+	s.faults, s.applied = nil, true
+	s.updateStatus()
+	g.Expect(apimeta.FindStatusCondition(s.stack.Status.Conditions, v1alpha1.ConditionStalled)).To(BeNil())
+}
+
+func TestOnlyMessagesDiffer(t *testing.T) {
+	g := NewWithT(t)
+	s := running()
+	s.updateStatus()
+	before := *s.stack.Status.DeepCopy()
+	s.stack.Status.Conditions[0].Message = "another"
+	s.stack.Status.Processes[0].Message = "another"
+	g.Expect(onlyMessages(before, s.stack.Status)).To(BeTrue())
+	s.stack.Status.Conditions[0].Reason = "Another"
+	g.Expect(onlyMessages(before, s.stack.Status)).To(BeFalse())
+	s.stack.Status = *before.DeepCopy()
+	s.stack.Status.ObservedGeneration++
+	g.Expect(onlyMessages(before, s.stack.Status)).To(BeFalse())
+	g.Expect(before.Conditions[0].Message).NotTo(BeEmpty(), "the comparison changes nothing")
+}
+
+func TestAResultOfTheProbeExpires(t *testing.T) {
+	g := NewWithT(t)
+	s := running()
+	noon := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	s.now = noon
+	s.updateStatus()
+	g.Expect(s.resultExpires()).To(BeZero(), "there is none")
+	s.stack.Status.Boundary = &v1alpha1.Boundary{LastProbe: &v1alpha1.ProbeResult{
+		Time: metav1.NewTime(noon.Add(-time.Minute)), Outcome: v1alpha1.ReasonEnforced,
+	}}
+	isolated := func() string {
+		s.updateStatus()
+		c := apimeta.FindStatusCondition(s.stack.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
+		return string(c.Status) + "/" + c.Reason
+	}
+	g.Expect(isolated()).To(Equal("True/Enforced"))
+	wait := s.resultExpires()
+	g.Expect(wait).To(Equal(9*time.Minute), "two intervals of five minutes")
+	s.now = s.now.Add(wait - time.Nanosecond)
+	g.Expect(isolated()).To(Equal("True/Enforced"))
+	s.now = s.now.Add(time.Nanosecond)
+	g.Expect(isolated()).To(Equal("Unknown/NotVerified"), "it is woken up when there is something to write")
+	g.Expect(s.resultExpires()).To(BeZero())
+}
+
+func TestTheReasonsOfFaultsAreThoseOfTheAPI(t *testing.T) {
+	for reason, api := range map[string]string{
+		outcome.ReasonTransient: v1alpha1.ReasonApplyFailed, outcome.ReasonNamespaceTerminating: v1alpha1.ReasonNamespaceTerminating,
+		outcome.ReasonRefusedByAdmission: v1alpha1.ReasonRefusedByAdmission, outcome.ReasonInvalid: v1alpha1.ReasonInvalidSpec,
+		outcome.ReasonForbidden: v1alpha1.ReasonForbidden, outcome.ReasonQuotaExceeded: v1alpha1.ReasonQuotaExceeded,
+		outcome.ReasonTooLarge: v1alpha1.ReasonTooLarge, outcome.ReasonKindNotServed: v1alpha1.ReasonKindNotServed,
+		outcome.ReasonNameConflict: v1alpha1.ReasonNameConflict,
+	} {
+		NewWithT(t).Expect(reason).To(Equal(api))
+	}
 }
 
 func TestTheVersionIsWhatRunsNotWhatIsWanted(t *testing.T) {

@@ -102,8 +102,7 @@ var _ = Describe("A stack whose users may log in", Ordered, func() {
 		var hot corev1.ConfigMap
 		Expect(w.get("chat-gateway-hot", &hot)).To(Succeed())
 		was := hot.Data["hot.yaml"]
-		hot.Data["hot.yaml"] = "limits: {}\n"
-		Expect(k8s.Update(w.ctx, &hot, client.FieldOwner("kubectl-edit"))).To(Succeed())
+		w.editObject("chat-gateway-hot", &hot, "kubectl-edit", func() { hot.Data["hot.yaml"] = "limits: {}\n" })
 		Eventually(func(g Gomega) {
 			g.Expect(w.get("chat-gateway-hot", &hot)).To(Succeed())
 			g.Expect(hot.Data["hot.yaml"]).To(Equal(was))

@@ -4,32 +4,39 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/observe"
 )
 
-// CacheOptions limits the cache to the operator's own children, and to namespaces when some are given. Of Secrets and EndpointSlices only
-// the metadata is watched.
+// CacheOptions limits the cache to the operator's own children and to pods with the names of stacks' pods, reduced by observe.Pod, and to
+// namespaces when some are given. Of Secrets and EndpointSlices only the metadata is watched.
 func CacheOptions(namespaces []string) cache.Options {
 	options := cache.Options{ByObject: map[client.Object]cache.ByObject{}, DefaultTransform: cache.TransformStripManagedFields()}
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
 	for _, kind := range owned() {
 		options.ByObject[kind] = cache.ByObject{Label: ours}
 	}
+	options.ByObject[&appsv1.ControllerRevision{}] = cache.ByObject{Label: ours, Transform: slimRevision}
+	options.ByObject[&corev1.Pod{}] = cache.ByObject{Label: podNames(), Transform: observe.Pod}
 	for _, namespace := range namespaces {
 		if options.DefaultNamespaces == nil {
 			options.DefaultNamespaces = map[string]cache.Config{}
@@ -38,6 +45,24 @@ func CacheOptions(namespaces []string) cache.Options {
 	}
 	return options
 }
+
+// slimRevision removes the data of a run revision, which is large and read once (runs.go), before it enters the cache.
+func slimRevision(object any) (any, error) {
+	if r, ok := object.(*appsv1.ControllerRevision); ok {
+		r.ManagedFields = nil
+		if r.Labels[v1alpha1.LabelRevision] == v1alpha1.RevisionRun {
+			r.Data = runtime.RawExtension{}
+		}
+	}
+	return object, nil
+}
+
+const (
+	// workers is the number of stacks that are reconciled at a time. One stack is never reconciled twice at the same time.
+	workers = 8
+	// reconciliationTimeout ends a reconciliation whose API server does not answer. It is tried again.
+	reconciliationTimeout = time.Minute
+)
 
 // SetupWithManager watches stacks, every owned kind, and what stacks refer to.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -48,14 +73,18 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	serviceReaders := func(o client.Object) []types.NamespacedName {
 		return r.references.ofService(types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetLabels()[discoveryv1.LabelServiceName]})
 	}
-	b := ctrl.NewControllerManagedBy(mgr).Named("openimstack").For(&v1alpha1.OpenIMStack{})
-	for _, kind := range owned() {
+	b := ctrl.NewControllerManagedBy(mgr).Named("openimstack").For(&v1alpha1.OpenIMStack{}).WithOptions(controller.Options{
+		MaxConcurrentReconciles: workers, ReconciliationTimeout: reconciliationTimeout,
+	})
+	for _, kind := range append(owned(), revisions()...) {
 		// No predicate on the generation: most of these kinds have no generation. Resyncs change nothing and are dropped.
 		b = b.Owns(kind, changed)
 	}
-	return b.
+	return r.watchGrants(mgr, b, changed).
+		Watches(&corev1.Pod{}, podHandler()).
 		WatchesRawSource(r.prober.Changes()).
 		WatchesRawSource(r.claims).
+		WatchesRawSource(r.pacer).
 		WatchesMetadata(metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")), r.referenced(secretReaders), changed).
 		WatchesMetadata(metadataOf(discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice")), r.referenced(serviceReaders), changed).
 		Complete(r)

@@ -1,6 +1,7 @@
 package openim_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -8,19 +9,41 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-func TestTheCatalogueHoldsTwelveProcessesAndTwentyTwoPorts(t *testing.T) {
+func TestTheCatalogueHoldsTwelveProcessesAndTwentyTwoPortsOfTheirOwn(t *testing.T) {
 	g := NewWithT(t)
 	names, ports := map[openim.Name]bool{}, map[int32]openim.Name{}
 	for _, p := range openim.Processes() {
 		g.Expect(names).NotTo(HaveKey(p.Name))
 		names[p.Name] = true
+		supervised, ok := p.Port(openim.Health)
+		g.Expect(ok).To(BeTrue(), "%s is supervised", p.Name)
+		g.Expect(supervised.Number).To(Equal(int32(12900)))
 		for _, port := range p.Ports {
+			if port == supervised {
+				continue
+			}
 			g.Expect(ports).NotTo(HaveKey(port.Number), "%s and %s listen on the same port", p.Name, ports[port.Number])
 			ports[port.Number] = p.Name
 		}
 	}
 	g.Expect(names).To(HaveLen(12))
 	g.Expect(ports).To(HaveLen(22))
+}
+
+func TestAProcessRegistersIfOthersCallIt(t *testing.T) {
+	names := map[string]openim.Name{}
+	for _, p := range openim.Processes() {
+		g := NewWithT(t)
+		_, called := p.Port(openim.GRPC)
+		if !called {
+			g.Expect(p.Registered).To(BeEmpty(), "%s", p.Name)
+		} else {
+			g.Expect(p.Registered).NotTo(BeEmpty(), "%s", p.Name)
+			g.Expect(names).NotTo(HaveKey(p.Registered))
+			names[p.Registered] = p.Name
+		}
+	}
+	NewWithT(t).Expect(names).To(HaveLen(9))
 }
 
 func TestEveryCallEndsAtAnRPCPort(t *testing.T) {
@@ -65,14 +88,19 @@ func TestDialects(t *testing.T) {
 	cases := []struct {
 		tag                       string
 		redisMode, rpcMaxBodySize bool
+		bracketsIPv6, again       bool
 	}{
-		{"v3.8.3", false, false}, {"v3.8.3-patch.4", false, false}, {"v3.8.3-patch.5", false, true},
-		{"v3.8.3-patch.11", false, true}, {"v3.8.3-patch.12", true, true}, {"v3.8.3-patch.16", true, true},
+		{"v3.8.3", false, false, false, false}, {"v3.8.3-patch.2", false, false, false, false}, {"v3.8.3-patch.3", false, false, true, false},
+		{"v3.8.3-patch.4", false, false, true, false}, {"v3.8.3-patch.5", false, true, true, false},
+		{"v3.8.3-patch.11", false, true, true, false}, {"v3.8.3-patch.12", true, true, true, false},
+		{"v3.8.3-patch.15", true, true, true, false}, {"v3.8.3-patch.16", true, true, true, true},
 	}
 	for _, c := range cases {
 		r := release(t, c.tag)
 		NewWithT(t).Expect(r.RedisMode()).To(Equal(c.redisMode), c.tag)
 		NewWithT(t).Expect(r.RPCMaxBodySize()).To(Equal(c.rpcMaxBodySize), c.tag)
+		NewWithT(t).Expect(r.BracketsIPv6()).To(Equal(c.bracketsIPv6), c.tag)
+		NewWithT(t).Expect(r.RegistersAgain()).To(Equal(c.again), c.tag)
 	}
 }
 
@@ -82,4 +110,46 @@ func TestEnvironmentNames(t *testing.T) {
 	g.Expect(openim.EnvName(openim.DiscoveryFile, openim.KeyEtcdUsername)).To(Equal("IMENV_DISCOVERY_ETCD_USERNAME"))
 	g.Expect(openim.EnvName(openim.RPCAuthFile, openim.KeyRegisterIP)).To(Equal("IMENV_OPENIM_RPC_AUTH_RPC_REGISTERIP"))
 	g.Expect(openim.EnvName(openim.MinIOFile, openim.KeyAccessKeyID)).To(Equal("IMENV_MINIO_ACCESSKEYID"))
+}
+
+func TestCalleesAreUpgradedBeforeTheirCallers(t *testing.T) {
+	for _, p := range openim.Processes() {
+		g := NewWithT(t)
+		g.Expect(p.Wave).To(And(BeNumerically(">=", openim.WaveRPC), BeNumerically("<=", openim.WaveFront)), "%s", p.Name)
+		for _, callee := range p.Calls {
+			// msggateway is called back by push and by the rpc services. It comes late all the same, because its restart closes sockets.
+			if callee == openim.MsgGateway {
+				continue
+			}
+			target, _ := openim.Lookup(callee)
+			g.Expect(target.Wave).To(BeNumerically("<=", p.Wave), "%s calls %s", p.Name, callee)
+		}
+	}
+}
+
+func TestPatchesAreNewerThanTheirRelease(t *testing.T) {
+	g := NewWithT(t)
+	base, err := openim.ParseRelease("v3.8.3")
+	g.Expect(err).NotTo(HaveOccurred())
+	second, err := openim.ParseRelease("v3.8.3-patch.2")
+	g.Expect(err).NotTo(HaveOccurred())
+	tenth, err := openim.ParseRelease("v3.8.3-patch.10")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(base.Compare(second)).To(BeNumerically("<", 0))
+	g.Expect(tenth.Compare(second)).To(BeNumerically(">", 0))
+	same := tenth
+	g.Expect(tenth.Compare(same)).To(BeZero())
+}
+
+func TestAReleaseIsWrittenAsItsTag(t *testing.T) {
+	g := NewWithT(t)
+	release, err := openim.ParseRelease("v3.8.3-patch.12")
+	g.Expect(err).NotTo(HaveOccurred())
+	text, err := json.Marshal(openim.Settings{Release: release})
+	g.Expect(err).NotTo(HaveOccurred())
+	var read openim.Settings
+	g.Expect(json.Unmarshal(text, &read)).To(Succeed())
+	g.Expect(read.Release).To(Equal(release))
+	g.Expect(read.Release.RedisMode()).To(BeTrue())
+	g.Expect(json.Unmarshal([]byte(`{"Release":"v9"}`), &read)).To(MatchError(ContainSubstring("not supported")))
 }

@@ -12,6 +12,8 @@ import (
 type Facts struct {
 	// Settings of OpenIM's configuration.
 	Settings Settings
+	// Locations of all parties that the spec names, resolved or not. Endpoints below repeat what resolved.
+	Locations []Location
 	// Endpoints of each store on the network.
 	Endpoints map[Dependency][]Endpoint
 	// Credentials are the environment variables that carry secrets, by the store they belong to.
@@ -22,6 +24,12 @@ type Facts struct {
 	ShareSecret corev1.SecretKeySelector
 	// ShareSecretHash changes when the share.secret changes.
 	ShareSecretHash string
+	// PreviousShareSecret is the key of the Secret that ShareSecret replaces, while it does: the backend has both. Else nil.
+	PreviousShareSecret *corev1.SecretKeySelector `json:",omitempty"`
+	// PreviousShareSecretHash changes when the previous share.secret changes.
+	PreviousShareSecretHash string `json:",omitempty"`
+	// ShareSecretWaits is true while not all backends know ShareSecret: openim-rpc-auth keeps the previous one.
+	ShareSecretWaits bool `json:",omitempty"`
 	// AssertionKey is the key of the Secret with which the gateway signs assertions for the backend.
 	AssertionKey corev1.SecretKeySelector
 	// Secrets of the stack's namespace and Services of any namespace that were read, whether they exist or not. A change of one of them
@@ -34,6 +42,29 @@ type Facts struct {
 	Claims []Claim
 	// Wrapper holds what the wrapper's references resolve to.
 	Wrapper WrapperFacts
+}
+
+// ShareSecretOfOpenIM returns the key of the Secret with the share.secret that openim-rpc-auth has, and its hash.
+func (f *Facts) ShareSecretOfOpenIM() (corev1.SecretKeySelector, string) {
+	if f.ShareSecretWaits && f.PreviousShareSecret != nil {
+		return *f.PreviousShareSecret, f.PreviousShareSecretHash
+	}
+	return f.ShareSecret, f.ShareSecretHash
+}
+
+// ForTemplates returns the facts from which pod templates and configuration files are made. They hold no secret value, and can be written
+// as JSON and read again. The rest of the facts decides about NetworkPolicies and conditions alone.
+func (f Facts) ForTemplates() Facts {
+	f.Locations, f.Endpoints, f.Secrets, f.Services, f.Claims = nil, nil, nil, nil, nil
+	w := &f.Wrapper
+	w.LoginKeys, w.Certificate, w.Tracing, w.Redis.Endpoints, w.MongoDB.Endpoints = nil, nil, nil, nil, nil
+	sets := make([]KeySet, 0, len(w.KeySets))
+	for _, set := range w.KeySets {
+		set.Endpoints = nil
+		sets = append(sets, set)
+	}
+	w.KeySets = sets
+	return f
 }
 
 // WrapperFacts hold the wrapper's stores and the servers that it calls besides OpenIM. A field that the spec does not use is empty.
@@ -82,8 +113,8 @@ type KeySet struct {
 
 // Endpoint is a destination on the network: pods or blocks of addresses, and a port of the pods.
 type Endpoint struct {
-	Peers []networkingv1.NetworkPolicyPeer
-	Port  int32
+	Peers []networkingv1.NetworkPolicyPeer `json:"peers"`
+	Port  int32                            `json:"port"`
 }
 
 // Certificate describes the gateway's certificate and key.

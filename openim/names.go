@@ -1,17 +1,15 @@
 package openim
 
-// registeredName is a name under which an rpc process registers in etcd.
-type registeredName struct {
-	// Key in share.yml's rpcRegisterName.
-	Key string
-	// Value is the name itself.
-	Value string
-}
-
-// services are upstream's default names (config/share.yml).
-var services = []registeredName{
-	{"user", "user"}, {"friend", "friend"}, {"msg", "msg"}, {"push", "push"}, {"messageGateway", "messageGateway"},
-	{"group", "group"}, {"auth", "auth"}, {"conversation", "conversation"}, {"third", "third"},
+// registeredNames returns the names under which processes register in etcd, in the order of the catalogue. They are upstream's defaults,
+// in which a key of share.yml and its value are the same.
+func registeredNames() []string {
+	var names []string
+	for _, p := range catalogue {
+		if p.Registered != "" {
+			names = append(names, p.Registered)
+		}
+	}
+	return names
 }
 
 // Notification is an event that OpenIM sends to its clients.

@@ -33,6 +33,8 @@ const (
 	GRPC PortKind = "grpc"
 	// Metrics is Prometheus' text format without authentication, on all interfaces.
 	Metrics PortKind = "metrics"
+	// Health is the supervisor's port for the kubelet's probes. It is in no Service.
+	Health PortKind = "health"
 )
 
 // Port is a TCP port on which a process listens.
@@ -60,7 +62,9 @@ type Process struct {
 	Name Name
 	// Binary is the file name of the program.
 	Binary string
-	// Ports on which the process listens, in the order of the catalogue.
+	// Registered is the name under which the process registers in etcd; empty when it does not, because nobody calls it by gRPC.
+	Registered string
+	// Ports on which the process and its supervisor listen, in the order of the catalogue.
 	Ports []Port
 	// Files of configuration that the process reads at start. A missing file is fatal.
 	Files []File
@@ -68,9 +72,24 @@ type Process struct {
 	Dependencies []Dependency
 	// Calls are the rpc services that the process calls.
 	Calls []Name
+	// ShareSecret is true when the process reads share.secret.
+	ShareSecret bool
 	// Singleton is true when two replicas would do the same work twice.
 	Singleton bool
+	// Wave is the process's place in the order of an upgrade.
+	Wave int
 }
+
+// Waves of an upgrade, in their order. Callees come before callers: an old client of a new server works, while a new client of an old
+// server gets Unimplemented. The processes in front come last, because each restart of msggateway closes sockets.
+const (
+	// WaveRPC are the seven rpc services.
+	WaveRPC = 1
+	// WaveConsumers are msgtransfer, push and crontask.
+	WaveConsumers = 2
+	// WaveFront are api and msggateway.
+	WaveFront = 3
+)
 
 // Port returns the process's port of a kind.
 func (p Process) Port(kind PortKind) (Port, bool) {

@@ -38,5 +38,28 @@ func ParseRelease(tag string) (Release, error) {
 // RedisMode reports whether redis.yml has the key for the mode (patch 12 and later) instead of clusterMode.
 func (r Release) RedisMode() bool { return r.patch >= 12 }
 
+// RegistersAgain reports whether a process writes its key in etcd again after it was lost (patch 16 and later), if etcd answers at once.
+func (r Release) RegistersAgain() bool { return r.patch >= 16 }
+
+// BracketsIPv6 reports whether a process registers an IPv6 address with brackets (patch 3 and later).
+func (r Release) BracketsIPv6() bool { return r.patch >= 3 }
+
 // RPCMaxBodySize reports whether share.yml limits the size of rpc messages (patch 5 and later).
 func (r Release) RPCMaxBodySize() bool { return r.patch >= 5 }
+
+// Compare returns a negative number when r is older than other, a positive one when it is newer, and 0 for the same release.
+func (r Release) Compare(other Release) int { return r.patch - other.patch }
+
+// MarshalText returns the tag.
+func (r Release) MarshalText() ([]byte, error) { return []byte(r.Tag), nil }
+
+// UnmarshalText parses a tag. The empty text is the zero Release.
+func (r *Release) UnmarshalText(text []byte) error {
+	*r = Release{}
+	if len(text) == 0 {
+		return nil
+	}
+	var err error
+	*r, err = ParseRelease(string(text))
+	return err
+}

@@ -90,8 +90,8 @@ func (v view) Port(kind PortKind) (int32, error) {
 // AdminUserID returns the user that OpenIM treats as its administrator.
 func (v view) AdminUserID() string { return AdminUserID }
 
-// Services returns the names under which the rpc processes register in etcd, by the key of share.yml.
-func (v view) Services() []registeredName { return services }
+// Services returns the names under which the rpc processes register in etcd.
+func (v view) Services() []string { return registeredNames() }
 
 // Notifications returns the settings of notification.yml.
 func (v view) Notifications() []Notification { return notifications }

@@ -135,7 +135,7 @@ func TestPortsAreFixed(t *testing.T) {
 				ports++
 			}
 		}
-		g.Expect(ports).To(Equal(len(p.Ports)), "%s: every port of the table is configured, and no other", p.Name)
+		g.Expect(ports).To(Equal(len(p.Ports)-1), "%s: every port of the table but the supervisor's is configured, and no other", p.Name)
 	}
 }
 
@@ -144,4 +144,19 @@ func TestOpenIMLogsNeitherTokensNorMessages(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(rendered[string(openim.LogFile)]).To(And(ContainSubstring("remainLogLevel: 2\n"), ContainSubstring("isStdout: true\n")))
+}
+
+// TestNoFileHoldsAShareSecret: the processes that do not read it get none, and OpenIM's published default stands nowhere.
+func TestNoFileHoldsAShareSecret(t *testing.T) {
+	for _, p := range openim.Processes() {
+		files, err := openim.Render(p, settings(t, "v3.8.3-patch.16"))
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		for name, text := range files {
+			NewWithT(t).Expect(text).NotTo(ContainSubstring("openIM123"), "%s of %s", name, p.Name)
+		}
+		var share map[string]any
+		NewWithT(t).Expect(yaml.Unmarshal([]byte(files[string(openim.ShareFile)]), &share)).To(Succeed())
+		NewWithT(t).Expect(share).To(HaveKeyWithValue("secret", ""), "%s", p.Name)
+		NewWithT(t).Expect(p.ShareSecret).To(Equal(p.Name == openim.RPCAuth), "%s", p.Name)
+	}
 }

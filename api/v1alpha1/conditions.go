@@ -18,46 +18,158 @@ const (
 	ConditionWrapperAvailable = "WrapperAvailable"
 	// ConditionNetworkIsolated is True when the last probe and the audit confirm the lockdown.
 	ConditionNetworkIsolated = "NetworkIsolated"
+	// ConditionRolledOut is True when all components run the revision of the spec. Its reason is the state of the rollout.
+	ConditionRolledOut = "RolledOut"
+	// ConditionUpdateAvailable is True while components run what an earlier operator rendered, and the present one would render otherwise.
+	// Absent otherwise.
+	ConditionUpdateAvailable = "UpdateAvailable"
 	// ConditionPaused is True while spec.suspend is true. Absent otherwise.
 	ConditionPaused = "Paused"
 )
 
-// Reasons of conditions.
+// Reasons of Ready, and of Reconciling and Paused.
 const (
-	ReasonReady              = "Ready"
-	ReasonSuspended          = "Suspended"
-	ReasonResolved           = "Resolved"
-	ReasonAccepted           = "Accepted"
-	ReasonAvailable          = "Available"
-	ReasonExternal           = "External"
-	ReasonWaiting            = "Waiting"
-	ReasonProgressing        = "Progressing"
+	// ReasonReady: all components of the spec run, and the lockdown is in place.
+	ReasonReady = "Ready"
+	// ReasonSuspended: spec.suspend is true. Remove it to let the operator write again.
+	ReasonSuspended = "Suspended"
+	// ReasonProgressing: the operator applies the spec, or a rollout is under way. Wait, or read the message of RolledOut.
+	ReasonProgressing = "Progressing"
+	// ReasonWaiting: something else must come first, which the message names.
+	ReasonWaiting = "Waiting"
+	// ReasonApplyFailed: the API server fails or cannot be reached. The operator tries again with backoff.
+	ReasonApplyFailed = "ApplyFailed"
+	// ReasonNamespaceTerminating: the stack's namespace is being deleted. Nothing can be created in it.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
+)
+
+// Reasons of Ready and Stalled: what only a user can end.
+const (
+	// ReasonInvalidSpec: a field is invalid, or contradicts another. Correct the field that the message names.
+	ReasonInvalidSpec = "InvalidSpec"
+	// ReasonUnsupportedVersion: the release of OpenIM, or a revision that a newer operator wrote, is not known. Write a supported release, or
+	// install the newer operator.
 	ReasonUnsupportedVersion = "UnsupportedVersion"
-	ReasonSecretNotFound     = "SecretNotFound"
-	ReasonSecretKeyNotFound  = "SecretKeyNotFound"
-	ReasonSecretInvalid      = "SecretInvalid"
-	ReasonServiceNotFound    = "ServiceNotFound"
-	ReasonPeersNeeded        = "PeersNeeded"
-	ReasonInvalidSpec        = "InvalidSpec"
-	ReasonNameConflict       = "NameConflict"
-	ReasonApplyFailed        = "ApplyFailed"
-	ReasonPoliciesNotInPlace = "PoliciesNotInPlace"
-	// ReasonSharedStore: another stack already occupies the requested part of a store.
+	// ReasonNameConflict: an object of the same name belongs to another owner. Rename the stack, or remove the object.
+	ReasonNameConflict = "NameConflict"
+	// ReasonRevisionUnusable: the ControllerRevision that keeps the places of the policies was written by a newer operator, or not by the
+	// operator. Install the newer operator, or delete the revision that the message names.
+	ReasonRevisionUnusable = "RevisionUnusable"
+	// ReasonRevisionLost: a run revision that a component runs was deleted or damaged, and cannot be made again. Restore it, or let a rollout
+	// replace it.
+	ReasonRevisionLost = "RevisionLost"
+	// ReasonForbidden: the operator lacks a right, which the message names. Install its roles again.
+	ReasonForbidden = "Forbidden"
+	// ReasonRefusedByAdmission: a webhook or a ValidatingAdmissionPolicy refused a child. Change the spec so that it is admitted, or exempt
+	// the stack's objects.
+	ReasonRefusedByAdmission = "RefusedByAdmission"
+	// ReasonQuotaExceeded: a ResourceQuota of the namespace does not allow a child or a pod. Raise it, or lower what the spec requests.
+	ReasonQuotaExceeded = "QuotaExceeded"
+	// ReasonTooLarge: a child is larger than the API server accepts. Shorten the lists of the spec.
+	ReasonTooLarge = "TooLarge"
+	// ReasonKindNotServed: the API server lacks a kind. Install its CRD, or use a supported release of Kubernetes.
+	ReasonKindNotServed = "KindNotServed"
+	// ReasonGeneratedSecretLost: a Secret that the operator generated does not exist, and no other value may take its place. Restore it.
+	ReasonGeneratedSecretLost = "GeneratedSecretLost"
+)
+
+// Reasons of DependenciesReady.
+const (
+	// ReasonResolved: every reference of the spec resolves.
+	ReasonResolved = "Resolved"
+	// ReasonSecretNotFound: a Secret that the spec names does not exist. Create it.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretKeyNotFound: a Secret lacks a key that the spec names, or that its kind must have. Add the key.
+	ReasonSecretKeyNotFound = "SecretKeyNotFound"
+	// ReasonSecretInvalid: the content of a Secret cannot be used. The message names the rule, never the value.
+	ReasonSecretInvalid = "SecretInvalid"
+	// ReasonServiceNotFound: the address of a store is that of a Service that does not exist, or that may not be referred to.
+	ReasonServiceNotFound = "ServiceNotFound"
+	// ReasonPeersNeeded: an address leads to pods that the operator cannot find out. Write peers.
+	ReasonPeersNeeded = "PeersNeeded"
+	// ReasonSharedStore: another stack already occupies the requested part of a store. Write another database, or another prefix.
 	ReasonSharedStore = "SharedStore"
-	// ReasonSettingRefused: the wrapper refuses a rule, a limit or an origin.
-	ReasonSettingRefused = "SettingRefused"
-	// ReasonProxyNotTrusted is a warning while SettingsAccepted is True: a proxy is in front of the users' listener, and
-	// spec.wrapper.auth.users.trustedProxies is empty.
-	ReasonProxyNotTrusted = "ProxyNotTrusted"
-	// ReasonLoginKeyLost and ReasonLoginKeyChanged: the key by which clients recognise the gateway is missing or was replaced.
-	ReasonLoginKeyLost    = "LoginKeyLost"
+	// ReasonStoreUnavailable: a pod reports that a store cannot be used: not reachable, or credentials refused. Also a reason of a component.
+	ReasonStoreUnavailable = "StoreUnavailable"
+	// ReasonLoginKeyLost: the key by which clients recognise the gateway is missing. Restore the Secret.
+	ReasonLoginKeyLost = "LoginKeyLost"
+	// ReasonLoginKeyChanged: the key by which clients recognise the gateway was replaced. Restore the earlier one.
 	ReasonLoginKeyChanged = "LoginKeyChanged"
-	// Reasons of DependenciesReady that are warnings while it is True.
+	// ReasonCertificateNotValid: a warning while the condition is True: the gateway's certificate has expired, expires soon,
+	// or is not valid yet. Renew it.
 	ReasonCertificateNotValid = "CertificateNotValid"
-	ReasonSharedPresence      = "SharedPresence"
-	// Reasons of NetworkIsolated.
-	ReasonEnforced         = "Enforced"
-	ReasonBreached         = "Breached"
+	// ReasonSharedPresence: a warning while the condition is True: another stack uses another database of the same Redis, so users with one
+	// ID in both stacks share their online state. Give each stack its own Redis.
+	ReasonSharedPresence = "SharedPresence"
+)
+
+// Reasons of SettingsAccepted.
+const (
+	// ReasonAccepted: the wrapper accepts all settings.
+	ReasonAccepted = "Accepted"
+	// ReasonSettingRefused: the wrapper refuses a rule, a limit or an origin. Correct what the message names.
+	ReasonSettingRefused = "SettingRefused"
+	// ReasonProxyNotTrusted: a warning while the condition is True: a proxy is in front of the users' listener, and
+	// spec.wrapper.auth.users.trustedProxies is empty. Write the proxy's addresses.
+	ReasonProxyNotTrusted = "ProxyNotTrusted"
+)
+
+// Reasons of OpenIMAvailable and WrapperAvailable, and of components in status.processes.
+const (
+	// ReasonAvailable: all replicas of all components are ready.
+	ReasonAvailable = "Available"
+	// ReasonExternal: spec.wrapper.externalRef names a wrapper that the operator does not run.
+	ReasonExternal = "External"
+	// ReasonStarting: pods are being created or are not ready yet.
+	ReasonStarting = "Starting"
+	// ReasonNotServing: a container has run for a minute and is not ready. Read its log.
+	ReasonNotServing = "NotServing"
+	// ReasonScaledToZero: no replica is wanted. Scale the component up.
+	ReasonScaledToZero = "ScaledToZero"
+	// ReasonPodSecurityViolation: the namespace's pod security level does not allow the pods.
+	ReasonPodSecurityViolation = "PodSecurityViolation"
+	// ReasonAdmissionRefused: a webhook or an admission policy does not allow the pods.
+	ReasonAdmissionRefused = "AdmissionRefused"
+	// ReasonUnschedulable: no node can run the pod.
+	ReasonUnschedulable = "Unschedulable"
+	// ReasonImagePull: an image cannot be pulled. Correct spec.image, or its pull secret.
+	ReasonImagePull = "ImagePull"
+	// ReasonConfigError: a container cannot be created from its configuration, for example because a Secret is gone.
+	ReasonConfigError = "ConfigError"
+	// ReasonCrashLoop: a container ended and is started again. The message has its exit code.
+	ReasonCrashLoop = "CrashLoop"
+	// ReasonProgressDeadlineExceeded: the rollout of a Deployment has made no progress for its deadline.
+	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
+)
+
+// Reasons of RolledOut and UpdateAvailable, beside Progressing and Waiting.
+const (
+	// ReasonComplete: all components run the revision of the spec.
+	ReasonComplete = "Complete"
+	// ReasonWaitingForWindow: none of the windows of spec.upgrade is open.
+	ReasonWaitingForWindow = "WaitingForWindow"
+	// ReasonWaitingForSlot: as many stacks are rolled out as the operator allows at a time.
+	ReasonWaitingForSlot = "WaitingForSlot"
+	// ReasonHeld: a wave failed, and every component stays as it is. Change the spec, or request a retry.
+	ReasonHeld = "Held"
+	// ReasonRollingBack: a wave failed, and the changed components go back.
+	ReasonRollingBack = "RollingBack"
+	// ReasonRolledBack: a wave failed, and all components run again what ran before. Change the spec, or request a retry.
+	ReasonRolledBack = "RolledBack"
+	// ReasonOperatorUpdated: the present operator would build other pods. Request the update with the annotation openimstack.dev/update-at.
+	ReasonOperatorUpdated = "OperatorUpdated"
+)
+
+// Reasons of NetworkIsolated.
+const (
+	// ReasonEnforced: intruders attempted every port, and only those that the spec opens were open.
+	ReasonEnforced = "Enforced"
+	// ReasonBreached: a connection that no rule allows was open, or an object opens one. The message names it.
+	ReasonBreached = "Breached"
+	// ReasonNotEnforcedByCNI: the network plugin does not enforce NetworkPolicies.
 	ReasonNotEnforcedByCNI = "NotEnforcedByCNI"
-	ReasonNotVerified      = "NotVerified"
+	// ReasonNotVerified: no probe has run yet, or the last one proves nothing. The message says why.
+	ReasonNotVerified = "NotVerified"
+	// ReasonPoliciesNotInPlace: a policy of the stack is missing.
+	ReasonPoliciesNotInPlace = "PoliciesNotInPlace"
 )

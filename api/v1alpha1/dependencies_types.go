@@ -33,6 +33,7 @@ type Address string
 
 // Kafka is a reference to Kafka.
 // +kubebuilder:validation:XValidation:rule="has(self.topics) && has(self.topics.prefix) ? has(oldSelf.topics) && has(oldSelf.topics.prefix) && self.topics.prefix == oldSelf.topics.prefix : !has(oldSelf.topics) || !has(oldSelf.topics.prefix)",message="kafka.topics.prefix cannot be changed: messages in the old topics would never be read. Create another stack"
+// +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="kafka.peerPort is the port of peers: write peers, or remove peerPort"
 type Kafka struct {
 	// brokers are the bootstrap addresses. The addresses that the brokers advertise must belong to the same peers.
 	// +required
@@ -54,6 +55,13 @@ type Kafka struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Peers []Peer `json:"peers,omitempty"`
+
+	// peerPort is the port of the peers' pods. With peers and peerPort nothing is read of a Service. Default: the Service's target port, or
+	// the port of the address.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	PeerPort *int32 `json:"peerPort,omitempty"`
 }
 
 // Topics are the stack's topics and consumer groups in Kafka. Topics are named prefix followed by toRedis, toMongo, toPush and
@@ -69,6 +77,7 @@ type Topics struct {
 
 // Redis is a reference to Redis. More than one address means a Redis cluster.
 // +kubebuilder:validation:XValidation:rule="!has(self.database) || self.database == 0 || size(self.addresses) == 1",message="redis.database must be 0 in a Redis Cluster, which has no other database: remove database, or write one address"
+// +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="redis.peerPort is the port of peers: write peers, or remove peerPort"
 type Redis struct {
 	// addresses of Redis.
 	// +required
@@ -92,12 +101,20 @@ type Redis struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Peers []Peer `json:"peers,omitempty"`
+
+	// peerPort is the port of the peers' pods. With peers and peerPort nothing is read of a Service. Default: the Service's target port, or
+	// the port of the address.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	PeerPort *int32 `json:"peerPort,omitempty"`
 }
 
 // MongoDB is a reference to MongoDB: either a connection string in a Secret, or addresses.
 // +kubebuilder:validation:XValidation:rule="has(self.uriRef) != has(self.addresses)",message="mongodb needs exactly one of uriRef and addresses: remove one of the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.uriRef) || (!has(self.credentialsRef) && !has(self.authSource))",message="mongodb.uriRef already holds credentials and authSource: remove credentialsRef and authSource"
 // +kubebuilder:validation:XValidation:rule="!has(self.authSource) || has(self.credentialsRef)",message="mongodb.authSource is where the user of credentialsRef is looked up: write credentialsRef, or remove authSource"
+// +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="mongodb.peerPort is the port of peers: write peers, or remove peerPort"
 type MongoDB struct {
 	// uriRef is the key of a Secret that holds a connection string, mongodb://...
 	// +optional
@@ -134,9 +151,17 @@ type MongoDB struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Peers []Peer `json:"peers,omitempty"`
+
+	// peerPort is the port of the peers' pods. With peers and peerPort nothing is read of a Service. Default: the Service's target port, or
+	// the port of the address.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	PeerPort *int32 `json:"peerPort,omitempty"`
 }
 
 // Etcd is a reference to etcd.
+// +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="etcd.peerPort is the port of peers: write peers, or remove peerPort"
 type Etcd struct {
 	// endpoints of etcd.
 	// +required
@@ -154,9 +179,17 @@ type Etcd struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Peers []Peer `json:"peers,omitempty"`
+
+	// peerPort is the port of the peers' pods. With peers and peerPort nothing is read of a Service. Default: the Service's target port, or
+	// the port of the address.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	PeerPort *int32 `json:"peerPort,omitempty"`
 }
 
 // ObjectStorage is a reference to an S3-compatible store.
+// +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="objectStorage.peerPort is the port of peers: write peers, or remove peerPort"
 type ObjectStorage struct {
 	// minio is MinIO or a store that is compatible with it.
 	// +required
@@ -167,6 +200,13 @@ type ObjectStorage struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Peers []Peer `json:"peers,omitempty"`
+
+	// peerPort is the port of the peers' pods. With peers and peerPort nothing is read of a Service. Default: the Service's target port, or
+	// the port of the address.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	PeerPort *int32 `json:"peerPort,omitempty"`
 }
 
 // MinIO is a reference to MinIO.

@@ -6,4 +6,6 @@
 //
 // +kubebuilder:object:generate=true
 // +groupName=openimstack.dev
+//
+//go:generate go run ../../hack/conditiondocs conditions.go ../../docs/conditions.md
 package v1alpha1

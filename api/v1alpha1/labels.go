@@ -8,6 +8,8 @@ const (
 	LabelComponent = "app.kubernetes.io/component"
 	LabelPartOf    = "app.kubernetes.io/part-of"
 	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// LabelVersion is the release of OpenIM that a pod runs. Only pods of OpenIM's processes have it.
+	LabelVersion = "app.kubernetes.io/version"
 )
 
 // Values of the labels.
@@ -29,16 +31,53 @@ const (
 	AnnotationExceptions = "openimstack.dev/exceptions"
 	// AnnotationCredentials is a keyed hash of the credentials of a pod. A change of the hash restarts the pod.
 	AnnotationCredentials = "openimstack.dev/credentials"
+	// AnnotationInitialReplicas on a Deployment holds the number of replicas at its creation. It is present when the spec names no number:
+	// the operator then never writes spec.replicas again.
+	AnnotationInitialReplicas = "openimstack.dev/initial-replicas"
+	// AnnotationTemplate on a pod holds the hash of the template that the pod was made from.
+	AnnotationTemplate = "openimstack.dev/template"
+	// AnnotationRevision on a Deployment names the run revision that the Deployment was built from.
+	AnnotationRevision = "openimstack.dev/revision"
 )
+
+// AnnotationReferencedBy on a Service lists the namespaces whose stacks may refer to it, separated by commas.
+const AnnotationReferencedBy = "openimstack.dev/referenced-by"
+
+// Annotations of the run revisions.
+const (
+	// AnnotationGeneration is the generation of the spec that the revision was made for.
+	AnnotationGeneration = "openimstack.dev/generation"
+	// AnnotationConfigMaps names the ConfigMaps that stay while the revision is kept, separated by commas.
+	AnnotationConfigMaps = "openimstack.dev/configmaps"
+	// AnnotationRolledOut is "true" once a rollout to the revision was completed.
+	AnnotationRolledOut = "openimstack.dev/rolled-out"
+)
+
+// AnnotationRetryRollout on an OpenIMStack requests that a rollout which is Held or RolledBack is tried again. A new value is a new
+// request; status.requests.retryRollout holds the value that was answered last.
+const AnnotationRetryRollout = "openimstack.dev/retry-rollout-at"
+
+// AnnotationUpdate on an OpenIMStack requests the images and templates of the present operator, which UpdateAvailable tells of. A new
+// value is a new request; status.requests.update holds the value that was answered last.
+const AnnotationUpdate = "openimstack.dev/update-at"
+
+// AnnotationRotateShareSecret on an OpenIMStack requests another generated share.secret, which replaces the present one step by step. The
+// value is a time in RFC 3339 after the creation of the stack; status.requests.rotateShareSecret holds the value that was answered last.
+const AnnotationRotateShareSecret = "openimstack.dev/rotate-share-secret-at"
 
 // AnnotationProbeRequested on an OpenIMStack requests a probe now. A new value is a new request; by convention the value is the time in
 // RFC 3339. status.boundary.lastProbe.request holds the value of the request that the last probe answers.
 const AnnotationProbeRequested = "openimstack.dev/probe-requested-at"
 
-// AnnotationGiveUpLoginKey on an OpenIMStack gives up a static key of the login that was lost or replaced. The operator then accepts the
-// existing key or generates one. The value is the fingerprint of the key to give up, as in status.loginKeys, so that the annotation has
-// an effect only once.
-const AnnotationGiveUpLoginKey = "openimstack.dev/give-up-login-key"
+// Annotations on an OpenIMStack that accept another key for a lost one. Each new value is one request: the time of the request in RFC
+// 3339, not before the creation of the stack. status.generatedSecrets[].answeredRequest holds the request that was answered last.
+const (
+	// AnnotationRegenerateLogin gives up the static keys of the login that clients have pinned. The operator then accepts the keys that
+	// are in the Secret, or generates one when the Secret does not exist.
+	AnnotationRegenerateLogin = "openimstack.dev/regenerate-login-at"
+	// AnnotationRegenerateCustody lets the operator generate the custody key when its Secret does not exist.
+	AnnotationRegenerateCustody = "openimstack.dev/regenerate-custody-at"
+)
 
 // Labels of the probe's pods. No policy of a stack selects or allows pods with these labels.
 const (
@@ -49,6 +88,16 @@ const (
 	LabelProbeNamespace = "openimstack.dev/probe-namespace"
 	// LabelProbeRun identifies the pods of one run.
 	LabelProbeRun = "openimstack.dev/probe-run"
+)
+
+// Labels of the ControllerRevisions of a stack.
+const (
+	// LabelRevision says what a revision keeps.
+	LabelRevision = "openimstack.dev/revision"
+	// RevisionSeal is the value of LabelRevision for the places that the NetworkPolicies of a stack open for egress.
+	RevisionSeal = "seal"
+	// RevisionRun is the value of LabelRevision for what the Deployments of a stack are built from.
+	RevisionRun = "run"
 )
 
 // ChildName returns the name of a child of a stack.
@@ -67,6 +116,9 @@ const (
 	// SuffixCustody is the Secret with the key with which the backend encrypts OpenIM's tokens and codes, and seals sessions and tickets.
 	SuffixCustody = "custody"
 	KeyCustody    = "key"
+	// SuffixDigest is the Secret with the key of the hashes in AnnotationCredentials. Only the operator reads it.
+	SuffixDigest = "digest"
+	KeyDigest    = "key"
 )
 
 // Keys of the Secrets that a spec refers to.

@@ -74,6 +74,13 @@ type OpenIMStackSpec struct {
 	// +required
 	Dependencies Dependencies `json:"dependencies,omitzero"`
 
+	// supervision selects how OpenIM's programs are run. Enabled, the default: by a supervisor of the operator's, which tells the kubelet
+	// whether a process is started, served and found by the others, restores a registration that was lost with etcd, and deregisters a
+	// pod before it stops. An init container checks the stores first. Disabled: as upstream's image runs them, with probes that cannot
+	// say whether a process works. Disable it to reproduce a problem without the operator's programs, for a report to upstream.
+	// +optional
+	Supervision Supervision `json:"supervision,omitempty"`
+
 	// processes sizes OpenIM's processes.
 	// +optional
 	Processes *Processes `json:"processes,omitempty"`
@@ -82,10 +89,24 @@ type OpenIMStackSpec struct {
 	// +required
 	Wrapper Wrapper `json:"wrapper,omitzero"`
 
+	// upgrade configures how changes reach the running pods.
+	// +optional
+	Upgrade *Upgrade `json:"upgrade,omitempty"`
+
 	// network declares the peers that may reach the gateway and the metrics ports, and the DNS servers.
 	// +optional
 	Network *Network `json:"network,omitempty"`
 }
+
+// Supervision selects how OpenIM's programs are run.
+// +kubebuilder:validation:Enum=Enabled;Disabled
+type Supervision string
+
+// Values of Supervision. An empty value means SupervisionEnabled.
+const (
+	SupervisionEnabled  Supervision = "Enabled"
+	SupervisionDisabled Supervision = "Disabled"
+)
 
 // LocalReference names an object in the stack's own namespace.
 type LocalReference struct {

@@ -51,7 +51,8 @@ type RPCProcesses struct {
 
 // ProcessSpec sizes one process.
 type ProcessSpec struct {
-	// replicas is the number of pods. Default 1; for gateway and backend 2.
+	// replicas is the number of pods, which the operator then keeps. When absent, the number is set once at creation, to 1 (gateway and
+	// backend: 2), and belongs to whoever scales the Deployment: kubectl scale, or a HorizontalPodAutoscaler.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100
@@ -69,14 +70,15 @@ type SingletonSpec struct {
 	Resources *Resources `json:"resources,omitempty"`
 }
 
-// Resources are a container's requests and limits, by resource name. An absent entry keeps its default.
+// Resources are a container's requests and limits, by resource name. An absent entry keeps its default, unless that contradicts an entry:
+// a default limit below a request does not apply, and a default request above a limit becomes the limit.
 type Resources struct {
 	// requests, for example cpu: 50m.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	Requests map[string]resource.Quantity `json:"requests,omitempty"`
 
-	// limits, for example memory: 512Mi.
+	// limits, for example memory: 512Mi. A limit of 0 means no limit.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	Limits map[string]resource.Quantity `json:"limits,omitempty"`

@@ -11,15 +11,33 @@ type OpenIMStackStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation of the spec that this status is about.
+	// observedGeneration is the last generation of the spec that was applied, or refused for a reason that only a user can remove.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// version is the OpenIM release that all processes run.
+	// version is the OpenIM release that all processes run. Empty while they run different releases.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Version string `json:"version,omitempty"`
+
+	// currentRevision is the run revision (a ControllerRevision) to which the last rollout was completed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	CurrentRevision string `json:"currentRevision,omitempty"`
+
+	// updateRevision is the run revision of the spec. It equals currentRevision at rest.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	UpdateRevision string `json:"updateRevision,omitempty"`
+
+	// rollout is the rollout under way. Absent at rest.
+	// +optional
+	Rollout *Rollout `json:"rollout,omitempty"`
+
+	// requests are the requests by annotation that were answered last.
+	// +optional
+	Requests *Requests `json:"requests,omitempty"`
 
 	// processes lists the replicas of each component.
 	// +optional
@@ -28,7 +46,7 @@ type OpenIMStackStatus struct {
 	// +kubebuilder:validation:MaxItems=32
 	Processes []ProcessStatus `json:"processes,omitempty"`
 
-	// endpoints are the URLs of the stack.
+	// endpoints are the URLs at which the stack serves now: their Services exist and have a ready pod.
 	// +optional
 	Endpoints *Endpoints `json:"endpoints,omitempty"`
 
@@ -52,12 +70,48 @@ type OpenIMStackStatus struct {
 	// +kubebuilder:validation:items:MaxLength=71
 	LoginKeys []string `json:"loginKeys,omitempty"`
 
+	// unusedSecrets names the Secrets that the operator generated and the spec no longer uses. The operator never deletes them: delete
+	// them when the stack will not need them again.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	UnusedSecrets []string `json:"unusedSecrets,omitempty"`
+
+	// generatedSecrets are the Secrets that the operator generated for the stack. One that is listed and does not exist is lost: it is
+	// not generated as on its first use.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	GeneratedSecrets []GeneratedSecret `json:"generatedSecrets,omitempty"`
+
 	// pendingChanges lists the objects that would be written if the stack were not suspended, as kind/name.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=128
 	// +kubebuilder:validation:items:MaxLength=320
 	PendingChanges []string `json:"pendingChanges,omitempty"`
+}
+
+// GeneratedSecret is a Secret that the operator generated.
+type GeneratedSecret struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// uid of the Secret when it was last seen. Empty when the Secret was never seen.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	UID string `json:"uid,omitempty"`
+
+	// answeredRequest is the value of annotation openimstack.dev/regenerate-login-at or openimstack.dev/regenerate-custody-at that was
+	// answered last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	AnsweredRequest string `json:"answeredRequest,omitempty"`
 }
 
 // ProcessStatus is the status of one component.
@@ -68,15 +122,47 @@ type ProcessStatus struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 
-	// ready replicas of the current revision.
+	// ready replicas of the current template.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Ready *int32 `json:"ready,omitempty"`
+
+	// updated replicas: pods of the current template, ready or not.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Updated *int32 `json:"updated,omitempty"`
 
 	// desired replicas.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Desired *int32 `json:"desired,omitempty"`
+
+	// version is the OpenIM release that all ready pods run. Empty for gateway and backend, while no pod is ready, and while pods of two
+	// releases are.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Version string `json:"version,omitempty"`
+
+	// revision is the run revision that the component's Deployment was built from. A component whose pods are the same in a later revision
+	// gets its name when the rollout is complete.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Revision string `json:"revision,omitempty"`
+
+	// restarts is the number of container restarts of the present pods.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Restarts *int32 `json:"restarts,omitempty"`
+
+	// reason for which not all replicas are available, for example ImagePull. Empty when all are.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// message describes the reason and names the remedy.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
 }
 
 // Endpoints are the URLs of the stack.

@@ -116,6 +116,7 @@ type Audit struct {
 }
 
 // Tracing sends traces to a collector.
+// +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="tracing.peerPort is the port of peers: write peers, or remove peerPort"
 type Tracing struct {
 	// endpoint of the collector, OTLP over HTTP, for example http://otel-collector.monitoring.svc:4318.
 	// +required
@@ -135,4 +136,11 @@ type Tracing struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Peers []Peer `json:"peers,omitempty"`
+
+	// peerPort is the port of the peers' pods. With peers and peerPort nothing is read of a Service. Default: the Service's target port, or
+	// the port of the address.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	PeerPort *int32 `json:"peerPort,omitempty"`
 }

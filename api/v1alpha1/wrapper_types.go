@@ -160,6 +160,7 @@ type Issuer struct {
 // JWKSSource is the source of public keys: a Secret, or a URL of the issuer.
 // +kubebuilder:validation:XValidation:rule="has(self.secretRef) != has(self.url)",message="jwks needs exactly one of secretRef and url: write one of the two"
 // +kubebuilder:validation:XValidation:rule="has(self.url) || !(has(self.caSecretRef) || has(self.peers))",message="jwks.caSecretRef and jwks.peers belong to jwks.url: remove them, or write url instead of secretRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="jwks.peerPort is the port of peers: write peers, or remove peerPort"
 type JWKSSource struct {
 	// secretRef is the key of a Secret with a JSON Web Key Set (RFC 7517). New keys take effect without a restart.
 	// +optional
@@ -182,6 +183,13 @@ type JWKSSource struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Peers []Peer `json:"peers,omitempty"`
+
+	// peerPort is the port of the peers' pods. With peers and peerPort nothing is read of a Service. Default: the Service's target port, or
+	// the port of the address.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	PeerPort *int32 `json:"peerPort,omitempty"`
 }
 
 // Roles maps a claim to roles.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/prober"
 	"github.com/openimstack/openim-operator/netpol/probe"
@@ -39,11 +40,15 @@ func main() {
 // options are the flags of the command line.
 type options struct {
 	metricsAddress, probeAddress string
+	profileAddress               string
 	leaderElection               bool
 	watchNamespaces              string
+	crossNamespaceReferences     string
 	wrapperImage                 string
+	supervisorImage              string
 	probe                        prober.Options
 	probePullSecrets             string
+	rollouts                     int
 }
 
 // bind adds the flags.
@@ -52,16 +57,25 @@ func (o *options) bind(flags *flag.FlagSet) {
 		"address on which Prometheus metrics are served; 0 serves none")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081",
 		"address on which /healthz and /readyz are served")
+	flags.StringVar(&o.profileAddress, "pprof-bind-address", "0",
+		"address on which profiles for go tool pprof are served, for example 127.0.0.1:8082; 0 serves none")
 	flags.BoolVar(&o.leaderElection, "leader-elect", false,
 		"elect a leader, so that one of several replicas is active at a time")
 	flags.StringVar(&o.watchNamespaces, "watch-namespaces", "",
 		"comma-separated namespaces to watch; empty for all")
+	flags.StringVar(&o.crossNamespaceReferences, "cross-namespace-references", referencesAny,
+		"Services of other namespaces that stacks may refer to: Any, or Granted, those whose namespace permits it by a ReferenceGrant or by "+
+			"the annotation "+v1alpha1.AnnotationReferencedBy)
 	flags.StringVar(&o.wrapperImage, "wrapper-image", os.Getenv("RELATED_IMAGE_WRAPPER"),
 		"image of the wrapper for stacks that name none; default $RELATED_IMAGE_WRAPPER")
+	flags.StringVar(&o.supervisorImage, "supervisor-image", os.Getenv("RELATED_IMAGE_SUPERVISOR"),
+		"image with the supervisor of OpenIM's pods; default $RELATED_IMAGE_SUPERVISOR")
 	flags.StringVar(&o.probe.Image, "probe-image", os.Getenv("RELATED_IMAGE_PROBE"),
 		"image of the probe pods, which is the operator's own; default $RELATED_IMAGE_PROBE; without an image no probe runs")
 	flags.StringVar(&o.probePullSecrets, "probe-pull-secrets", "",
 		"comma-separated names of the pull secrets for --probe-image, in the namespaces of the stacks and of the operator")
+	flags.IntVar(&o.rollouts, "max-concurrent-rollouts", controllers.DefaultRollouts,
+		"number of stacks whose pods are changed at a time, at least 1; a first installation does not count")
 	flags.StringVar(&o.probe.Namespace, "operator-namespace", os.Getenv("OPERATOR_NAMESPACE"),
 		"namespace of the operator, in which an intruder pod runs too; default $OPERATOR_NAMESPACE, or the namespace of the service account")
 }
@@ -77,8 +91,18 @@ func run() error {
 	if o.wrapperImage == "" {
 		return errors.New("no wrapper image: set RELATED_IMAGE_WRAPPER or --wrapper-image")
 	}
+	if o.supervisorImage == "" {
+		return errors.New("no supervisor image: set RELATED_IMAGE_SUPERVISOR or --supervisor-image")
+	}
+	if o.rollouts < 1 {
+		return fmt.Errorf("--max-concurrent-rollouts is %d: write 1 or more", o.rollouts)
+	}
 
 	o.probe.WatchNamespaces = names(o.watchNamespaces)
+	access, err := o.access()
+	if err != nil {
+		return err
+	}
 	for _, name := range names(o.probePullSecrets) {
 		o.probe.PullSecrets = append(o.probe.PullSecrets, corev1.LocalObjectReference{Name: name})
 	}
@@ -93,6 +117,7 @@ func run() error {
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress:        o.probeAddress,
+		PprofBindAddress:              o.profileAddress,
 		LeaderElection:                o.leaderElection,
 		LeaderElectionID:              "openim-operator.openimstack.dev",
 		LeaderElectionReleaseOnCancel: true, // the process exits right after Start returns
@@ -106,7 +131,8 @@ func run() error {
 		return fmt.Errorf("setting up the prober: %w", err)
 	}
 	reconciler := controllers.NewReconciler(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(controllers.FieldOwner), loop,
-		manifests.Options{WrapperImage: o.wrapperImage})
+		manifests.Options{WrapperImage: o.wrapperImage, SupervisorImage: o.supervisorImage}, access)
+	reconciler.LimitRollouts(o.rollouts)
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
@@ -114,6 +140,23 @@ func run() error {
 		return fmt.Errorf("setting up health checks: %w", err)
 	}
 	return mgr.Start(ctrl.SetupSignalHandler())
+}
+
+// Values of --cross-namespace-references.
+const (
+	referencesAny     = "Any"
+	referencesGranted = "Granted"
+)
+
+// access returns the limits of references to other namespaces.
+func (o *options) access() (dependencies.Access, error) {
+	if o.crossNamespaceReferences != referencesAny && o.crossNamespaceReferences != referencesGranted {
+		return dependencies.Access{}, fmt.Errorf("reading --cross-namespace-references: unknown value %q: write %s or %s",
+			o.crossNamespaceReferences, referencesAny, referencesGranted)
+	}
+	return dependencies.Access{
+		Namespaces: o.probe.WatchNamespaces, Granted: o.crossNamespaceReferences == referencesGranted,
+	}, nil
 }
 
 // scheme returns a scheme with the kinds of Kubernetes and of the operator.

@@ -3,16 +3,15 @@ package apply
 import (
 	"context"
 	"fmt"
-	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/openimstack/openim-operator/controllers/outcome"
 )
 
 // Result is what Apply did.
@@ -25,6 +24,8 @@ const (
 	Created Result = "Created"
 	// Configured: the object differed, or was not known to be as desired.
 	Configured Result = "Configured"
+	// Repaired: another changed the object after it was applied with the same intent.
+	Repaired Result = "Repaired"
 )
 
 // Outcome of Apply.
@@ -34,32 +35,44 @@ type Outcome struct {
 	Generation int64
 }
 
+// Options of an Applier.
+type Options struct {
+	// Owner is the field owner of children. Their number of replicas has the owner of this name with the suffix -scale.
+	Owner string
+	// Identity are the labels by which an object without a controller is recognised as a child.
+	Identity []string
+	// InitialReplicas is an annotation. A desired object with it has spec.replicas at its creation alone.
+	InitialReplicas string
+}
+
 // Applier applies children of one field owner. It is safe for use by several goroutines.
 type Applier struct {
-	client client.Client
-	live   client.Reader
-	owner  client.FieldOwner
-	memory memory
+	client  client.Client
+	live    client.Reader
+	owner   client.FieldOwner
+	options Options
+	memory  memory
+	barrier *barrier
 }
 
 // New returns an Applier. Reads go to the client's cache, and to live for objects that the cache may not hold.
-func New(c client.Client, live client.Reader, owner string) *Applier {
-	return &Applier{client: c, live: live, owner: client.FieldOwner(owner), memory: newMemory()}
+func New(c client.Client, live client.Reader, options Options) *Applier {
+	return &Applier{
+		client: c, live: live, owner: client.FieldOwner(options.Owner), options: options, memory: newMemory(), barrier: newBarrier(),
+	}
 }
 
-// ConflictError reports that an object of the desired name exists and has another owner.
-type ConflictError struct {
-	Kind, Name string
-}
-
-// Error names the object and the remedy.
-func (e *ConflictError) Error() string {
-	return fmt.Sprintf("%s %q exists and is not the stack's: rename the stack, or remove the %s", e.Kind, e.Name, e.Kind)
+// conflict reports that an object of the desired name exists and has another owner.
+func conflict(kind, name string) error {
+	return outcome.NewTerminal(outcome.ReasonNameConflict,
+		fmt.Sprintf("%s %q exists and is not the stack's: rename the stack, or remove the %s", kind, name, kind))
 }
 
 // Apply makes a live object agree with the desired one, which must have a controller reference. An object that exists with another
-// controller, or with none, is not written and reported as a ConflictError. The exception is an object whose controller is gone and that
-// only pods own.
+// controller, or with none, is not written and is a terminal fault, unless it has the labels of Options.Identity and no living controller:
+// then it is adopted.
+//
+// spec.replicas is sent by a manager of its own. With the annotation of Options.InitialReplicas it is sent at creation alone.
 func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, error) {
 	intent, err := a.intent(wanted)
 	if err != nil {
@@ -69,21 +82,24 @@ func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, err
 	if err != nil {
 		return Outcome{}, fmt.Errorf("comparing %s: %w", describe(intent), err)
 	}
-	key := keyOf(intent)
+	replicas, key := a.takeReplicas(intent), keyOf(intent)
 	current, err := a.cached(ctx, wanted)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("reading %s: %w", describe(intent), err)
 	}
+	var seen digest
 	if current != nil {
-		print, err := fingerprint(current)
-		if err != nil {
+		if a.memory.unchanged(key, intentHash, current.GetResourceVersion()) {
+			return Outcome{Unchanged, current.GetGeneration()}, nil
+		}
+		if seen, err = fingerprint(current, replicas.free()); err != nil {
 			return Outcome{}, fmt.Errorf("comparing %s: %w", describe(intent), err)
 		}
-		if a.memory.same(key, intentHash, print) {
+		if a.memory.same(key, intentHash, seen, current.GetResourceVersion()) {
 			return Outcome{Unchanged, current.GetGeneration()}, nil
 		}
 	}
-	existed, err := a.mayWrite(ctx, intent)
+	before, err := a.mayWrite(ctx, intent)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -91,15 +107,23 @@ func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, err
 	if err != nil {
 		return Outcome{}, fmt.Errorf("applying %s: %w", describe(intent), err)
 	}
-	print, err := a.typed(applied)
+	if applied, err = a.scale(ctx, applied, replicas); err != nil {
+		return Outcome{}, err
+	}
+	print, err := a.typed(applied, replicas.free())
 	if err != nil {
 		return Outcome{}, fmt.Errorf("comparing %s: %w", describe(intent), err)
 	}
-	a.memory.remember(key, intentHash, print)
-	if !existed {
-		return Outcome{Created, applied.GetGeneration()}, nil
+	result := Configured
+	switch {
+	case before == "":
+		result = Created
+	case before != applied.GetResourceVersion() && seen != print && a.memory.intended(key, intentHash):
+		// The version alone changes with the status too, and the cache alone may be behind an earlier write of the operator.
+		result = Repaired
 	}
-	return Outcome{Configured, applied.GetGeneration()}, nil
+	a.memory.remember(key, intentHash, print)
+	return Outcome{result, applied.GetGeneration()}, nil
 }
 
 // Differs reports whether Apply would change the object, by a dry run.
@@ -108,6 +132,7 @@ func (a *Applier) Differs(ctx context.Context, wanted client.Object) (bool, erro
 	if err != nil {
 		return false, err
 	}
+	replicas := a.takeReplicas(intent)
 	current := intent.NewEmptyInstance().(*unstructured.Unstructured)
 	current.SetGroupVersionKind(intent.GroupVersionKind())
 	err = a.live.Get(ctx, client.ObjectKeyFromObject(intent), current)
@@ -117,7 +142,10 @@ func (a *Applier) Differs(ctx context.Context, wanted client.Object) (bool, erro
 	if err != nil {
 		return false, fmt.Errorf("reading %s: %w", describe(intent), err)
 	}
-	before, err := a.typed(current)
+	if replicas != nil && !replicas.initial && !replicas.equals(current) {
+		return true, nil
+	}
+	before, err := a.typed(current, true)
 	if err != nil {
 		return false, err
 	}
@@ -125,31 +153,70 @@ func (a *Applier) Differs(ctx context.Context, wanted client.Object) (bool, erro
 	if err := a.client.Apply(ctx, desired, a.owner, client.ForceOwnership, client.DryRunAll); err != nil {
 		return false, fmt.Errorf("dry run of %s: %w", describe(intent), err)
 	}
-	after, err := a.typed(intent)
+	after, err := a.typed(intent, true)
 	return before != after, err
 }
 
 // write applies the intent, and removes the fields of other managers from the parts that the operator owns exclusively.
 func (a *Applier) write(ctx context.Context, intent *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	applied := intent.DeepCopy()
-	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(applied), a.owner, client.ForceOwnership); err != nil {
+	applied, err := a.send(ctx, intent)
+	if apierrors.IsInvalid(err) && a.overwrite(ctx, intent) == nil {
+		applied, err = a.send(ctx, intent)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if !hasForeignFields(applied, string(a.owner)) {
 		return applied, nil
 	}
-	for _, part := range exclusive {
-		value, ok := intent.Object[part]
-		if !ok {
-			delete(applied.Object, part)
-			continue
-		}
-		applied.Object[part] = runtime.DeepCopyJSONValue(value)
-	}
+	setExclusive(applied, intent)
 	if err := a.client.Update(ctx, applied, a.owner); err != nil {
 		return nil, err
 	}
+	a.wrote(intent, applied.GroupVersionKind(), applied)
 	return applied, nil
+}
+
+func (a *Applier) send(ctx context.Context, intent *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	applied := intent.DeepCopy()
+	if err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(applied), a.owner, client.ForceOwnership); err != nil {
+		return nil, err
+	}
+	a.wrote(intent, applied.GroupVersionKind(), applied)
+	return applied, nil
+}
+
+// overwrite replaces the parts of a live object that the operator owns exclusively. Server-side apply merges lists by key, so that an entry
+// of another manager stays beside the operator's own, and the two together may be invalid: two ports of a Service with one name.
+func (a *Applier) overwrite(ctx context.Context, intent *unstructured.Unstructured) error {
+	current := intent.NewEmptyInstance().(*unstructured.Unstructured)
+	current.SetGroupVersionKind(intent.GroupVersionKind())
+	if err := a.live.Get(ctx, client.ObjectKeyFromObject(intent), current); err != nil {
+		return err
+	}
+	setExclusive(current, intent)
+	if err := a.client.Update(ctx, current, a.owner); err != nil {
+		return err
+	}
+	a.wrote(intent, current.GroupVersionKind(), current)
+	return nil
+}
+
+// setExclusive copies the parts that the operator owns exclusively. The number of replicas is not part of an intent and stays: without it
+// the API server would write its default.
+func setExclusive(to, from *unstructured.Unstructured) {
+	replicas, scaled, _ := unstructured.NestedInt64(to.Object, "spec", "replicas")
+	for _, part := range exclusive {
+		value, ok := from.Object[part]
+		if !ok {
+			delete(to.Object, part)
+			continue
+		}
+		to.Object[part] = runtime.DeepCopyJSONValue(value)
+	}
+	if spec, ok := to.Object["spec"].(map[string]any); ok && scaled {
+		spec["replicas"] = replicas
+	}
 }
 
 // intent returns the object in the form that is sent: without its status and without fields that the API server sets.
@@ -181,7 +248,7 @@ func (a *Applier) cached(ctx context.Context, wanted client.Object) (client.Obje
 }
 
 // typed returns the fingerprint of an answer of the API server.
-func (a *Applier) typed(answer *unstructured.Unstructured) (digest, error) {
+func (a *Applier) typed(answer *unstructured.Unstructured, anyReplicas bool) (digest, error) {
 	object, err := a.client.Scheme().New(answer.GroupVersionKind())
 	if err != nil {
 		return digest{}, err
@@ -189,43 +256,7 @@ func (a *Applier) typed(answer *unstructured.Unstructured) (digest, error) {
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(answer.Object, object); err != nil {
 		return digest{}, err
 	}
-	return fingerprint(object.(client.Object))
-}
-
-// mayWrite reports whether the object exists, and refuses an object of another owner. It reads from the API server, because the cache holds
-// only objects with the operator's labels.
-func (a *Applier) mayWrite(ctx context.Context, intent *unstructured.Unstructured) (existed bool, err error) {
-	current := &metav1.PartialObjectMetadata{}
-	current.SetGroupVersionKind(intent.GroupVersionKind())
-	err = a.live.Get(ctx, client.ObjectKeyFromObject(intent), current)
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("reading %s: %w", describe(intent), err)
-	}
-	wanted, has := metav1.GetControllerOf(intent), metav1.GetControllerOf(current)
-	ours := wanted != nil && has != nil && has.UID == wanted.UID
-	if !ours && !isOrphan(current, intent) {
-		return true, &ConflictError{Kind: intent.GetKind(), Name: intent.GetName()}
-	}
-	return true, nil
-}
-
-// isOrphan reports whether an object was left behind by a deleted owner: it has the desired labels, and pods alone own it.
-func isOrphan(object, wanted metav1.Object) bool {
-	for key, value := range wanted.GetLabels() {
-		if object.GetLabels()[key] != value {
-			return false
-		}
-	}
-	owners := object.GetOwnerReferences()
-	return len(owners) > 0 && !slices.ContainsFunc(owners, func(o metav1.OwnerReference) bool { return !IsPod(o) })
-}
-
-// IsPod reports whether an owner is a pod.
-func IsPod(o metav1.OwnerReference) bool {
-	return o.APIVersion == corev1.SchemeGroupVersion.String() && o.Kind == "Pod"
+	return fingerprint(object.(client.Object), anyReplicas)
 }
 
 type key struct {

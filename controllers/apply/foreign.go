@@ -7,11 +7,11 @@ import (
 )
 
 // exclusive are the parts of a child that the operator owns alone. A container, volume or rule that another manager adds there is removed;
-// server-side apply by itself would leave it.
+// server-side apply by itself would leave it. The number of replicas is not part of it (scale.go).
 var exclusive = []string{"spec", "data", "binaryData", "stringData"}
 
 // hasForeignFields reports whether another manager owns a field in an exclusive part. Fields of subresources (status, scale) do not count,
-// nor does the annotation by which `kubectl rollout restart` restarts pods.
+// nor do spec.replicas and the annotation by which `kubectl rollout restart` restarts pods.
 func hasForeignFields(object *unstructured.Unstructured, owner string) bool {
 	for _, managed := range object.GetManagedFields() {
 		if managed.Manager == owner || managed.Subresource != "" || managed.FieldsV1 == nil {
@@ -22,6 +22,7 @@ func hasForeignFields(object *unstructured.Unstructured, owner string) bool {
 			return true
 		}
 		unstructured.RemoveNestedField(fields, "f:spec", "f:template", "f:metadata", "f:annotations")
+		unstructured.RemoveNestedField(fields, "f:spec", "f:replicas")
 		for _, part := range exclusive {
 			if ownsLeaf(fields["f:"+part]) {
 				return true

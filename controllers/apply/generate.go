@@ -15,17 +15,13 @@ import (
 // secretBytes is the entropy of a generated value: 256 bit.
 const secretBytes = 32
 
-// GenerateSecret creates a Secret with one random, URL-safe value, unless a Secret of that name exists. An existing Secret is never
-// written. object holds name, namespace, labels and owner. An immutable Secret can only be replaced.
-func (a *Applier) GenerateSecret(ctx context.Context, object metav1.ObjectMeta, dataKey string, immutable bool) (Result, error) {
+// GenerateSecret creates a Secret with one random, URL-safe value, and returns it. It fails when a Secret of that name exists: an existing
+// Secret is never written. object holds name, namespace, labels and owner. An immutable Secret can only be replaced.
+func (a *Applier) GenerateSecret(ctx context.Context, object metav1.ObjectMeta, dataKey string, immutable bool) (*corev1.Secret, error) {
 	name := types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
-	exists, err := a.Exists(ctx, name)
-	if err != nil || exists {
-		return Unchanged, err
-	}
 	value := make([]byte, secretBytes)
 	if _, err := rand.Read(value); err != nil {
-		return "", fmt.Errorf("generating Secret %s: %w", name, err)
+		return nil, fmt.Errorf("generating Secret %s: %w", name, err)
 	}
 	secret := &corev1.Secret{
 		ObjectMeta: object,
@@ -33,24 +29,22 @@ func (a *Applier) GenerateSecret(ctx context.Context, object metav1.ObjectMeta, 
 		Type:       corev1.SecretTypeOpaque,
 		Data:       map[string][]byte{dataKey: []byte(base64.RawURLEncoding.EncodeToString(value))},
 	}
-	if err := a.client.Create(ctx, secret, a.owner); apierrors.IsAlreadyExists(err) {
-		return Unchanged, nil
-	} else if err != nil {
-		return "", fmt.Errorf("generating Secret %s: %w", name, err)
+	if err := a.client.Create(ctx, secret, a.owner); err != nil {
+		return nil, fmt.Errorf("generating Secret %s: %w", name, err)
 	}
-	return Created, nil
+	return secret, nil
 }
 
-// Exists reports whether a Secret exists, without reading its data.
-func (a *Applier) Exists(ctx context.Context, name types.NamespacedName) (bool, error) {
+// SecretMetadata returns the metadata of a Secret, without reading its data. It is nil when the Secret does not exist.
+func (a *Applier) SecretMetadata(ctx context.Context, name types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
 	secret := &metav1.PartialObjectMetadata{}
 	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	err := a.live.Get(ctx, name, secret)
 	if apierrors.IsNotFound(err) {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("reading Secret %s: %w", name, err)
+		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
 	}
-	return true, nil
+	return secret, nil
 }

@@ -70,18 +70,24 @@ func (a *Applier) Prune(ctx context.Context, o PruneOptions) ([]client.Object, e
 	if err != nil {
 		return nil, err
 	}
+	var deleted []client.Object
 	for _, object := range unwanted {
 		uid, version := object.GetUID(), object.GetResourceVersion()
 		unchanged := client.Preconditions{UID: &uid, ResourceVersion: &version}
 		err := a.client.Delete(ctx, object, unchanged, client.PropagationPolicy(metav1.DeletePropagationBackground))
-		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-			return nil, fmt.Errorf("deleting %T %s: %w", object, object.GetName(), err)
+		if apierrors.IsConflict(err) {
+			continue
+		}
+		if client.IgnoreNotFound(err) != nil {
+			return deleted, fmt.Errorf("deleting %T %s: %w", object, object.GetName(), err)
 		}
 		if gvk, err := apiutil.GVKForObject(object, a.client.Scheme()); err == nil {
 			a.memory.forget(keyFor(gvk, object))
+			a.barrier.record(o.Owner, keyFor(gvk, object), written{gvk: gvk, uid: uid, version: version, deleted: true})
 		}
+		deleted = append(deleted, object)
 	}
-	return unwanted, nil
+	return deleted, nil
 }
 
 func keyFor(gvk schema.GroupVersionKind, object client.Object) key {

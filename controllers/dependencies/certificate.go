@@ -46,9 +46,12 @@ func Certificate(stack *v1alpha1.OpenIMStack, facts openim.Facts, now time.Time)
 	const field = "spec.wrapper.gateway.tls.secretRef"
 	name := stack.Spec.Wrapper.Gateway.TLS.SecretRef.Name
 	if c.Invalid != "" {
-		return &Problem{Reason: v1alpha1.ReasonSecretInvalid, Field: field, Stalled: true, Message: fmt.Sprintf(
-			"tls.crt and tls.key of Secret %q do not match: %s: write a certificate in PEM, with its chain, and the private key that belongs to it",
-			name, c.Invalid)}, nil
+		const format = "tls.crt and tls.key of Secret %q do not match: %s: write a certificate in PEM, with its chain, and the private key " +
+			"that belongs to it"
+		return &Problem{
+			Reason: v1alpha1.ReasonSecretInvalid, Field: field, Stalled: true, Components: []string{v1alpha1.ComponentGateway},
+			Message: fmt.Sprintf(format, name, c.Invalid),
+		}, nil
 	}
 	warn := func(format string, args ...any) (*Problem, *Warning) {
 		return nil, &Warning{Reason: v1alpha1.ReasonCertificateNotValid, Field: field, Message: fmt.Sprintf(format, args...)}

@@ -1,6 +1,7 @@
 package dependencies
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -57,8 +58,26 @@ func (r *resolver) credentials(d openim.Dependency, field string, ref *v1alpha1.
 	return nil
 }
 
+// digestKey reads the key of all hashes. It has no other use, so that rotating a secret changes that secret's hash alone.
+func (r *resolver) digestKey() error {
+	_, value, err := r.key("metadata.name", v1alpha1.ChildName(r.stack.Name, v1alpha1.SuffixDigest), v1alpha1.KeyDigest)
+	r.hashKey = value
+	return err
+}
+
+// ShareSecrets are the Secrets with OpenIM's share.secret.
+type ShareSecrets struct {
+	// Generated is the name of the one that the operator generated. Empty: the first.
+	Generated string
+	// Previous is the name of the Secret that is being replaced, "" when none is.
+	Previous string
+	// Waits is true while not all backends know the present one.
+	Waits bool
+}
+
+// shareSecret reads the share.secret, and the one that it replaces if that can be read: without it the replacement has no steps.
 func (r *resolver) shareSecret() error {
-	name, field := v1alpha1.ChildName(r.stack.Name, v1alpha1.SuffixShareSecret), "spec.secretRef"
+	name, field := cmp.Or(r.shareSecrets.Generated, v1alpha1.ChildName(r.stack.Name, v1alpha1.SuffixShareSecret)), "spec.secretRef"
 	if ref := r.stack.Spec.SecretRef; ref != nil {
 		name = ref.Name
 	}
@@ -71,8 +90,25 @@ func (r *resolver) shareSecret() error {
 			"Secret %q holds OpenIM's published default: write a random value of at least 32 characters", name)
 		return nil
 	}
-	r.hashKey = value
 	r.facts.ShareSecret, r.facts.ShareSecretHash = selector, r.hash(value)
+	if r.shareSecrets.Previous == "" {
+		return nil
+	}
+	r.facts.Secrets = append(r.facts.Secrets, r.shareSecrets.Previous)
+	var secret corev1.Secret
+	key := types.NamespacedName{Namespace: r.stack.Namespace, Name: r.shareSecrets.Previous}
+	if err := r.reader.Get(r.ctx, key, &secret); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("reading Secret %s: %w", key, err)
+	}
+	if previous := secret.Data[v1alpha1.KeyShareSecret]; len(previous) > 0 {
+		r.facts.PreviousShareSecret = &corev1.SecretKeySelector{
+			LocalObjectReference: corev1.LocalObjectReference{Name: key.Name}, Key: v1alpha1.KeyShareSecret,
+		}
+		r.facts.PreviousShareSecretHash, r.facts.ShareSecretWaits = r.hash(previous), r.shareSecrets.Waits
+	}
 	return nil
 }
 
@@ -108,8 +144,10 @@ func (r *resolver) secret(field, name string) (*corev1.Secret, error) {
 	var secret corev1.Secret
 	key := types.NamespacedName{Namespace: r.stack.Namespace, Name: name}
 	if err := r.reader.Get(r.ctx, key, &secret); apierrors.IsNotFound(err) {
-		r.missing(v1alpha1.ReasonSecretNotFound, field, "Secret %q does not exist in namespace %q: create it", name, r.stack.Namespace)
-		r.problems[len(r.problems)-1].Secret = name
+		r.add(Problem{
+			Reason: v1alpha1.ReasonSecretNotFound, Field: field, Secret: name,
+			Message: fmt.Sprintf("Secret %q does not exist in namespace %q: create it", name, r.stack.Namespace),
+		})
 		return nil, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("reading Secret %s: %w", key, err)

@@ -50,21 +50,10 @@ func staticKey(text string) (*ecdh.PrivateKey, bool) {
 	return private, err == nil
 }
 
-// MayGenerateLoginKey reports whether the operator may generate a static key of the login when the Secret does not exist: clients have
-// pinned no other key, or the user has given that key up.
-func MayGenerateLoginKey(stack *v1alpha1.OpenIMStack) bool {
-	users := stack.Spec.Wrapper.Auth.Users
-	return users != nil && users.ServerKeyFingerprint == "" && (len(stack.Status.LoginKeys) == 0 || givenUp(stack))
-}
-
-// givenUp reports whether the annotation names a key that clients have pinned.
-func givenUp(stack *v1alpha1.OpenIMStack) bool {
-	return slices.Contains(stack.Status.LoginKeys, stack.Annotations[v1alpha1.AnnotationGiveUpLoginKey])
-}
-
 // LoginKey compares the static keys of the login with the keys that clients have pinned: the key that the spec names, or else those of the
-// status, of which at least one must remain, as in a rotation. It returns nil when a pinned key remains.
-func LoginKey(stack *v1alpha1.OpenIMStack, facts openim.Facts, problems []Problem) *Problem {
+// status, of which at least one must remain, as in a rotation. It returns nil when a pinned key remains, or when the user has given up
+// those of the status.
+func LoginKey(stack *v1alpha1.OpenIMStack, facts openim.Facts, problems []Problem, givenUp bool) *Problem {
 	users := stack.Spec.Wrapper.Auth.Users
 	if users == nil {
 		return nil
@@ -75,18 +64,16 @@ func LoginKey(stack *v1alpha1.OpenIMStack, facts openim.Facts, problems []Proble
 		return nil // the Secret could not be used, which is a problem of its own
 	}
 	pinned := stack.Status.LoginKeys
-	var remedy string
+	remedy := "restore the Secret from a backup, or accept other keys, which costs every client an update: set the annotation " +
+		v1alpha1.AnnotationRegenerateLogin + " to the present time in RFC 3339"
 	switch {
 	case users.ServerKeyFingerprint != "":
 		pinned, field = []string{users.ServerKeyFingerprint}, "spec.wrapper.auth.users.serverKeyFingerprint"
 		remedy = "restore the Secret from a backup, or change serverKeyFingerprint, which costs every client an update"
-	case len(pinned) == 0 || givenUp(stack):
+	case len(pinned) == 0 || givenUp:
 		return nil
-	default:
-		remedy = "restore the Secret from a backup, or give the key up, which costs every client an update: set the annotation " +
-			v1alpha1.AnnotationGiveUpLoginKey + "=" + pinned[0]
 	}
-	problem := &Problem{Field: field, Stalled: true}
+	problem := &Problem{Field: field, Stalled: true, Secret: name, Components: []string{v1alpha1.ComponentBackend}}
 	what := "key " + strings.Join(pinned, ", ") + " of the gateway, which clients have pinned"
 	switch {
 	case lost:

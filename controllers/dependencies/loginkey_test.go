@@ -40,7 +40,7 @@ func TestFingerprintsAreOfThePublicKeys(t *testing.T) {
 	g.Expect(facts.Wrapper.LoginKeys).To(ConsistOf(first, second))
 }
 
-// Clients have pinned the first key. Each case is a state of the Secret, the expected problem, and whether a key may be generated.
+// Clients have pinned the first key. Each case is a state of the Secret, and the expected problem.
 func TestTheLoginKeyThatClientsKnow(t *testing.T) {
 	one, first := loginKeyOf(t, 1)
 	two, second := loginKeyOf(t, 2)
@@ -54,26 +54,26 @@ func TestTheLoginKeyThatClientsKnow(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		pinned  string // by the spec
-		giveUp  string
+		givenUp bool
 		fresh   bool // no key is known yet
 		secret  client.Object
 		reason  string
-		remakes bool
 	}{
 		{name: "as it was", secret: login(one)},
 		{name: "one more", secret: login(one, two)},
 		{name: "another", secret: login(two), reason: v1alpha1.ReasonLoginKeyChanged},
 		{name: "no key in it", secret: login("hello"), reason: v1alpha1.ReasonLoginKeyChanged},
+		{name: "an empty key", secret: login(""), reason: v1alpha1.ReasonLoginKeyChanged},
 		{name: "lost", reason: v1alpha1.ReasonLoginKeyLost},
-		{name: "another, and the first given up", secret: login(two), giveUp: first, remakes: true},
-		{name: "lost, and given up", giveUp: first, remakes: true},
-		{name: "lost, and another given up", giveUp: second, reason: v1alpha1.ReasonLoginKeyLost},
+		{name: "another, and the first given up", secret: login(two), givenUp: true},
+		{name: "lost, and given up", givenUp: true},
 		{name: "another, named by the spec", secret: login(two), pinned: second},
-		{name: "another, and the spec names the first", secret: login(two), pinned: first, giveUp: first, reason: v1alpha1.ReasonLoginKeyChanged},
-		{name: "lost, and named by the spec", pinned: first, giveUp: first, reason: v1alpha1.ReasonLoginKeyLost},
-		{name: "the stack is new, and so is the key", secret: login(two), fresh: true, remakes: true},
+		{name: "another, and the spec names the first", secret: login(two), pinned: first, givenUp: true,
+			reason: v1alpha1.ReasonLoginKeyChanged},
+		{name: "lost, and named by the spec", pinned: first, givenUp: true, reason: v1alpha1.ReasonLoginKeyLost},
+		{name: "the stack is new, and so is the key", secret: login(two), fresh: true},
 		{name: "the stack is new, and its spec names a key that is not there", pinned: first, fresh: true, reason: v1alpha1.ReasonLoginKeyLost},
-		{name: "the stack is new, and there is no key", fresh: true, remakes: true},
+		{name: "the stack is new, and there is no key", fresh: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -81,7 +81,6 @@ func TestTheLoginKeyThatClientsKnow(t *testing.T) {
 			if !c.fresh {
 				s.Status.LoginKeys = []string{first}
 			}
-			s.Annotations = map[string]string{v1alpha1.AnnotationGiveUpLoginKey: c.giveUp}
 			var cluster []client.Object
 			for _, o := range objectsForUsers() {
 				if o.GetName() != "chat-login" {
@@ -92,8 +91,7 @@ func TestTheLoginKeyThatClientsKnow(t *testing.T) {
 				cluster = append(cluster, c.secret)
 			}
 			facts, problems := resolve(t, s, cluster...)
-			g.Expect(dependencies.MayGenerateLoginKey(s)).To(Equal(c.remakes))
-			problem := dependencies.LoginKey(s, facts, problems)
+			problem := dependencies.LoginKey(s, facts, problems, c.givenUp)
 			if c.reason == "" {
 				g.Expect(problem).To(BeNil())
 				return
@@ -104,7 +102,7 @@ func TestTheLoginKeyThatClientsKnow(t *testing.T) {
 			g.Expect(problem.String()).To(And(ContainSubstring(first), ContainSubstring(`"chat-login"`), ContainSubstring("restore the Secret")))
 			g.Expect(problem.String()).NotTo(Or(ContainSubstring(one), ContainSubstring(two)), "a message holds no secret")
 			if c.pinned == "" {
-				g.Expect(problem.Message).To(ContainSubstring("openimstack.dev/give-up-login-key=" + first))
+				g.Expect(problem.Message).To(ContainSubstring("openimstack.dev/regenerate-login-at"))
 			}
 		})
 	}

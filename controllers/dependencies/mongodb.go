@@ -1,6 +1,7 @@
 package dependencies
 
 import (
+	"errors"
 	"net/url"
 	"regexp"
 	"slices"
@@ -17,8 +18,10 @@ func (r *resolver) mongodb() error {
 	spec := r.stack.Spec.Dependencies.MongoDB
 	const field = "spec.dependencies.mongodb"
 	if spec.URIRef != nil {
+		at := openim.Location{Party: openim.PartyMongoDB, Source: source(spec)}
 		uri, err := r.connectionString(field, spec)
 		if err != nil || uri == nil {
+			r.unknown(at.Party, at.Source, spec.Peers)
 			return err
 		}
 		r.facts.Settings.MongoDB = openim.MongoDBSettings{Database: uri.database}
@@ -26,20 +29,24 @@ func (r *resolver) mongodb() error {
 		env := openim.EnvName(openim.MongoDBFile, openim.KeyURI)
 		r.facts.Credentials[openim.MongoDB] = []corev1.EnvVar{envVar(env, spec.URIRef.Name, spec.URIRef.Key)}
 		r.facts.CredentialHashes[openim.MongoDB] = r.hash(uri.text)
-		return r.locate(openim.MongoDB, field+".uriRef", field+".peers", uri.hosts, spec.Peers)
+		r.facts.Endpoints[openim.MongoDB], err = r.places(at, field+".uriRef", field+".peers", uri.hosts, peers{spec.Peers, spec.PeerPort})
+		return err
 	}
 	r.facts.Settings.MongoDB = openim.MongoDBSettings{
 		Addresses: hostPorts(spec.Addresses), Database: database(r.stack, spec), AuthSource: spec.AuthSource,
 		Credentials: spec.CredentialsRef != nil,
 	}
-	if err := r.locate(openim.MongoDB, field+".addresses", field+".peers", hostPorts(spec.Addresses), spec.Peers); err != nil {
-		return err
-	}
-	return r.credentials(openim.MongoDB, field+".credentialsRef", spec.CredentialsRef, []credential{
-		{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.MongoDBFile, openim.KeyUsername), urlSafe: true},
-		{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.MongoDBFile, openim.KeyPassword), urlSafe: true},
-	})
+	return errors.Join(
+		r.locate(openim.MongoDB, field+".addresses", field+".peers", hostPorts(spec.Addresses), peers{spec.Peers, spec.PeerPort}),
+		r.credentials(openim.MongoDB, field+".credentialsRef", spec.CredentialsRef, []credential{
+			{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.MongoDBFile, openim.KeyUsername), urlSafe: true},
+			{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.MongoDBFile, openim.KeyPassword), urlSafe: true},
+		}),
+	)
 }
+
+// source names the key of the Secret that holds a connection string.
+func source(spec v1alpha1.MongoDB) string { return spec.URIRef.Name + "/" + spec.URIRef.Key }
 
 // wrapperMongoDB resolves the backend's MongoDB, which is OpenIM's unless the spec names another.
 func (r *resolver) wrapperMongoDB() error {
@@ -53,21 +60,22 @@ func (r *resolver) wrapperMongoDB() error {
 }
 
 func (r *resolver) mongodbStore(field string, spec v1alpha1.MongoDB) (store openim.WrapperStore, err error) {
+	at := openim.Location{Party: openim.PartyWrapperMongoDB}
 	if spec.URIRef != nil {
+		at.Source = source(spec)
 		uri, err := r.connectionString(field, spec)
 		if err != nil || uri == nil {
+			r.unknown(at.Party, at.Source, spec.Peers)
 			return store, err
 		}
 		store = openim.WrapperStore{URI: &uri.selector, Database: uri.database}
 		r.claimURI(field, uri)
-		store.Endpoints, err = r.places(field+".uriRef", field+".peers", uri.hosts, spec.Peers)
+		store.Endpoints, err = r.places(at, field+".uriRef", field+".peers", uri.hosts, peers{spec.Peers, spec.PeerPort})
 		return store, err
 	}
 	store = openim.WrapperStore{Addresses: hostPorts(spec.Addresses), Database: database(r.stack, spec), AuthSource: spec.AuthSource}
-	if store.Endpoints, err = r.places(field+".addresses", field+".peers", store.Addresses, spec.Peers); err != nil {
-		return store, err
-	}
-	return store, r.storeLogin(&store, field+".credentialsRef", spec.CredentialsRef, true)
+	store.Endpoints, err = r.places(at, field+".addresses", field+".peers", store.Addresses, peers{spec.Peers, spec.PeerPort})
+	return store, errors.Join(err, r.storeLogin(&store, field+".credentialsRef", spec.CredentialsRef, true))
 }
 
 // connectionString is the parsed connection string of a Secret.

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -23,13 +22,23 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
+// peers are the pods or addresses of a store as the spec gives them, with the port that they have on the network. Both are optional.
+type peers struct {
+	list []v1alpha1.Peer
+	port *int32
+}
+
 // place resolves one address to endpoints: by the given peers, by the pods of the Service that the address names, or by the IP address
-// itself.
-func (r *resolver) place(field, peersField, address string, peers []networkingv1.NetworkPolicyPeer) ([]openim.Endpoint, error) {
+// itself. With peers and their port the address's Service is not read.
+func (r *resolver) place(field, peersField, address string, given peers) ([]openim.Endpoint, error) {
+	peers := openim.NetworkPeers(r.stack.Namespace, given.list)
 	host, port, err := splitAddress(address)
 	if err != nil {
 		r.invalid(v1alpha1.ReasonInvalidSpec, field, "%v", err)
 		return nil, nil
+	}
+	if len(peers) > 0 && given.port != nil {
+		return []openim.Endpoint{{Peers: peers, Port: *given.port}}, nil
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		if len(peers) == 0 {
@@ -63,13 +72,9 @@ func (r *resolver) place(field, peersField, address string, peers []networkingv1
 // placeService returns the pods of a Service and their container port, because a NetworkPolicy is applied after the Service's address has
 // been translated.
 func (r *resolver) placeService(field, peersField string, name types.NamespacedName, port int32) ([]openim.Endpoint, error) {
-	r.facts.Services = append(r.facts.Services, name)
-	var service corev1.Service
-	if err := r.reader.Get(r.ctx, name, &service); apierrors.IsNotFound(err) {
-		r.missing(v1alpha1.ReasonServiceNotFound, field, "Service %s does not exist: create it, or write the address of one that does", name)
-		return nil, nil
-	} else if err != nil {
-		return nil, fmt.Errorf("reading Service %s: %w", name, err)
+	service, err := r.service(field, peersField, name)
+	if err != nil || service == nil {
+		return nil, err
 	}
 	if service.Spec.Type == corev1.ServiceTypeExternalName {
 		r.invalid(v1alpha1.ReasonPeersNeeded, peersField,
@@ -86,7 +91,7 @@ func (r *resolver) placeService(field, peersField string, name types.NamespacedN
 	}
 	i := slices.IndexFunc(service.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == port })
 	if i < 0 && !headless {
-		r.invalid(v1alpha1.ReasonServiceNotFound, field, "Service %s has no port %d: write one of %s", name, port, portsOf(service))
+		r.invalid(v1alpha1.ReasonServiceNotFound, field, "Service %s has no port %d: write one of %s", name, port, portsOf(*service))
 		return nil, nil
 	}
 	if len(service.Spec.Selector) > 0 && service.Spec.Ports[i].TargetPort.StrVal == "" {

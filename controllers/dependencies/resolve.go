@@ -2,7 +2,9 @@ package dependencies
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
@@ -13,43 +15,99 @@ import (
 )
 
 // Resolve returns the facts of a stack. The Secrets that the operator generates must exist already. Problems are in the order of the spec.
-// The error reports reads that failed and may be retried.
+// The error joins the reads that failed and may be retried (ReadError). Each reference resolves by itself: a problem or a failed read of
+// one leaves the facts of the others valid, and a store's place on the network does not depend on its password.
 func Resolve(ctx context.Context, reader client.Reader, stack *v1alpha1.OpenIMStack) (openim.Facts, []Problem, error) {
-	r := &resolver{ctx: ctx, reader: reader, stack: stack, facts: openim.Facts{
+	return Access{}.Resolve(ctx, reader, stack)
+}
+
+func newResolver(ctx context.Context, reader client.Reader, stack *v1alpha1.OpenIMStack, access Access) *resolver {
+	return &resolver{ctx: ctx, reader: reader, stack: stack, access: access, facts: openim.Facts{
 		Endpoints:        map[openim.Dependency][]openim.Endpoint{},
 		Credentials:      map[openim.Dependency][]corev1.EnvVar{},
 		CredentialHashes: map[openim.Dependency]string{},
 		Claims:           ClaimsOfSpec(stack),
 	}}
-	steps := []func() error{
-		r.version, r.shareSecret, r.assertionKey, r.kafka, r.redis, r.mongodb, r.etcd, r.objectStorage, r.wrapper,
-	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return openim.Facts{}, nil, err
+}
+
+func (r *resolver) resolve() (openim.Facts, []Problem, error) {
+	var failures []error
+	for _, s := range r.steps() {
+		r.readers = s.readers
+		if err := s.run(); err != nil {
+			failures = append(failures, &ReadError{Components: s.readers, Err: err})
 		}
 	}
-	return r.facts, r.problems, nil
+	return r.facts, r.problems, errors.Join(failures...)
+}
+
+// step resolves one reference, or a few that the same components read.
+type step struct {
+	// readers are the components that cannot be built without the reference. Empty for all components.
+	readers []string
+	run     func() error
+}
+
+func (r *resolver) steps() []step {
+	all, roles := []string(nil), []string{v1alpha1.ComponentGateway, v1alpha1.ComponentBackend}
+	steps := []step{
+		{all, r.version}, {all, r.digestKey}, {[]string{string(openim.RPCAuth), v1alpha1.ComponentBackend}, r.shareSecret},
+		{roles, r.assertionKey},
+		{readersOf(openim.Kafka), r.kafka}, {readersOf(openim.Redis), r.redis}, {readersOf(openim.MongoDB), r.mongodb},
+		{readersOf(openim.Etcd), r.etcd}, {readersOf(openim.ObjectStorage), r.objectStorage},
+	}
+	return slices.Concat(steps, r.sizeSteps(), r.wrapperSteps())
+}
+
+// readersOf returns the processes that connect to one of OpenIM's stores.
+func readersOf(d openim.Dependency) []string {
+	var names []string
+	for _, p := range openim.Processes() {
+		if slices.Contains(p.Dependencies, d) {
+			names = append(names, string(p.Name))
+		}
+	}
+	return names
 }
 
 type resolver struct {
 	ctx      context.Context
 	reader   client.Reader
 	stack    *v1alpha1.OpenIMStack
+	access   Access
 	facts    openim.Facts
 	problems []Problem
-	// hashKey is the share.secret: a hash keyed with it reveals nothing to users who may read pods but not Secrets.
+	// readers of the reference that is being resolved.
+	readers      []string
+	shareSecrets ShareSecrets
+	// hashKey is the digest key: a hash keyed with it reveals nothing to users who may read pods but not Secrets.
 	hashKey []byte
 }
 
 // invalid adds a problem that only a change of the spec or of a Secret's content solves.
 func (r *resolver) invalid(reason, field, format string, args ...any) {
-	r.problems = append(r.problems, Problem{Reason: reason, Field: field, Message: fmt.Sprintf(format, args...), Stalled: true})
+	r.add(Problem{Reason: reason, Field: field, Message: fmt.Sprintf(format, args...), Stalled: true})
 }
 
 // missing adds a problem of an object that may still be created.
 func (r *resolver) missing(reason, field, format string, args ...any) {
-	r.problems = append(r.problems, Problem{Reason: reason, Field: field, Message: fmt.Sprintf(format, args...)})
+	r.add(Problem{Reason: reason, Field: field, Message: fmt.Sprintf(format, args...)})
+}
+
+// add adds a problem of the readers of the present reference. OpenIM and the wrapper may have the same reference, which is one problem.
+func (r *resolver) add(p Problem) {
+	p.Components = r.readers
+	i := slices.IndexFunc(r.problems, func(known Problem) bool { return known.Field == p.Field && known.Message == p.Message })
+	if i < 0 {
+		r.problems = append(r.problems, p)
+		return
+	}
+	known := &r.problems[i]
+	if len(known.Components) == 0 || len(p.Components) == 0 {
+		known.Components = nil
+		return
+	}
+	known.Components = slices.Concat(known.Components, p.Components)
 }
 
 func (r *resolver) version() error {
@@ -67,39 +125,39 @@ func (r *resolver) kafka() error {
 	const field = "spec.dependencies.kafka"
 	r.facts.Settings.Brokers = hostPorts(spec.Brokers)
 	r.facts.Settings.TopicPrefix = topicPrefix(r.stack)
-	if err := r.locate(openim.Kafka, field+".brokers", field+".peers", r.facts.Settings.Brokers, spec.Peers); err != nil {
-		return err
-	}
-	return r.credentials(openim.Kafka, field+".credentialsRef", spec.CredentialsRef, []credential{
-		{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.KafkaFile, openim.KeyUsername)},
-		{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.KafkaFile, openim.KeyPassword)},
-	})
+	return errors.Join(
+		r.locate(openim.Kafka, field+".brokers", field+".peers", r.facts.Settings.Brokers, peers{spec.Peers, spec.PeerPort}),
+		r.credentials(openim.Kafka, field+".credentialsRef", spec.CredentialsRef, []credential{
+			{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.KafkaFile, openim.KeyUsername)},
+			{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.KafkaFile, openim.KeyPassword)},
+		}),
+	)
 }
 
 func (r *resolver) redis() error {
 	spec := r.stack.Spec.Dependencies.Redis
 	const field = "spec.dependencies.redis"
 	r.facts.Settings.RedisAddresses, r.facts.Settings.RedisDatabase = hostPorts(spec.Addresses), ptr.Deref(spec.Database, 0)
-	if err := r.locate(openim.Redis, field+".addresses", field+".peers", r.facts.Settings.RedisAddresses, spec.Peers); err != nil {
-		return err
-	}
-	return r.credentials(openim.Redis, field+".credentialsRef", spec.CredentialsRef, []credential{
-		{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.RedisFile, openim.KeyUsername), optional: true},
-		{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.RedisFile, openim.KeyPassword)},
-	})
+	return errors.Join(
+		r.locate(openim.Redis, field+".addresses", field+".peers", r.facts.Settings.RedisAddresses, peers{spec.Peers, spec.PeerPort}),
+		r.credentials(openim.Redis, field+".credentialsRef", spec.CredentialsRef, []credential{
+			{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.RedisFile, openim.KeyUsername), optional: true},
+			{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.RedisFile, openim.KeyPassword)},
+		}),
+	)
 }
 
 func (r *resolver) etcd() error {
 	spec := r.stack.Spec.Dependencies.Etcd
 	const field = "spec.dependencies.etcd"
 	r.facts.Settings.EtcdEndpoints = hostPorts(spec.Endpoints)
-	if err := r.locate(openim.Etcd, field+".endpoints", field+".peers", r.facts.Settings.EtcdEndpoints, spec.Peers); err != nil {
-		return err
-	}
-	return r.credentials(openim.Etcd, field+".credentialsRef", spec.CredentialsRef, []credential{
-		{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.DiscoveryFile, openim.KeyEtcdUsername)},
-		{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.DiscoveryFile, openim.KeyEtcdPassword)},
-	})
+	return errors.Join(
+		r.locate(openim.Etcd, field+".endpoints", field+".peers", r.facts.Settings.EtcdEndpoints, peers{spec.Peers, spec.PeerPort}),
+		r.credentials(openim.Etcd, field+".credentialsRef", spec.CredentialsRef, []credential{
+			{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.DiscoveryFile, openim.KeyEtcdUsername)},
+			{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.DiscoveryFile, openim.KeyEtcdPassword)},
+		}),
+	)
 }
 
 func (r *resolver) objectStorage() error {
@@ -112,32 +170,50 @@ func (r *resolver) objectStorage() error {
 		InternalAddress: string(spec.MinIO.InternalAddress), ExternalAddress: spec.MinIO.ExternalAddress, Bucket: bucket(spec),
 	}
 	addresses := []string{string(spec.MinIO.InternalAddress)}
-	if err := r.locate(openim.ObjectStorage, field+".minio.internalAddress", field+".peers", addresses, spec.Peers); err != nil {
-		return err
-	}
-	return r.credentials(openim.ObjectStorage, field+".minio.credentialsRef", &spec.MinIO.CredentialsRef, []credential{
-		{key: v1alpha1.KeyAccessKeyID, env: openim.EnvName(openim.MinIOFile, openim.KeyAccessKeyID)},
-		{key: v1alpha1.KeySecretAccessKey, env: openim.EnvName(openim.MinIOFile, openim.KeySecretAccessKey)},
-	})
+	return errors.Join(
+		r.locate(openim.ObjectStorage, field+".minio.internalAddress", field+".peers", addresses, peers{spec.Peers, spec.PeerPort}),
+		r.credentials(openim.ObjectStorage, field+".minio.credentialsRef", &spec.MinIO.CredentialsRef, []credential{
+			{key: v1alpha1.KeyAccessKeyID, env: openim.EnvName(openim.MinIOFile, openim.KeyAccessKeyID)},
+			{key: v1alpha1.KeySecretAccessKey, env: openim.EnvName(openim.MinIOFile, openim.KeySecretAccessKey)},
+		}),
+	)
 }
 
 // locate resolves the addresses of one of OpenIM's stores to endpoints.
-func (r *resolver) locate(d openim.Dependency, field, peersField string, addresses []string, peers []v1alpha1.Peer) (err error) {
-	r.facts.Endpoints[d], err = r.places(field, peersField, addresses, peers)
+func (r *resolver) locate(d openim.Dependency, field, peersField string, addresses []string, given peers) (err error) {
+	r.facts.Endpoints[d], err = r.places(openim.Location{Party: openim.Party(d)}, field, peersField, addresses, given)
 	return err
 }
 
-// places resolves addresses to endpoints.
-func (r *resolver) places(field, peersField string, addresses []string, peers []v1alpha1.Peer) ([]openim.Endpoint, error) {
+// places resolves the addresses of a party to endpoints, and adds its location to the facts.
+func (r *resolver) places(at openim.Location, field, peersField string, addresses []string, given peers) (
+	[]openim.Endpoint, error,
+) {
+	at.Peers = openim.NetworkPeers(r.stack.Namespace, given.list)
 	var found []openim.Endpoint
-	for _, address := range addresses {
-		place, err := r.place(field, peersField, address, openim.NetworkPeers(r.stack.Namespace, peers))
-		if err != nil {
-			return nil, err
-		}
-		found = merge(found, place)
+	var failures []error
+	for _, text := range addresses {
+		address, err := r.address(field, peersField, text, given)
+		failures = append(failures, err)
+		at.Addresses = append(at.Addresses, address)
+		found = merge(found, address.Endpoints)
 	}
-	return found, nil
+	r.facts.Locations = append(r.facts.Locations, at)
+	return found, errors.Join(failures...)
+}
+
+// address resolves one address. It is not resolved when there is a problem or an error.
+func (r *resolver) address(field, peersField, text string, given peers) (openim.Address, error) {
+	endpoints, err := r.place(field, peersField, text, given)
+	peers := openim.NetworkPeers(r.stack.Namespace, given.list)
+	return openim.Address{Text: text, Peers: peers, Resolved: err == nil && len(endpoints) > 0, Endpoints: endpoints}, err
+}
+
+// unknown adds the location of a party whose addresses are in a Secret that cannot be read.
+func (r *resolver) unknown(party openim.Party, source string, peers []v1alpha1.Peer) {
+	r.facts.Locations = append(r.facts.Locations, openim.Location{
+		Party: party, Source: source, Unknown: true, Peers: openim.NetworkPeers(r.stack.Namespace, peers),
+	})
 }
 
 // merge adds the endpoints that known does not hold yet: several brokers behind one Service have one endpoint.

@@ -74,7 +74,7 @@ func objectsInCluster(replace ...client.Object) []client.Object {
 		service("mongodb", 27017, intstr.IntOrString{}), service("etcd", 2379, intstr.FromInt32(2379)),
 		secret("redis", map[string]string{"password": "p"}), secret("jwks", map[string]string{"jwks.json": `{"keys":[{"kty":"EC"}]}`}),
 		secret("chat-share-secret", map[string]string{"secret": "0123456789abcdef0123456789abcdef"}),
-		secret("chat-assertion", map[string]string{"key": "k"}),
+		secret("chat-assertion", map[string]string{"key": "k"}), secret("chat-digest", map[string]string{"key": "d"}),
 	}
 	for _, r := range replace {
 		objects = slices.DeleteFunc(objects, func(o client.Object) bool {
@@ -173,12 +173,16 @@ func TestCredentialHashesFollowTheSecretAndTellNothing(t *testing.T) {
 	one, _ := resolve(t, stack(), objectsInCluster()...)
 	same, _ := resolve(t, stack(), objectsInCluster()...)
 	changed, _ := resolve(t, stack(), objectsInCluster(secret("redis", map[string]string{"password": "q"}))...)
-	otherKey, _ := resolve(t, stack(), objectsInCluster(secret("chat-share-secret",
+	otherKey, _ := resolve(t, stack(), objectsInCluster(secret("chat-digest", map[string]string{"key": "another"}))...)
+	share, _ := resolve(t, stack(), objectsInCluster(secret("chat-share-secret",
 		map[string]string{"secret": "ffffffffffffffffffffffffffffffff"}))...)
 	g.Expect(one.CredentialHashes).To(Equal(same.CredentialHashes))
 	g.Expect(one.CredentialHashes[openim.Redis]).NotTo(Equal(changed.CredentialHashes[openim.Redis]))
 	g.Expect(one.CredentialHashes[openim.Redis]).NotTo(Equal(otherKey.CredentialHashes[openim.Redis]),
 		"the hash is keyed: equal passwords of two stacks do not show")
+	g.Expect(one.CredentialHashes).To(Equal(share.CredentialHashes), "another share.secret changes no other hash")
+	g.Expect(one.AssertionKeyHash).To(Equal(share.AssertionKeyHash))
+	g.Expect(one.ShareSecretHash).NotTo(Equal(share.ShareSecretHash))
 }
 
 // Each case is a mistake, the field and the remedy of its problem.

@@ -47,6 +47,8 @@ func (t Tenant) refusedFor(c openim.Claim, other Tenant) bool {
 type Sharing struct {
 	Problems []Problem
 	Warnings []Warning
+	// Refused are the claims that collide.
+	Refused []openim.Claim
 	// With are the stacks on which the outcome depends.
 	With []types.NamespacedName
 }
@@ -59,10 +61,14 @@ func Shared(self Tenant, others []Tenant) Sharing {
 	for _, other := range others {
 		refused, warned := map[openim.Dependency]bool{}, false
 		for _, c := range self.Wanted {
-			if !refused[c.Store] && self.refusedFor(c, other) {
+			collides := self.refusedFor(c, other)
+			if collides {
+				s.Refused = append(s.Refused, c)
+			}
+			if collides && !refused[c.Store] {
 				refused[c.Store] = true
 				s.Problems = append(s.Problems, Problem{
-					Reason: v1alpha1.ReasonSharedStore, Field: c.Field, Stalled: true,
+					Reason: v1alpha1.ReasonSharedStore, Field: c.Field, Stalled: true, Components: readersOfClaim(c),
 					Message: fmt.Sprintf("OpenIMStack %s has %s: %s", other.Name, described(c), remedies[c.Store]),
 				})
 			}

@@ -1,6 +1,7 @@
 package dependencies
 
 import (
+	"errors"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,19 +13,6 @@ import (
 
 // maxServerKeys bounds the static keys that the backend accepts: the current key, and others during a rotation.
 const maxServerKeys = 4
-
-// users resolves the references that gateway and backend need when users may log in.
-func (r *resolver) users() error {
-	if r.stack.Spec.Wrapper.Auth.Users == nil {
-		return nil
-	}
-	for _, step := range []func() error{r.serverKeys, r.custodyKey, r.wrapperRedis, r.wrapperMongoDB} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 func (r *resolver) serverKeys() error {
 	name, field := loginSecret(r.stack)
@@ -58,34 +46,45 @@ func (r *resolver) wrapperRedis() error {
 		return nil
 	}
 	store := openim.WrapperStore{Addresses: hostPorts(spec.Addresses), Number: ptr.Deref(spec.Database, 0), TLS: spec.TLS != nil}
-	var err error
-	if store.Endpoints, err = r.places(field+".addresses", field+".peers", store.Addresses, spec.Peers); err != nil {
-		return err
-	}
+	var failures [3]error
+	store.Endpoints, failures[0] = r.places(
+		openim.Location{Party: openim.PartyWrapperRedis}, field+".addresses", field+".peers", store.Addresses, peers{spec.Peers, spec.PeerPort})
 	r.refuseOpenIMsRedis(field+".addresses", spec.Peers, store.Endpoints)
 	if spec.TLS != nil {
-		if store.CA, err = r.optionalKey(field+".tls.caSecretRef", spec.TLS.CASecretRef); err != nil {
-			return err
-		}
+		store.CA, failures[1] = r.optionalKey(field+".tls.caSecretRef", spec.TLS.CASecretRef)
 	}
-	if err := r.storeLogin(&store, field+".credentialsRef", spec.CredentialsRef, false); err != nil {
-		return err
-	}
+	failures[2] = r.storeLogin(&store, field+".credentialsRef", spec.CredentialsRef, false)
 	r.facts.Wrapper.Redis = store
-	return nil
+	return errors.Join(failures[:]...)
 }
 
 // refuseOpenIMsRedis refuses OpenIM's Redis under another name of its Service. When the spec has peers nothing can be compared: two stores
-// may be in one block of addresses.
+// may be in one block of addresses. Neither of the two parties moves there: the gateway would reach OpenIM's Redis.
 func (r *resolver) refuseOpenIMsRedis(field string, peers []v1alpha1.Peer, places []openim.Endpoint) {
 	if len(peers) > 0 || len(r.stack.Spec.Dependencies.Redis.Peers) > 0 {
 		return
 	}
 	for _, place := range places {
 		if slices.ContainsFunc(r.facts.Endpoints[openim.Redis], func(e openim.Endpoint) bool { return equalEndpoints(e, place) }) {
+			r.readers = append(readersOf(openim.Redis), r.readers...)
 			r.invalid(v1alpha1.ReasonInvalidSpec, field,
 				"it is OpenIM's Redis under another name: write another Redis, because a client of OpenIM's Redis controls OpenIM")
+			r.discard(place, openim.PartyRedis, openim.PartyWrapperRedis)
 			return
+		}
+	}
+}
+
+// discard marks the addresses of parties that resolve to an endpoint as not resolved.
+func (r *resolver) discard(endpoint openim.Endpoint, parties ...openim.Party) {
+	for i, at := range r.facts.Locations {
+		if !slices.Contains(parties, at.Party) {
+			continue
+		}
+		for j, address := range at.Addresses {
+			if slices.ContainsFunc(address.Endpoints, func(e openim.Endpoint) bool { return equalEndpoints(e, endpoint) }) {
+				r.facts.Locations[i].Addresses[j].Discard()
+			}
 		}
 	}
 }

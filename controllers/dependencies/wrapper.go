@@ -2,9 +2,11 @@ package dependencies
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -12,30 +14,38 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// wrapper resolves the Secrets that gateway and backend mount, and the servers that they call besides OpenIM. A missing Secret would keep
-// their pods pending without a message. Gateway and backend check the contents themselves; the resolver refuses only contents that can
-// never work.
-func (r *resolver) wrapper() error {
-	for _, step := range []func() error{r.keySets, r.certificate, r.tracing, r.users} {
-		if err := step(); err != nil {
-			return err
-		}
+// wrapperSteps resolve the Secrets that gateway and backend mount, and the servers that they call besides OpenIM. A missing Secret would
+// keep their pods pending without a message. Gateway and backend check the contents themselves; the resolver refuses only contents that
+// can never work.
+func (r *resolver) wrapperSteps() []step {
+	gateway, backend := []string{v1alpha1.ComponentGateway}, []string{v1alpha1.ComponentBackend}
+	roles := slices.Concat(gateway, backend)
+	steps := []step{{roles, r.keySets}, {gateway, r.certificate}, {roles, r.tracing}}
+	if r.stack.Spec.Wrapper.Auth.Users == nil {
+		return steps
 	}
-	return nil
+	users := []step{{backend, r.serverKeys}, {backend, r.custodyKey}, {roles, r.wrapperRedis}, {backend, r.wrapperMongoDB}}
+	return append(steps, users...)
 }
 
+// keySets resolves the sources of the issuers' public keys. All issuers are one party.
 func (r *resolver) keySets() error {
+	at := openim.Location{Party: openim.PartyJWKS}
+	var failures []error
 	for i, issuer := range r.stack.Spec.Wrapper.Auth.Admins.Issuers {
-		set, err := r.keySet(fmt.Sprintf("spec.wrapper.auth.admins.issuers[%d].jwks", i), issuer.JWKS)
-		if err != nil {
-			return err
-		}
+		set, address, err := r.keySet(fmt.Sprintf("spec.wrapper.auth.admins.issuers[%d].jwks", i), issuer.JWKS)
+		failures = append(failures, err)
 		r.facts.Wrapper.KeySets = append(r.facts.Wrapper.KeySets, set)
+		if address != nil {
+			at.Addresses = append(at.Addresses, *address)
+		}
 	}
-	return nil
+	r.facts.Locations = append(r.facts.Locations, at)
+	return errors.Join(failures...)
 }
 
-func (r *resolver) keySet(field string, spec v1alpha1.JWKSSource) (set openim.KeySet, err error) {
+// keySet resolves the source of one issuer's keys. The address is nil for keys in a Secret.
+func (r *resolver) keySet(field string, spec v1alpha1.JWKSSource) (set openim.KeySet, address *openim.Address, err error) {
 	if ref := spec.SecretRef; ref != nil {
 		selector, value, err := r.key(field+".secretRef", ref.Name, ref.Key)
 		if value != nil && !isKeySet(value) {
@@ -43,13 +53,15 @@ func (r *resolver) keySet(field string, spec v1alpha1.JWKSSource) (set openim.Ke
 				"key %q of Secret %q is not a JSON Web Key Set: write {\"keys\":[...]} with public keys", ref.Key, ref.Name)
 		}
 		set.File = &selector
-		return set, err
+		return set, nil, err
 	}
-	if set.CA, err = r.optionalKey(field+".caSecretRef", spec.CASecretRef); err != nil {
-		return set, err
+	var unread, unplaced error
+	set.CA, unread = r.optionalKey(field+".caSecretRef", spec.CASecretRef)
+	address, unplaced = r.placeURL(field+".url", field+".peers", spec.URL, peers{spec.Peers, spec.PeerPort})
+	if address != nil {
+		set.Endpoints = address.Endpoints
 	}
-	set.Endpoints, err = r.placeURL(field+".url", field+".peers", spec.URL, spec.Peers)
-	return set, err
+	return set, address, errors.Join(unread, unplaced)
 }
 
 func (r *resolver) certificate() error {
@@ -71,18 +83,22 @@ func (r *resolver) certificate() error {
 	return nil
 }
 
-func (r *resolver) tracing() (err error) {
+func (r *resolver) tracing() error {
 	tracing := r.stack.Spec.Wrapper.Tracing
 	if tracing == nil {
 		return nil
 	}
 	const field = "spec.wrapper.tracing"
-	r.facts.Wrapper.Tracing, err = r.placeURL(field+".endpoint", field+".peers", tracing.Endpoint, tracing.Peers)
+	address, err := r.placeURL(field+".endpoint", field+".peers", tracing.Endpoint, peers{tracing.Peers, tracing.PeerPort})
+	if address != nil {
+		r.facts.Wrapper.Tracing = address.Endpoints
+		r.facts.Locations = append(r.facts.Locations, openim.Location{Party: openim.PartyTracing, Addresses: []openim.Address{*address}})
+	}
 	return err
 }
 
-// placeURL resolves the host of a URL to endpoints.
-func (r *resolver) placeURL(field, peersField, text string, peers []v1alpha1.Peer) ([]openim.Endpoint, error) {
+// placeURL resolves the host of a URL. The address is nil for text that is not a URL.
+func (r *resolver) placeURL(field, peersField, text string, given peers) (*openim.Address, error) {
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Hostname() == "" {
 		r.invalid(v1alpha1.ReasonInvalidSpec, field, "not a URL: write for example https://id.example.com/jwks.json")
@@ -92,7 +108,9 @@ func (r *resolver) placeURL(field, peersField, text string, peers []v1alpha1.Pee
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[parsed.Scheme]
 	}
-	return r.place(field, peersField, net.JoinHostPort(parsed.Hostname(), port), openim.NetworkPeers(r.stack.Namespace, peers))
+	host := net.JoinHostPort(parsed.Hostname(), port)
+	address, err := r.address(field, peersField, host, given)
+	return &address, err
 }
 
 // optionalKey checks a key of a Secret that the spec may omit.

@@ -4,6 +4,7 @@ import (
 	"path"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/netpol/graph"
@@ -28,7 +29,13 @@ func (b *builder) addBackend() error {
 	}
 	file.OpenIM.APIURL = "http://" + b.address(string(openim.API), string(openim.HTTP))
 	file.OpenIM.AdminUserID = openim.AdminUserID
-	file.OpenIM.SecretFile = mounts.key("share", &b.facts.ShareSecret, "secret")
+	file.OpenIM.SecretFile = mounts.key(shareVolume, &b.facts.ShareSecret, "secret")
+	credentials := []string{b.facts.AssertionKeyHash, b.facts.ShareSecretHash}
+	if previous := b.facts.PreviousShareSecret; previous != nil {
+		file.OpenIM.PreviousSecretFile = mounts.key(previousShareVolume, previous, "secret")
+		mounts.volumes[len(mounts.volumes)-1].Secret.Optional = ptr.To(true) // it may be deleted at any time
+		credentials = append(credentials, b.facts.PreviousShareSecretHash)
+	}
 	file.Admins = b.admins(mounts)
 	if users := b.stack.Spec.Wrapper.Auth.Users; users != nil {
 		file.OpenIM.Release = b.stack.Spec.Version
@@ -42,9 +49,25 @@ func (b *builder) addBackend() error {
 		file.CustodyKeyFile = mounts.key("custody", &b.facts.Wrapper.CustodyKey, "key")
 	}
 	return b.addRole(role{
-		component: component, config: file, mounts: mounts, credentials: []string{b.facts.AssertionKeyHash, b.facts.ShareSecretHash},
-		size: effective(b.stack.Spec.Wrapper.Backend, wrapperReplicas),
+		component: component, config: file, mounts: mounts, credentials: credentials,
 	})
+}
+
+// Volumes of the backend with share.secret, and with the one that is being replaced.
+const (
+	shareVolume         = "share"
+	previousShareVolume = "previous-share"
+)
+
+// ShareSecretsOfBackend returns the names of the Secrets with a share.secret that the backend's pods know.
+func ShareSecretsOfBackend(pod *corev1.PodSpec) []string {
+	var names []string
+	for _, volume := range pod.Volumes {
+		if volume.Secret != nil && (volume.Name == shareVolume || volume.Name == previousShareVolume) {
+			names = append(names, volume.Secret.SecretName)
+		}
+	}
+	return names
 }
 
 // redis returns where the wrapper's own Redis is. Stacks that share one Redis have one key prefix each.

@@ -3,7 +3,9 @@ package manifests
 import (
 	"fmt"
 	"maps"
+	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -16,39 +18,131 @@ import (
 type Options struct {
 	// WrapperImage is the image of gateway and backend when the spec names none.
 	WrapperImage string
+	// SupervisorImage is the image with the supervisor and the preflight of OpenIM's pods.
+	SupervisorImage string
 }
 
-// Build returns the children of a stack. Policies come first: no pod may run before the lockdown is in place.
+// Build returns the children of a stack that has just been made. Policies come first: no pod may run before the lockdown is in place.
 func Build(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]client.Object, error) {
-	b := builder{stack: stack, facts: facts, options: options, graph: graph.New(stack, facts)}
-	for _, policy := range graph.Policies(b.graph) {
+	workloads, err := Workloads(stack, facts, options)
+	if err != nil {
+		return nil, err
+	}
+	return append(Policies(stack, graph.New(stack, facts)), workloads...), nil
+}
+
+// Workloads returns the children of a stack that has just been made, without its policies.
+func Workloads(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]client.Object, error) {
+	none := func(string) bool { return false }
+	objects, err := Others(stack, facts, none)
+	if err != nil {
+		return nil, err
+	}
+	rendered, err := Templates(stack, facts, options, none)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range graph.ComponentsOf(stack) {
+		if r, ok := rendered[c.Name]; ok {
+			objects = append(objects, Workload(stack, c.Name, r, "")...)
+		}
+	}
+	return objects, nil
+}
+
+// Policies returns the policies of a stack's graph, the default deny policy first.
+func Policies(stack *v1alpha1.OpenIMStack, g graph.Graph) []client.Object {
+	b := builder{stack: stack}
+	for _, policy := range graph.Policies(g) {
 		b.add(policy)
 	}
-	for _, component := range b.graph.Components {
-		b.add(b.serviceAccount(component))
-		if len(component.Ports) > 0 {
-			b.add(b.service(component))
+	return b.objects
+}
+
+// Others returns the children that follow the newest spec at once and restart no pod: ServiceAccounts, Services, disruption budgets, and
+// the file that the gateway reads again. held reports whether a component's settings must not be used: of the gateway, that file is left
+// out.
+func Others(stack *v1alpha1.OpenIMStack, facts openim.Facts, held func(component string) bool) ([]client.Object, error) {
+	b := builder{stack: stack, facts: facts, graph: graph.New(stack, facts)}
+	for _, c := range b.graph.Components {
+		b.add(b.serviceAccount(c))
+		if len(c.ServicePorts()) > 0 {
+			b.add(b.service(c))
 		}
-	}
-	for _, process := range openim.Processes() {
-		if err := b.addProcess(process); err != nil {
-			return nil, err
+		if size := b.size(c); c.App == v1alpha1.NameWrapper && (size.initial || size.replicas > 1) {
+			b.add(b.disruptionBudget(c))
 		}
-	}
-	for _, role := range b.roles() {
-		if err := role(); err != nil {
-			return nil, err
+		if c.Name == v1alpha1.ComponentGateway && !held(c.Name) {
+			if err := b.addHot(c); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return b.objects, nil
 }
 
+// Rendered is what the Deployment of one component is built from.
+type Rendered struct {
+	Template corev1.PodTemplateSpec
+	// ConfigMaps are the files of the content-named ConfigMaps that the template mounts.
+	ConfigMaps map[string]map[string]string
+	// Recreate is true for a Deployment none of whose pods may run beside one of an earlier template. Templates leaves it false.
+	Recreate bool
+}
+
+// Templates renders the pod templates of a stack's components and their configuration, by component. held reports whether a component's
+// facts are not known: it is left out.
+func Templates(
+	stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options, held func(component string) bool,
+) (map[string]Rendered, error) {
+	b := builder{stack: stack, facts: facts, options: options, rendered: map[string]Rendered{}}
+	for _, process := range openim.Processes() {
+		if held(string(process.Name)) {
+			continue
+		}
+		if err := b.addProcess(process); err != nil {
+			return nil, err
+		}
+	}
+	for _, role := range b.roles() {
+		if held(role.component) {
+			continue
+		}
+		if err := role.add(); err != nil {
+			return nil, err
+		}
+	}
+	return b.rendered, nil
+}
+
+// Workload returns the ConfigMaps and the Deployment of a component. The template may be that of an earlier spec; all else follows the
+// newest. revision names the run revision that holds the template.
+func Workload(stack *v1alpha1.OpenIMStack, component string, r Rendered, revision string) []client.Object {
+	b := builder{stack: stack}
+	c := b.component(component)
+	for _, name := range slices.Sorted(maps.Keys(r.ConfigMaps)) {
+		b.add(b.immutableConfigMap(c, name, r.ConfigMaps[name]))
+	}
+	d := b.deployment(c, r)
+	if revision != "" {
+		metav1.SetMetaDataAnnotation(&d.ObjectMeta, v1alpha1.AnnotationRevision, revision)
+	}
+	b.add(d)
+	return b.objects
+}
+
+// roleBuilder adds the children of a role of the wrapper.
+type roleBuilder struct {
+	component string
+	add       func() error
+}
+
 // roles returns the builders of the wrapper's roles, none when the spec names an external wrapper.
-func (b *builder) roles() []func() error {
+func (b *builder) roles() []roleBuilder {
 	if b.stack.Spec.Wrapper.ExternalRef != nil {
 		return nil
 	}
-	return []func() error{b.addBackend, b.addGateway}
+	return []roleBuilder{{v1alpha1.ComponentBackend, b.addBackend}, {v1alpha1.ComponentGateway, b.addGateway}}
 }
 
 type builder struct {
@@ -57,6 +151,8 @@ type builder struct {
 	options Options
 	graph   graph.Graph
 	objects []client.Object
+	// rendered by component.
+	rendered map[string]Rendered
 }
 
 // add adds an object. It sets the labels by which children are listed, and the owner reference with which they are deleted with the stack.

@@ -13,19 +13,27 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// configMap returns an immutable ConfigMap that is named by its content. A changed configuration is another object: the pods that read it
-// are rolled out one by one, and a pod that restarts meanwhile still finds the configuration that it was created with.
-func (b *builder) configMap(c graph.Component, files map[string]string) (*corev1.ConfigMap, error) {
+// render stores a component's template and its configuration. The ConfigMap is named by its content: a changed configuration is another
+// object, the pods that read it are rolled out one by one, and a pod that restarts meanwhile still finds the configuration that it was
+// created with.
+func (b *builder) render(c graph.Component, files map[string]string, template func(configMap string) corev1.PodTemplateSpec) error {
 	// encoding/json writes maps in the order of their keys.
 	content, err := json.Marshal(files)
 	if err != nil {
-		return nil, fmt.Errorf("naming the configuration of %s: %w", c.Name, err)
+		return fmt.Errorf("naming the configuration of %s: %w", c.Name, err)
 	}
 	sum := sha256.Sum256(content)
+	name := b.child(c) + "-" + hex.EncodeToString(sum[:5])
+	b.rendered[c.Name] = Rendered{Template: template(name), ConfigMaps: map[string]map[string]string{name: files}}
+	return nil
+}
+
+// immutableConfigMap returns a content-named ConfigMap.
+func (b *builder) immutableConfigMap(c graph.Component, name string, files map[string]string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-		ObjectMeta: b.meta(b.child(c)+"-"+hex.EncodeToString(sum[:5]), c),
+		ObjectMeta: b.meta(name, c),
 		Data:       files,
 		Immutable:  ptr.To(true),
-	}, nil
+	}
 }

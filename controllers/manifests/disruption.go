@@ -9,8 +9,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
-// disruptionBudget permits the eviction of one pod of a component at a time. A component with one pod has no budget: its node could never
-// be drained.
+// disruptionBudget permits the eviction of one pod of a component at a time, whatever their number: also the only one, so that its node can
+// be drained. A component that the spec fixes at one pod needs no budget.
 func (b *builder) disruptionBudget(c graph.Component) *policyv1.PodDisruptionBudget {
 	return &policyv1.PodDisruptionBudget{
 		TypeMeta:   metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "PodDisruptionBudget"},

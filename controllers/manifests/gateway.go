@@ -49,13 +49,8 @@ func (b *builder) addGateway() error {
 	if audit := b.stack.Spec.Wrapper.Audit; audit != nil && audit.Output == v1alpha1.AuditStdout {
 		file.Audit = config.AuditLog{Path: config.AuditStdout}
 	}
-	if err := b.addHot(component, mounts, &file); err != nil {
-		return err
-	}
-	r := role{
-		component: component, mounts: mounts, size: effective(&spec.ProcessSpec, wrapperReplicas),
-		credentials: []string{b.facts.AssertionKeyHash},
-	}
+	file.HotFile = b.mountHot(component, mounts)
+	r := role{component: component, mounts: mounts, credentials: []string{b.facts.AssertionKeyHash}}
 	if b.stack.Spec.Wrapper.Auth.Users != nil {
 		drain := ptr.Deref(spec.DrainSeconds, config.DefaultDrainSeconds)
 		file.Users = b.userListener(component, spec, file.Admin.TLS)

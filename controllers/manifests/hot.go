@@ -24,25 +24,37 @@ const hotFile = "hot.yaml"
 
 // addHot adds the ConfigMap that the gateway reads again while it runs, when the spec sets any of its fields. Unlike other ConfigMaps it
 // keeps its name: a change must reach the running pods, and close no socket.
-func (b *builder) addHot(component graph.Component, mounts *mounts, file *config.Gateway) error {
+func (b *builder) addHot(c graph.Component) error {
 	text, err := Hot(b.stack)
 	if err != nil || text == nil {
 		return err
 	}
-	configMap := &corev1.ConfigMap{
+	b.add(&corev1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-		ObjectMeta: b.meta(b.child(component)+HotSuffix, component),
+		ObjectMeta: b.meta(b.hotName(c), c),
 		Data:       map[string]string{hotFile: string(text)},
-	}
-	b.add(configMap)
-	file.HotFile = path.Join(mounts.configMap("hot", configMap.Name), hotFile)
+	})
 	return nil
+}
+
+func (b *builder) hotName(c graph.Component) string { return b.child(c) + HotSuffix }
+
+// mountHot mounts that ConfigMap, and returns the path of its file, "" when there is none.
+func (b *builder) mountHot(c graph.Component, mounts *mounts) string {
+	if !hasHot(b.stack.Spec.Wrapper) {
+		return ""
+	}
+	return path.Join(mounts.configMap("hot", b.hotName(c)), hotFile)
+}
+
+func hasHot(wrapper v1alpha1.Wrapper) bool {
+	return wrapper.ExternalRef == nil && (wrapper.Auth.Users != nil || wrapper.Limits != nil || wrapper.Policy != nil)
 }
 
 // Hot returns the file that the gateway of a stack applies without a restart, nil when the spec sets none of its fields.
 func Hot(stack *v1alpha1.OpenIMStack) ([]byte, error) {
 	wrapper := stack.Spec.Wrapper
-	if wrapper.ExternalRef != nil || wrapper.Auth.Users == nil && wrapper.Limits == nil && wrapper.Policy == nil {
+	if !hasHot(wrapper) {
 		return nil, nil
 	}
 	text, err := yaml.Marshal(hot(wrapper))

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -9,7 +10,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
 )
 
@@ -22,20 +22,13 @@ const (
 	upstreamRepository = "openim/openim-server"
 )
 
-// addProcess adds the configuration and the Deployment of one of OpenIM's processes.
+// addProcess renders the configuration and the template of one of OpenIM's processes.
 func (b *builder) addProcess(p openim.Process) error {
-	component, _ := graph.Lookup(string(p.Name))
+	component := b.component(string(p.Name))
 	files, err := openim.Render(p, b.facts.Settings)
 	if err != nil {
 		return err
 	}
-	config, err := b.configMap(component, files)
-	if err != nil {
-		return err
-	}
-	b.add(config)
-
-	size := Sizing(b.stack, p.Name)
 	image := b.image()
 	container := corev1.Container{
 		Name:            p.Binary,
@@ -43,36 +36,67 @@ func (b *builder) addProcess(p openim.Process) error {
 		ImagePullPolicy: corev1.PullPolicy(image.PullPolicy),
 		Ports:           containerPorts(component),
 		Env:             b.environment(p),
-		Resources:       resources(size.Resources),
+		Resources:       resources(b.size(component).resources),
 		VolumeMounts:    []corev1.VolumeMount{{Name: "config", MountPath: configDir, ReadOnly: true}},
 	}
-	container.Command, container.Args = command(image, p.Binary)
+	supervised := b.supervised()
+	var first []corev1.Container
+	if supervised {
+		b.supervise(p, &container)
+		first = []corev1.Container{b.prepare(p, container)}
+	} else {
+		container.Command, container.Args = command(image, p.Binary)
+		bare(p, &container)
+	}
+	return b.render(component, files, func(configMap string) corev1.PodTemplateSpec {
+		volumes := []corev1.Volume{configVolume(configMap)}
+		if supervised {
+			volumes = append(volumes, supervisorEmptyDir())
+		}
+		return b.template(workload{
+			component:   component,
+			container:   container,
+			init:        first,
+			volumes:     volumes,
+			pullSecrets: image.PullSecrets,
+			credentials: b.credentials(p),
+			version:     b.stack.Spec.Version,
+		})
+	})
+}
+
+// ShareSecretOf returns the name of the Secret with the share.secret of openim-rpc-auth's pods, "" when they have none.
+func ShareSecretOf(pod *corev1.PodSpec) string {
+	for _, container := range pod.Containers {
+		for _, env := range container.Env {
+			if env.Name == openim.EnvName(openim.ShareFile, openim.KeySecret) && env.ValueFrom != nil && env.ValueFrom.SecretKeyRef != nil {
+				return env.ValueFrom.SecretKeyRef.Name
+			}
+		}
+	}
+	return ""
+}
+
+// bare adds the probes of a container without supervisor. They say when a process has started, and little about what it can do.
+func bare(p openim.Process, container *corev1.Container) {
 	if _, ok := p.Port(openim.Metrics); ok {
-		// The metrics port opens once the process has registered in etcd. The RPC port accepts connections before the process can serve
-		// them. Without etcd a process waits for ever and logs nothing, so the startup probe bounds the start.
+		// The metrics port of v3.8.3 opens once the process has registered in etcd. The RPC port accepts connections before the process can
+		// serve them. Without etcd a process waits for ever and logs nothing, so the startup probe bounds the start.
 		container.StartupProbe = httpProbe("/metrics", string(openim.Metrics), 2, 150)
 		container.ReadinessProbe = httpProbe("/metrics", string(openim.Metrics), 10, 3)
 		container.LivenessProbe = httpProbe("/metrics", string(openim.Metrics), 20, 6)
 	}
-	b.add(b.deployment(workload{
-		component:   component,
-		container:   container,
-		volumes:     []corev1.Volume{configVolume(config.Name)},
-		replicas:    *size.Replicas,
-		singleton:   p.Singleton,
-		pullSecrets: image.PullSecrets,
-		credentials: b.credentials(p),
-		version:     b.stack.Spec.Version,
-	}))
-	return nil
 }
 
 // environment returns the values that cannot be in a ConfigMap: secrets, and the pod's own address.
 func (b *builder) environment(p openim.Process) []corev1.EnvVar {
-	env := []corev1.EnvVar{{
-		Name:      openim.EnvName(openim.ShareFile, openim.KeySecret),
-		ValueFrom: &corev1.EnvVarSource{SecretKeyRef: ptr.To(b.facts.ShareSecret)},
-	}}
+	var env []corev1.EnvVar
+	if p.ShareSecret {
+		selector, _ := b.facts.ShareSecretOfOpenIM()
+		env = append(env, corev1.EnvVar{
+			Name: openim.EnvName(openim.ShareFile, openim.KeySecret), ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &selector},
+		})
+	}
 	if _, ok := p.Port(openim.GRPC); ok {
 		env = append(env,
 			corev1.EnvVar{Name: "POD_IP", ValueFrom: &corev1.EnvVarSource{
@@ -89,7 +113,11 @@ func (b *builder) environment(p openim.Process) []corev1.EnvVar {
 
 // credentials returns a hash of all secrets in the environment of a process.
 func (b *builder) credentials(p openim.Process) string {
-	hashes := []string{b.facts.ShareSecretHash}
+	var hashes []string
+	if p.ShareSecret {
+		_, hash := b.facts.ShareSecretOfOpenIM()
+		hashes = append(hashes, hash)
+	}
 	for _, d := range p.Dependencies {
 		if hash, ok := b.facts.CredentialHashes[d]; ok {
 			hashes = append(hashes, hash)
@@ -123,12 +151,19 @@ func reference(image v1alpha1.ImageSpec, tag string) string {
 // command returns a command that runs one binary as process 1, so that the binary gets SIGTERM. Upstream's layout has the architecture in a
 // path, which only a shell can expand.
 func command(image v1alpha1.ImageSpec, binary string) (cmd, args []string) {
-	args = []string{"-i", "0", "-c", configDir}
+	path := program(image, binary)
 	if image.BinaryDir != "" {
-		return []string{path.Join(image.BinaryDir, binary)}, args
+		return []string{path}, arguments
 	}
-	script := fmt.Sprintf(`exec %s/%s "$@"`, upstreamDir, binary)
-	return []string{"/bin/sh", "-c", script, binary}, args
+	return []string{"/bin/sh", "-c", fmt.Sprintf(`exec %s "$@"`, path), binary}, arguments
+}
+
+// arguments of each of OpenIM's programs.
+var arguments = []string{"-i", "0", "-c", configDir}
+
+// program returns the path of a program. In upstream's layout it contains a *.
+func program(image v1alpha1.ImageSpec, binary string) string {
+	return path.Join(cmp.Or(image.BinaryDir, upstreamDir), binary)
 }
 
 func configVolume(configMap string) corev1.Volume {

@@ -16,7 +16,9 @@ func defaultResources() corev1.ResourceRequirements {
 	}
 }
 
-// resources returns the defaults with the values of the spec in their place.
+// resources returns the defaults with the values of the spec in their place. A limit of 0 means no limit: the API server would take it for
+// a limit below the request. A default never contradicts a value of the spec: a default limit below the request does not apply, and a
+// default request above the limit becomes the limit.
 func resources(wanted *v1alpha1.Resources) corev1.ResourceRequirements {
 	effective := defaultResources()
 	if wanted == nil {
@@ -26,7 +28,22 @@ func resources(wanted *v1alpha1.Resources) corev1.ResourceRequirements {
 		effective.Requests[corev1.ResourceName(name)] = quantity
 	}
 	for name, quantity := range wanted.Limits {
+		if quantity.IsZero() {
+			delete(effective.Limits, corev1.ResourceName(name))
+			continue
+		}
 		effective.Limits[corev1.ResourceName(name)] = quantity
+	}
+	for name, request := range effective.Requests {
+		limit, limited := effective.Limits[name]
+		if !limited || request.Cmp(limit) <= 0 {
+			continue
+		}
+		if _, given := wanted.Limits[string(name)]; given {
+			effective.Requests[name] = limit // the request is a default: the resolver refuses a request of the spec above its limit
+			continue
+		}
+		delete(effective.Limits, name)
 	}
 	return effective
 }

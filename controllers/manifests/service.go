@@ -35,7 +35,7 @@ func (b *builder) service(c graph.Component) *corev1.Service {
 	if !balanced[c.Name] {
 		service.Spec.ClusterIP = corev1.ClusterIPNone
 	}
-	for _, p := range c.Ports {
+	for _, p := range c.ServicePorts() {
 		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{
 			Name: p.Name, Port: p.Number, TargetPort: intstr.FromString(p.Name), Protocol: p.Protocol,
 		})

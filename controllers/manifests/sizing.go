@@ -1,9 +1,8 @@
 package manifests
 
 import (
-	"k8s.io/utils/ptr"
-
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
 )
 
@@ -13,18 +12,26 @@ const (
 	wrapperReplicas int32 = 2
 )
 
-// Sizing returns the effective size of a process.
-func Sizing(stack *v1alpha1.OpenIMStack, name openim.Name) v1alpha1.ProcessSpec {
+// size is the effective size of a component.
+type size struct {
+	replicas int32
+	// initial is true when the spec names no number of replicas: the number then counts at creation alone.
+	initial   bool
+	resources *v1alpha1.Resources
+}
+
+// sizeOf returns the effective size of a process. crontask always has one replica.
+func sizeOf(stack *v1alpha1.OpenIMStack, name openim.Name) size {
 	processes := stack.Spec.Processes
 	if processes == nil {
 		processes = &v1alpha1.Processes{}
 	}
 	if name == openim.CronTask {
-		size := v1alpha1.ProcessSpec{Replicas: ptr.To[int32](1)}
+		s := size{replicas: 1}
 		if processes.CronTask != nil {
-			size.Resources = processes.CronTask.Resources
+			s.resources = processes.CronTask.Resources
 		}
-		return size
+		return s
 	}
 	rpc := processes.RPC
 	if rpc == nil {
@@ -38,14 +45,29 @@ func Sizing(stack *v1alpha1.OpenIMStack, name openim.Name) v1alpha1.ProcessSpec 
 	}[name], processReplicas)
 }
 
-func effective(wanted *v1alpha1.ProcessSpec, replicas int32) v1alpha1.ProcessSpec {
-	size := v1alpha1.ProcessSpec{Replicas: ptr.To(replicas)}
+func effective(wanted *v1alpha1.ProcessSpec, replicas int32) size {
+	s := size{replicas: replicas, initial: true}
 	if wanted == nil {
-		return size
+		return s
 	}
-	size.Resources = wanted.Resources
+	s.resources = wanted.Resources
 	if wanted.Replicas != nil {
-		size.Replicas = wanted.Replicas
+		s.replicas, s.initial = *wanted.Replicas, false
 	}
-	return size
+	return s
+}
+
+// size returns the effective size of a component.
+func (b *builder) size(c graph.Component) size {
+	switch wrapper := b.stack.Spec.Wrapper; c.Name {
+	case v1alpha1.ComponentBackend:
+		return effective(wrapper.Backend, wrapperReplicas)
+	case v1alpha1.ComponentGateway:
+		if wrapper.Gateway == nil {
+			return effective(nil, wrapperReplicas)
+		}
+		return effective(&wrapper.Gateway.ProcessSpec, wrapperReplicas)
+	default:
+		return sizeOf(b.stack, openim.Name(c.Name))
+	}
 }

@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
@@ -28,53 +27,44 @@ type role struct {
 	component graph.Component
 	config    any
 	mounts    *mounts
-	size      v1alpha1.ProcessSpec
 	// credentials are the hashes of the secrets that are read once, at start.
 	credentials []string
 	// graceSeconds that the pod has to stop; 0 for the default.
 	graceSeconds int64
 }
 
-// addRole adds the configuration and the Deployment of a role of the wrapper.
+// addRole renders the configuration and the template of a role of the wrapper.
 func (b *builder) addRole(r role) error {
 	text, err := yaml.Marshal(r.config)
 	if err != nil {
 		return fmt.Errorf("rendering the configuration of %s: %w", r.component.Name, err)
 	}
-	configMap, err := b.configMap(r.component, map[string]string{wrapperConfigFile: string(text)})
-	if err != nil {
-		return err
-	}
-	b.add(configMap)
 	image := b.stack.Spec.Wrapper.Image
 	if image == "" {
 		image = b.options.WrapperImage
 	}
-	if *r.size.Replicas > 1 {
-		b.add(b.disruptionBudget(r.component))
-	}
 	configDir := path.Join(wrapperDir, "config")
-	b.add(b.deployment(workload{
-		component: r.component,
-		container: corev1.Container{
-			Name:            r.component.Name,
-			Image:           image,
-			ImagePullPolicy: corev1.PullPolicy(b.image().PullPolicy),
-			Args:            []string{r.component.Name, "--config", path.Join(configDir, wrapperConfigFile)},
-			Ports:           containerPorts(r.component),
-			Resources:       resources(r.size.Resources),
-			StartupProbe:    httpProbe("/healthz", graph.TelemetryPort, 2, 30),
-			ReadinessProbe:  httpProbe("/readyz", graph.TelemetryPort, 5, 3),
-			LivenessProbe:   httpProbe("/healthz", graph.TelemetryPort, 20, 3),
-			VolumeMounts:    append([]corev1.VolumeMount{{Name: "config", MountPath: configDir, ReadOnly: true}}, r.mounts.mounts...),
-		},
-		volumes:      append([]corev1.Volume{configVolume(configMap.Name)}, r.mounts.volumes...),
-		replicas:     *r.size.Replicas,
-		pullSecrets:  b.image().PullSecrets,
-		credentials:  strings.Join(r.credentials, "-"),
-		graceSeconds: r.graceSeconds,
-	}))
-	return nil
+	return b.render(r.component, map[string]string{wrapperConfigFile: string(text)}, func(configMap string) corev1.PodTemplateSpec {
+		return b.template(workload{
+			component: r.component,
+			container: corev1.Container{
+				Name:            r.component.Name,
+				Image:           image,
+				ImagePullPolicy: corev1.PullPolicy(b.image().PullPolicy),
+				Args:            []string{r.component.Name, "--config", path.Join(configDir, wrapperConfigFile)},
+				Ports:           containerPorts(r.component),
+				Resources:       resources(b.size(r.component).resources),
+				StartupProbe:    httpProbe("/healthz", graph.TelemetryPort, 2, 30),
+				ReadinessProbe:  httpProbe("/readyz", graph.TelemetryPort, 5, 3),
+				LivenessProbe:   httpProbe("/healthz", graph.TelemetryPort, 20, 3),
+				VolumeMounts:    append([]corev1.VolumeMount{{Name: "config", MountPath: configDir, ReadOnly: true}}, r.mounts.mounts...),
+			},
+			volumes:      append([]corev1.Volume{configVolume(configMap)}, r.mounts.volumes...),
+			pullSecrets:  b.image().PullSecrets,
+			credentials:  strings.Join(r.credentials, "-"),
+			graceSeconds: r.graceSeconds,
+		})
+	})
 }
 
 func listen(c graph.Component, port string) string {

@@ -53,6 +53,8 @@ type Evidence struct {
 	// PoliciesInPlace is true when all policies of the stack are as desired. Missing names policies that are known to differ.
 	PoliciesInPlace bool
 	Missing         []string
+	// Undecided is why it is not known which policies the stack needs. Empty when it is known. The live policies then stay as they are.
+	Undecided string
 	// Interval between two probes.
 	Interval time.Duration
 	Now      time.Time
@@ -70,6 +72,9 @@ func Isolated(e Evidence) metav1.Condition {
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonBreached, e.Probe.Message)
 	case e.probed(v1alpha1.ReasonNotEnforcedByCNI):
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonNotEnforcedByCNI, e.Probe.Message)
+	case e.Undecided != "":
+		return condition(metav1.ConditionUnknown, v1alpha1.ReasonNotVerified,
+			"the NetworkPolicies of the stack stay as they are, because it is not known which it needs: "+e.Undecided)
 	case !e.PoliciesInPlace || slices.ContainsFunc(e.Findings, isOwnPolicy):
 		return condition(metav1.ConditionFalse, v1alpha1.ReasonPoliciesNotInPlace,
 			"not all NetworkPolicies of the stack are in place"+e.missing())
@@ -88,7 +93,12 @@ func (e Evidence) probed(outcome string) bool {
 	return e.Probe != nil && e.Probe.Outcome == outcome && !e.stale()
 }
 
-func (e Evidence) stale() bool { return e.Now.Sub(e.Probe.Time.Time) > staleAfter*e.Interval }
+func (e Evidence) stale() bool { return !e.Now.Before(Expiry(e.Probe, e.Interval)) }
+
+// Expiry returns when a result of the probe no longer counts.
+func Expiry(result *v1alpha1.ProbeResult, interval time.Duration) time.Time {
+	return result.Time.Add(staleAfter * interval)
+}
 
 // missing names the policies that differ from the desired ones.
 func (e Evidence) missing() string {

@@ -48,8 +48,10 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 				finding(audit.EgressWidens, audit.Medium), finding(audit.DebugContainer, audit.Medium),
 			}
 		}, "True/Enforced", ""},
-		{"a result of two intervals ago still counts", func(e *Evidence) { e.Probe = probed("Enforced", 10*time.Minute) }, "True/Enforced", ""},
-		{"an older one does not", func(e *Evidence) { e.Probe = probed("Enforced", 10*time.Minute+time.Second) }, "Unknown/NotVerified",
+		{"a result of less than two intervals ago still counts", func(e *Evidence) {
+			e.Probe = probed("Enforced", 10*time.Minute-time.Second)
+		}, "True/Enforced", ""},
+		{"an older one does not", func(e *Evidence) { e.Probe = probed("Enforced", 10*time.Minute) }, "Unknown/NotVerified",
 			"older than 2 intervals of 5m0s"},
 		{"the spec has changed since", func(e *Evidence) { e.Probe, e.Outdated = probed("Enforced", time.Minute), true }, "Unknown/NotVerified",
 			"has not been probed yet since the spec changed them"},

@@ -24,15 +24,12 @@ type intent struct {
 // errOutdated replaces a snapshot that was read while the desired graph changed.
 var errOutdated = errors.New("the desired graph changed")
 
-// Intend sets the desired graph of a stack, and the problems of its references. When either is new, the stack is not audited until Applied
-// is called, and earlier results no longer count.
+// Intend sets the graph of a stack's policies, and the problems of its references. When either is new, the stack is not audited until
+// Applied is called, and earlier results no longer count.
 func (p *Prober) Intend(key types.NamespacedName, g graph.Graph, problems []string) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	s := p.state(key)
-	if s.intent != nil && len(problems) > 0 {
-		g = s.intent.graph // what runs comes from the last references that resolved
-	}
 	same := s.intent != nil && reflect.DeepEqual(s.intent.graph, g)
 	if same && slices.Equal(s.intent.problems, problems) {
 		return

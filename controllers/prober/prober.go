@@ -97,7 +97,9 @@ type stackState struct {
 	auditedAt time.Time
 	// lastRunStarted is when the last run started.
 	lastRunStarted time.Time
-	run            *run
+	// unproven is the number of results in a row that are NotVerified.
+	unproven int
+	run      *run
 }
 
 // New returns a Prober. live reads from the API server: the pods and policies of others are in no cache.
@@ -258,6 +260,7 @@ func (p *Prober) decide(
 	}
 	o := scheduleInput{
 		now: p.now(), interval: Interval(stack), since: s.knownSince, last: p.lastResult(stack, s), started: s.lastRunStarted,
+		unproven: s.unproven,
 		digest:   current.digest,
 		outdated: p.Latest(client.ObjectKeyFromObject(stack)).Outdated,
 		request:  truncate(stack.Annotations[v1alpha1.AnnotationProbeRequested], maxRequest),

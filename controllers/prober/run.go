@@ -314,7 +314,10 @@ func (p *Prober) finish(ctx context.Context, stack *v1alpha1.OpenIMStack, s *sta
 		Trigger: r.trigger, Request: r.request, Outcome: j.outcome, Message: truncate(j.message, maxMessage), Digest: r.plan.digest,
 		Attempted: count(j.attempted), Blocked: count(j.blocked), Allowed: count(j.allowed), Unexpected: count(j.unexpected),
 	}
-	s.run = nil
+	s.run, s.unproven = nil, s.unproven+1
+	if j.outcome != v1alpha1.ReasonNotVerified {
+		s.unproven = 0
+	}
 	metrics.observe(key, result, took)
 	log.FromContext(ctx).Info("probe finished", "trigger", r.trigger, "outcome", j.outcome,
 		"attempted", j.attempted, "unexpected", j.unexpected, "took", took.Round(time.Millisecond).String())

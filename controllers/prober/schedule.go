@@ -24,6 +24,8 @@ type scheduleInput struct {
 	last *v1alpha1.ProbeResult
 	// started is when the last probe of this process started; zero when there was none.
 	started time.Time
+	// unproven is the number of results of this process in a row that proved nothing.
+	unproven int
 	// outdated is true when the desired graph differs from the one of the last result.
 	outdated bool
 	// digest of the current plan.
@@ -62,7 +64,7 @@ func (o scheduleInput) wanted() (v1alpha1.ProbeTrigger, time.Duration) {
 	if o.last != nil {
 		pause := o.interval
 		if o.last.Outcome != v1alpha1.ReasonEnforced {
-			pause = min(pause, retryInterval)
+			pause = min(pause, o.retry())
 		}
 		next = o.last.Time.Add(pause)
 	}
@@ -70,6 +72,16 @@ func (o scheduleInput) wanted() (v1alpha1.ProbeTrigger, time.Duration) {
 		return "", wait
 	}
 	return v1alpha1.ProbeInterval, 0
+}
+
+// retry returns the pause after a result that is not Enforced. What proved nothing, for example because a pod was just starting, is tried
+// again soon, and less and less often.
+func (o scheduleInput) retry() time.Duration {
+	pause := retryInterval
+	if o.unproven > 0 && o.unproven < 8 {
+		pause = min(pause, minProbeInterval<<(o.unproven-1))
+	}
+	return pause
 }
 
 // changed reports whether the last result no longer covers the current plan. Changed rules count at once; changed pods count when all pods

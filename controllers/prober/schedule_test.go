@@ -49,6 +49,15 @@ func TestWhenAStackIsProbed(t *testing.T) {
 		{"a boundary that did not hold is tried sooner", func(o *scheduleInput) { o.last = last(time.Minute, v1alpha1.ReasonNotEnforcedByCNI) },
 			v1alpha1.ProbeInterval, 0},
 		{"but not at once", func(o *scheduleInput) { o.last = last(20*time.Second, v1alpha1.ReasonNotVerified) }, "", 40 * time.Second},
+		{"what proved nothing for the first time is tried soon", func(o *scheduleInput) {
+			o.unproven, o.last = 1, last(5*time.Second, v1alpha1.ReasonNotVerified)
+		}, "", 5 * time.Second},
+		{"and later the next time", func(o *scheduleInput) {
+			o.unproven, o.last = 2, last(5*time.Second, v1alpha1.ReasonNotVerified)
+		}, "", 15 * time.Second},
+		{"and each minute in the end", func(o *scheduleInput) {
+			o.unproven, o.last = 100, last(5*time.Second, v1alpha1.ReasonNotVerified)
+		}, "", 55 * time.Second},
 		{"with an interval shorter than that", func(o *scheduleInput) {
 			o.interval, o.last = 30*time.Second, last(20*time.Second, v1alpha1.ReasonBreached)
 		}, "", 10 * time.Second},

@@ -211,7 +211,7 @@ func TestWhatATrialComesTo(t *testing.T) {
 		says    []string
 	}{
 		{name: "all is sealed", want: "Enforced",
-			says: []string{"50 of 52 connections that intruders in namespaces im and ops attempted were blocked",
+			says: []string{"74 of 76 connections that intruders in namespaces im and ops attempted were blocked",
 				"the other 2 reached listeners that the spec opens"}},
 		{name: "a single connection succeeds that the policies forbid", happens: func(_ *WithT, _ *fixture, r *trial) {
 			r.seen[1][r.index("api", "http")] = probe.Open
@@ -222,7 +222,7 @@ func TestWhatATrialComesTo(t *testing.T) {
 					r.seen[i][n] = probe.Open
 				}
 			}
-		}, want: "NotEnforcedByCNI", says: []string{"and 47 more"}},
+		}, want: "NotEnforcedByCNI", says: []string{"and 71 more"}},
 		{name: "a foreign policy opens a port", fixture: func(t *fixture) {
 			t.snapshot.Policies = append(t.snapshot.Policies, policy("im", "debug", everybody))
 		}, want: "Breached", says: []string{"from a pod in namespace im", "(NetworkPolicy im/debug)"}},
@@ -236,7 +236,7 @@ func TestWhatATrialComesTo(t *testing.T) {
 			t.snapshot.Policies = append(t.snapshot.Policies, policy("im", "debug", everybody))
 			r.before = t.plan(g)
 			r.seen[0][r.index("api", "http")] = probe.Open
-		}, want: "Enforced", says: []string{"of 51 connections"}},
+		}, want: "Enforced", says: []string{"of 75 connections"}},
 		{name: "no policy selects the pods", fixture: func(t *fixture) { t.snapshot.Policies = nil }, want: "Breached",
 			says: []string{"no NetworkPolicy selects the pod"}},
 		{name: "the network is dead", happens: func(_ *WithT, _ *fixture, r *trial) {
@@ -270,7 +270,7 @@ func TestWhatATrialComesTo(t *testing.T) {
 				PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
 				Egress:      []networkingv1.NetworkPolicyEgressRule{{Ports: []networkingv1.NetworkPolicyPort{{Port: &port}}}},
 			}))
-		}, want: "NotVerified", says: []string{"blocks 26 of its attempts"}},
+		}, want: "NotVerified", says: []string{"blocks 38 of its attempts"}},
 		{name: "the operator's namespace denies everything", fixture: func(t *fixture) {
 			t.snapshot.Policies = append(t.snapshot.Policies, policy("ops", "deny", defaultDeny))
 		}, want: "NotVerified", says: []string{"the intruder in namespace ops reaches no control listener: NetworkPolicy ops/deny"}},
@@ -285,7 +285,7 @@ func TestWhatATrialComesTo(t *testing.T) {
 			later := newFixture()
 			later.snapshot.Pods[0].UID = "new"
 			r.after = later.plan(g)
-		}, want: "Enforced", says: []string{"46 of 48"}},
+		}, want: "Enforced", says: []string{"68 of 70"}},
 		{name: "an address family in which no control answers", fixture: func(t *fixture) {
 			for i := range t.snapshot.Pods {
 				t.snapshot.Pods[i].Status.PodIPs = append(t.snapshot.Pods[i].Status.PodIPs, corev1.PodIP{IP: "fd00::" + string(rune('a'+i%6))})

@@ -95,7 +95,8 @@ func demoObjects(stack *v1alpha1.OpenIMStack) ([]client.Object, error) {
 		objects = append(objects, secret(stack, name, data))
 	}
 	for _, made := range []struct{ suffix, key string }{
-		{v1alpha1.SuffixShareSecret, v1alpha1.KeyShareSecret}, {v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey},
+		{v1alpha1.SuffixDigest, v1alpha1.KeyDigest}, {v1alpha1.SuffixShareSecret, v1alpha1.KeyShareSecret},
+		{v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey},
 		{v1alpha1.SuffixLogin, v1alpha1.KeyLogin}, {v1alpha1.SuffixCustody, v1alpha1.KeyCustody},
 	} {
 		objects = append(

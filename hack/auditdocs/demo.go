@@ -58,7 +58,9 @@ func load(ctx context.Context, root string) (*intended, error) {
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("resolving the references of %s: hack/infra lacks: %v", sample, problems)
 	}
-	objects, err := manifests.Build(d.stack, d.facts, manifests.Options{WrapperImage: "openimstack/openim-wrapper:dev"})
+	objects, err := manifests.Build(d.stack, d.facts, manifests.Options{
+		WrapperImage: "openimstack/openim-wrapper:dev", SupervisorImage: "openimstack/openim-supervisor:dev",
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +131,9 @@ func references(stack *v1alpha1.OpenIMStack, w *snapshot.Snapshot) []client.Obje
 	secret(infra.RedisSecret, infra.PasswordKey, "one")
 	secret(infra.WrapperRedisSecret, infra.PasswordKey, "another")
 	for suffix, key := range map[string]string{
-		v1alpha1.SuffixShareSecret: v1alpha1.KeyShareSecret, v1alpha1.SuffixAssertionKey: v1alpha1.KeyAssertionKey,
-		v1alpha1.SuffixLogin: v1alpha1.KeyLogin, v1alpha1.SuffixCustody: v1alpha1.KeyCustody,
+		v1alpha1.SuffixDigest: v1alpha1.KeyDigest, v1alpha1.SuffixShareSecret: v1alpha1.KeyShareSecret,
+		v1alpha1.SuffixAssertionKey: v1alpha1.KeyAssertionKey,
+		v1alpha1.SuffixLogin:        v1alpha1.KeyLogin, v1alpha1.SuffixCustody: v1alpha1.KeyCustody,
 	} {
 		secret(v1alpha1.ChildName(stack.Name, suffix), key, strings.Repeat("A", 43)) // 32 bytes as base64url
 	}

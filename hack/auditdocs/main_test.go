@@ -94,7 +94,7 @@ func TestAnOpeningOfTheDemoIsInEveryFormat(t *testing.T) {
 		g.Expect(report.Write(&out, format, found, report.Options{})).To(Succeed())
 		switch format {
 		case report.DOT: // edges have no policies
-			g.Expect(out.String()).To(MatchRegexp(`"intruder" -> "api" \[label="10002 12002", color="#c0281c", penwidth=2.5`))
+			g.Expect(out.String()).To(MatchRegexp(`"intruder" -> "api" \[label="10002 12002 12900", color="#c0281c", penwidth=2.5`))
 		case report.SVG:
 			g.Expect(out.String()).To(And(ContainSubstring("debug-open"), ContainSubstring(`<rect class="gap"`)))
 		default:

@@ -51,6 +51,7 @@ func (s *demo) steps() []setup.Step {
 		{Title: "one OpenIMStack: kubectl apply -f config/samples/demo.yaml", Do: s.startStack},
 		{Title: "an administrator issues two enrolment codes; alice and bob enrol their devices and log in by Diffie-Hellman", Do: s.enrol},
 		{Title: "alice sends bob a message, socket to socket; where the message is observed", Do: s.message},
+		{Title: "etcd stands still for 45 s: messages go on, and the processes are found again without a restart", Do: s.etcdOutage},
 		{Title: "alice sends in bob's name and reads a conversation of others: refused and recorded", Do: s.forgeFrames},
 		{Title: "an administrator revokes bob's device", Do: s.revoke},
 		{Title: "what the administrators' listener refuses", Do: s.refusals},

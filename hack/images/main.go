@@ -24,10 +24,10 @@ const usage = `usage: go run ./hack/images COMMAND [FLAGS]
     --prefix PREFIX   of the references instead of openimstack/, for example registry.example.com/im/ (also: IMAGE_PREFIX)
     --push            send them to the registry that the prefix names
     --arch ARCH       amd64, arm64, ...; this machine's by default
-  binaries   compile the operator and the wrapper to dist/linux_ARCH/, from where the Dockerfile copies them
+  binaries   compile operator, wrapper, supervisor and preflight to dist/linux_ARCH/, from where the Dockerfile copies them
     --arch ARCH
   programs   build the named programs if they are not in the cache, and print their folders as NAME=FOLDER
-    NAME...   etcd, ferretdb, kafka, mongodb, openim, wrapper
+    NAME...   etcd, ferretdb, kafka, mongodb, openim, supervisor, wrapper
 `
 
 func main() {

@@ -19,7 +19,7 @@ func rules(rows []row) string {
 	for _, r := range rows {
 		fmt.Fprintf(&out, "        %s:\n", strings.ReplaceAll(r.Package, "/", "-"))
 		if r.open() {
-			fmt.Fprintf(&out, "          files: [\"**/%s/*.go\"]\n          deny:\n", r.Package)
+			fmt.Fprintf(&out, "          files: [%s]\n          deny:\n", files(rows, r.Package))
 			for _, not := range r.Except {
 				fmt.Fprintf(
 					&out,
@@ -34,8 +34,8 @@ func rules(rows []row) string {
 		}
 		fmt.Fprintf(
 			&out,
-			"          list-mode: strict\n          files: [\"**/%s/*.go\", \"!$test\"]\n          allow:\n            - $gostd\n",
-			r.Package,
+			"          list-mode: strict\n          files: [%s, \"!$test\"]\n          allow:\n            - $gostd\n",
+			files(rows, r.Package),
 		)
 		for _, ours := range r.Ours {
 			// The dollar sign ends the match: a package does not bring the packages below it.
@@ -47,6 +47,18 @@ func rules(rows []row) string {
 		}
 	}
 	return out.String()
+}
+
+// files returns the patterns of a package's files. A pattern begins anywhere in a path, so packages whose path ends with this one's are
+// left out by name: cmd/supervisor is not supervisor.
+func files(rows []row, name string) string {
+	patterns := []string{fmt.Sprintf("%q", "**/"+name+"/*.go")}
+	for _, other := range rows {
+		if strings.HasSuffix(other.Package, "/"+name) {
+			patterns = append(patterns, fmt.Sprintf("%q", "!**/"+other.Package+"/*.go"))
+		}
+	}
+	return strings.Join(patterns, ", ")
 }
 
 // insert returns the linter's configuration with the rules between the markers.

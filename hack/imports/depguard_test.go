@@ -69,6 +69,8 @@ var allowed = []struct{ from, imports string }{
 	{"wrapper/websocket", module + "/wrapper/websocket/frame"},
 	{"clients/go", module + "/wrapper/wire"},
 	{"cmd/wrapper", module + "/wrapper/gateway"},
+	{"cmd/supervisor", module + "/supervisor"},
+	{"cmd/preflight", module + "/preflight"},
 	{"hack/render", module + "/openim"},
 	{"test/e2e", module + "/hack/render"},
 }

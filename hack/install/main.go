@@ -25,6 +25,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	base := flags.String("config", "config/default", "folder to render, config/default or config/namespaced")
 	operator := flags.String("operator-image", "", "image of the operator; empty: the release named in config/manager")
 	wrapper := flags.String("wrapper-image", "", "default image of the wrapper; empty: the release named in config/manager")
+	supervisor := flags.String("supervisor-image", "", "image of the supervisor; empty: the release named in config/manager")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -36,8 +37,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	manifest, err := render.Kustomize(ctx, root, render.Overlay{
-		Base:   *base,
-		Images: map[string]string{render.OperatorImage: *operator, render.WrapperImage: *wrapper},
+		Base: *base,
+		Images: map[string]string{
+			render.OperatorImage: *operator, render.WrapperImage: *wrapper, render.SupervisorImage: *supervisor,
+		},
 	})
 	if err != nil {
 		return err

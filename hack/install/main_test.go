@@ -27,11 +27,13 @@ func TestInstallNamesTheImagesAskedFor(t *testing.T) {
 		t,
 		"--operator-image=openimstack/openim-operator:dev-0123456789ab",
 		"--wrapper-image=registry.example.com/im/wrapper:v2",
+		"--supervisor-image=registry.example.com/im/supervisor:v3",
 	)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out).To(And(
 		ContainSubstring("image: openimstack/openim-operator:dev-0123456789ab\n"),
 		MatchRegexp(`name: RELATED_IMAGE_WRAPPER\n +value: registry.example.com/im/wrapper:v2\n`),
+		MatchRegexp(`name: RELATED_IMAGE_SUPERVISOR\n +value: registry.example.com/im/supervisor:v3\n`),
 		ContainSubstring("kind: CustomResourceDefinition\n"),
 		Not(ContainSubstring(":v0.1.0")),
 	))

@@ -17,6 +17,7 @@ import (
 // known lists the packages that can be requested.
 var known = []host.Package{
 	host.RedisServer,
+	host.EtcdServer,
 	host.GCC,
 	host.NodeJS,
 	host.NPM,

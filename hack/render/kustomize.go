@@ -11,8 +11,9 @@ import (
 
 // Names of the images in config/manager.
 const (
-	OperatorImage = "openimstack/openim-operator"
-	WrapperImage  = "openimstack/openim-wrapper"
+	OperatorImage   = "openimstack/openim-operator"
+	WrapperImage    = "openimstack/openim-wrapper"
+	SupervisorImage = "openimstack/openim-supervisor"
 )
 
 // imageFields lists the fields, besides a container's image, that name an image. Kustomize needs the file beside each overlay.
@@ -26,7 +27,7 @@ type Overlay struct {
 	Beside []string
 	// Components lists folders of the project with kustomize components, for example config/prometheus.
 	Components []string
-	// Images maps names of images (OperatorImage, WrapperImage) to references. An empty reference changes nothing.
+	// Images maps names of images (OperatorImage, WrapperImage, SupervisorImage) to references. An empty reference changes nothing.
 	Images map[string]string
 }
 
@@ -79,7 +80,7 @@ func writeOverlay(root, dir string, overlay Overlay) error {
 	for _, component := range overlay.Components {
 		k.Components = append(k.Components, filepath.Join(relative, component))
 	}
-	for _, name := range []string{OperatorImage, WrapperImage} {
+	for _, name := range []string{OperatorImage, WrapperImage, SupervisorImage} {
 		if reference := overlay.Images[name]; reference != "" {
 			k.Images = append(k.Images, parseImage(name, reference))
 		}

@@ -50,11 +50,13 @@ var waysIn = []struct {
 	{
 		name: "with images of one's own",
 		overlay: render.Overlay{Base: "config/default", Images: map[string]string{
-			render.OperatorImage: "registry.example.com:5000/im/operator:v9",
-			render.WrapperImage:  "registry.example.com:5000/im/wrapper@sha256:" + strings.Repeat("a", 64),
+			render.OperatorImage:   "registry.example.com:5000/im/operator:v9",
+			render.WrapperImage:    "registry.example.com:5000/im/wrapper@sha256:" + strings.Repeat("a", 64),
+			render.SupervisorImage: "registry.example.com:5000/im/supervisor:v8",
 		}},
 		values: "image: {repository: 'registry.example.com:5000/im/operator', tag: v9}\n" +
-			"wrapperImage: {repository: 'registry.example.com:5000/im/wrapper', digest: 'sha256:" + strings.Repeat("a", 64) + "'}",
+			"wrapperImage: {repository: 'registry.example.com:5000/im/wrapper', digest: 'sha256:" + strings.Repeat("a", 64) + "'}\n" +
+			"supervisorImage: {repository: 'registry.example.com:5000/im/supervisor', tag: v8}",
 	},
 }
 

@@ -28,6 +28,7 @@ var checks = []check{
 	{"columns", columns},
 	{"language", language},
 	{"docs", packageDocs},
+	{"claims", claims},
 	{"weight", weight},
 	{"conventions", conventions},
 	{"rights", rights},

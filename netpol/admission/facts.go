@@ -44,7 +44,7 @@ func apps() []app {
 func served() []string {
 	var names []string
 	for _, c := range graph.Components() {
-		if len(c.Ports) > 0 {
+		if len(c.ServicePorts()) > 0 {
 			names = append(names, c.Name)
 		}
 	}

@@ -80,7 +80,7 @@ func TestTheAdmissionPoliciesKnowEveryComponentAndEveryOpenPort(t *testing.T) {
 	pods, services := expressionOf(policyNamed(t, "pods"), "pods"), policyNamed(t, "services")
 	for _, c := range graph.Components() {
 		g.Expect(pods).To(ContainSubstring("'"+c.Name+"'"), "pods of %s", c.Name)
-		if len(c.Ports) > 0 {
+		if len(c.ServicePorts()) > 0 {
 			g.Expect(expressionOf(services, "services")).To(ContainSubstring("'-" + c.Name + "'"))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -51,7 +52,9 @@ func build(ns, folder string) (*v1alpha1.OpenIMStack, []client.Object) {
 	facts, problems, err := dependencies.Resolve(context.Background(), fake.NewClientBuilder().WithObjects(objects...).Build(), &made)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(problems).To(BeEmpty())
-	children, err := manifests.Build(&made, facts, manifests.Options{WrapperImage: "openimstack/openim-wrapper:test"})
+	children, err := manifests.Build(&made, facts, manifests.Options{
+		WrapperImage: "openimstack/openim-wrapper:test", SupervisorImage: "openimstack/openim-supervisor:test",
+	})
 	Expect(err).NotTo(HaveOccurred())
 	return &made, children
 }
@@ -74,7 +77,7 @@ func decode(o *unstructured.Unstructured) client.Object {
 func applied(ctx context.Context, ns, folder string) (*v1alpha1.OpenIMStack, []client.Object, user) {
 	made, children := build(ns, folder)
 	o := as(operator)
-	applier := apply.New(o, root, "openim-operator")
+	applier := apply.New(o, root, apply.Options{Owner: "openim-operator", InitialReplicas: v1alpha1.AnnotationInitialReplicas})
 	for _, child := range children {
 		_, err := applier.Apply(ctx, child)
 		Expect(err).NotTo(HaveOccurred())
@@ -121,7 +124,7 @@ var _ = Describe("The operator", func() {
 			var api appsv1.Deployment
 			Expect(root.Get(ctx, client.ObjectKey{Namespace: ns, Name: v1alpha1.ChildName(made.Name, "api")}, &api)).To(Succeed())
 			before := api.DeepCopy()
-			api.Spec.Template.Annotations[v1alpha1.AnnotationCredentials] = "new"
+			metav1.SetMetaDataAnnotation(&api.Spec.Template.ObjectMeta, v1alpha1.AnnotationCredentials, "new")
 			Expect(o.Patch(ctx, &api, client.MergeFrom(before))).To(Succeed())
 			Eventually(func(g Gomega) {
 				var sets appsv1.ReplicaSetList

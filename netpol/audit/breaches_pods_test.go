@@ -82,7 +82,8 @@ status: {phase: Running, podIP: 10.3.0.3}`,
 			p.Status.PodIP, p.Status.PodIPs = "10.3.0.7", nil
 			in.Snapshot.Pods = append(in.Snapshot.Pods, *p)
 		},
-		kind: audit.StrayPod, object: "Pod/im/released", severity: audit.Critical, ports: []string{"api:10002", "api:12002"}, only: true,
+		kind: audit.StrayPod, object: "Pod/im/released", severity: audit.Critical, ports: []string{"api:10002", "api:12002", "api:12900"},
+		only: true,
 		lets: []string{"anyone reaches api:10002"}, fix: []string{"kubectl -n im delete pod released"},
 	},
 	{
@@ -122,7 +123,7 @@ status: {phase: Running, podIP: 172.20.0.3}`,
 			p.Spec.HostNetwork = true
 		},
 		kind: audit.HostNetwork, object: "Pod/im/chat-rpc-group-5d9c7b6f4-00000", severity: audit.Critical,
-		ports: []string{"rpc-group:10260", "rpc-group:12260"}, only: true, lets: []string{"node's address",
+		ports: []string{"rpc-group:10260", "rpc-group:12260", "rpc-group:12900"}, only: true, lets: []string{"node's address",
 			"connect to anything"}, fix: []string{"hostNetwork", "chat-rpc-group"},
 	},
 	{

@@ -95,7 +95,9 @@ func buildWith(t testing.TB, more []client.Object, changes ...func(*v1alpha1.Ope
 	facts, problems, err := dependencies.Resolve(context.Background(), fake.NewClientBuilder().WithObjects(others...).Build(), stack)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(problems).To(BeEmpty())
-	children, err := manifests.Build(stack, facts, manifests.Options{WrapperImage: "openimstack/openim-wrapper:v0.1.0"})
+	children, err := manifests.Build(stack, facts, manifests.Options{
+		WrapperImage: "openimstack/openim-wrapper:v0.1.0", SupervisorImage: "openimstack/openim-supervisor:v0.1.0",
+	})
 	g.Expect(err).NotTo(HaveOccurred())
 	w := snap(others)
 	w.Stacks = []v1alpha1.OpenIMStack{*stack}

@@ -98,6 +98,4 @@ func filtered(s Severity) Severity {
 }
 
 // isMetrics reports whether a port serves metrics.
-func isMetrics(p graph.Port) bool {
-	return p.Name == string(openim.Metrics) || p.Name == graph.TelemetryPort
-}
+func isMetrics(p graph.Port) bool { return p.ServesMetrics() }

@@ -99,7 +99,8 @@ func TestPortsThatTheDefaultDenialAloneDenies(t *testing.T) {
 	in := clean(t, func(s *v1alpha1.OpenIMStack) { s.Spec.Network.Monitoring = nil })
 	withoutPolicy("im", "chat-default-deny")(t, &in)
 	g.Expect(audit.Run(in).Findings).To(ConsistOf(And(
-		HaveField("Kind", audit.OwnPolicyMissing), HaveField("Severity", audit.Medium), HaveField("Ports", ConsistOf("msgtransfer:12020")),
+		HaveField("Kind", audit.OwnPolicyMissing), HaveField("Severity", audit.Medium),
+		HaveField("Ports", ConsistOf("msgtransfer:12020", "msgtransfer:12900", "crontask:12900")),
 		HaveField("Lets", ContainSubstring("msgtransfer:12020")),
 	)))
 

@@ -24,7 +24,15 @@ type Component struct {
 	App string
 	// Ports that it listens on.
 	Ports []Port
+	// Wave is its place in the order of an upgrade: those of openim, then the wrapper's.
+	Wave int
 }
+
+// Waves of the wrapper. The backend verifies what the gateway sends, so it is upgraded first.
+const (
+	WaveBackend = openim.WaveFront + 1
+	WaveGateway = openim.WaveFront + 2
+)
 
 // Names of the wrapper's ports. OpenIM's are named by openim.PortKind.
 const (
@@ -41,10 +49,13 @@ const (
 // wrapperComponents is the table of the wrapper's ports. Their numbers are above 1024 because the containers have no capabilities.
 var wrapperComponents = []Component{
 	{
-		Name: v1alpha1.ComponentGateway, App: v1alpha1.NameWrapper,
+		Name: v1alpha1.ComponentGateway, App: v1alpha1.NameWrapper, Wave: WaveGateway,
 		Ports: []Port{tcp(AdminPort, 8081), tcp(UsersPort, 8082), tcp(TelemetryPort, 9090)},
 	},
-	{Name: v1alpha1.ComponentBackend, App: v1alpha1.NameWrapper, Ports: []Port{tcp(BackendPort, 8080), tcp(TelemetryPort, 9090)}},
+	{
+		Name: v1alpha1.ComponentBackend, App: v1alpha1.NameWrapper, Wave: WaveBackend,
+		Ports: []Port{tcp(BackendPort, 8080), tcp(TelemetryPort, 9090)},
+	},
 }
 
 // Components returns every component that a stack may run, with every port that the component may have: OpenIM's processes in the
@@ -52,7 +63,7 @@ var wrapperComponents = []Component{
 func Components() []Component {
 	var all []Component
 	for _, p := range openim.Processes() {
-		c := Component{Name: string(p.Name), App: v1alpha1.NameOpenIM}
+		c := Component{Name: string(p.Name), App: v1alpha1.NameOpenIM, Wave: p.Wave}
 		for _, port := range p.Ports {
 			c.Ports = append(c.Ports, tcp(string(port.Kind), port.Number))
 		}
@@ -65,15 +76,29 @@ func Components() []Component {
 // spec.wrapper.externalRef runs OpenIM's processes only.
 func ComponentsOf(stack *v1alpha1.OpenIMStack) []Component {
 	all := Components()
+	if stack.Spec.Supervision == v1alpha1.SupervisionDisabled {
+		all = without(all, string(openim.Health))
+	}
 	if stack.Spec.Wrapper.ExternalRef != nil {
 		return slices.DeleteFunc(all, func(c Component) bool { return c.App == v1alpha1.NameWrapper })
 	}
 	if stack.Spec.Wrapper.Auth.Users == nil {
-		for i := range all {
-			all[i].Ports = slices.DeleteFunc(slices.Clone(all[i].Ports), func(p Port) bool { return p.Name == UsersPort })
-		}
+		all = without(all, UsersPort)
 	}
 	return all
+}
+
+// without returns components without the ports of a name.
+func without(all []Component, name string) []Component {
+	for i := range all {
+		all[i].Ports = slices.DeleteFunc(slices.Clone(all[i].Ports), func(p Port) bool { return p.Name == name })
+	}
+	return all
+}
+
+// ServicePorts returns the ports that the component's Service has: all but the one for the kubelet, which calls each pod by its address.
+func (c Component) ServicePorts() []Port {
+	return slices.DeleteFunc(slices.Clone(c.Ports), func(p Port) bool { return p.Name == string(openim.Health) })
 }
 
 // Lookup returns a component by name. It reports false for an unknown name.
@@ -95,13 +120,14 @@ func (c Component) Port(name string) Port {
 	return c.Ports[i]
 }
 
-// MetricsPort returns the port that serves Prometheus metrics without authentication, if there is one.
-func (c Component) MetricsPort() (Port, bool) {
-	i := slices.IndexFunc(c.Ports, func(p Port) bool { return p.Name == string(openim.Metrics) || p.Name == TelemetryPort })
-	if i < 0 {
-		return Port{}, false
-	}
-	return c.Ports[i], true
+// MetricsPorts returns the ports that serve Prometheus metrics without authentication.
+func (c Component) MetricsPorts() []Port {
+	return slices.DeleteFunc(slices.Clone(c.Ports), func(p Port) bool { return !p.ServesMetrics() })
+}
+
+// ServesMetrics reports whether Prometheus metrics are served on the port: those of OpenIM, of its supervisor, or of the wrapper.
+func (p Port) ServesMetrics() bool {
+	return p.Name == string(openim.Metrics) || p.Name == string(openim.Health) || p.Name == TelemetryPort
 }
 
 // Labels returns the labels by which selectors match the pods of a component.

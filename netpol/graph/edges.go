@@ -167,9 +167,9 @@ func byPort(endpoints []openim.Endpoint) []openim.Endpoint {
 func (g *Graph) connectMonitoring(network v1alpha1.Network) {
 	from := Peer{Name: Monitoring, NetworkPeers: openim.NetworkPeers(g.Namespace, network.Monitoring)}
 	for _, c := range g.Components {
-		if port, ok := c.MetricsPort(); ok {
+		if ports := c.MetricsPorts(); len(ports) > 0 {
 			g.connect(Edge{
-				From: from, To: inside(c.Name), Reason: "metrics", Ports: []Port{port},
+				From: from, To: inside(c.Name), Reason: "metrics", Ports: ports,
 				Field: "spec.network.monitoring", Exception: ExceptionUnauthenticatedMetrics,
 			})
 		}

@@ -136,13 +136,13 @@ func TestNamedClientsAndAdminsCloseTheListenersForEverybodyElse(t *testing.T) {
 func TestNobodyReadsMetricsUnlessTheSpecSaysSo(t *testing.T) {
 	g := graph.New(stack(nil), facts())
 	for _, c := range graph.Components() {
-		if port, ok := c.MetricsPort(); ok {
+		for _, port := range c.MetricsPorts() {
 			NewWithT(t).Expect(sources(g, c.Name, port.Name)).To(BeEmpty(), c.Name)
 		}
 	}
 	monitored := graph.New(stack(&v1alpha1.Network{Monitoring: []v1alpha1.Peer{{NamespaceSelector: &v1alpha1.Selector{}}}}), facts())
 	for _, c := range graph.Components() {
-		_, has := c.MetricsPort()
+		has := len(c.MetricsPorts()) > 0
 		var reasons []string
 		for _, in := range monitored.EdgesTo(c.Name) {
 			if in.From.Name == graph.Monitoring {
@@ -214,14 +214,36 @@ func TestTheWrappersRedisIsNotOpenIMs(t *testing.T) {
 	}
 }
 
+func unsupervised() *v1alpha1.OpenIMStack {
+	s := stack(nil)
+	s.Spec.Supervision = v1alpha1.SupervisionDisabled
+	return s
+}
+
 func TestTheTableStatesEveryPortFromEverySource(t *testing.T) {
 	for name, c := range map[string]struct {
 		graph graph.Graph
 		ports int
 	}{
-		"22 of OpenIM's and 4 of the wrapper's":        {graph.New(stack(nil), facts()), 26},
-		"22 of OpenIM's and 5 of the wrapper's, users": {graph.New(withUsers(nil), wrapperFacts()), 27},
+		"34 of OpenIM's and 4 of the wrapper's":        {graph.New(stack(nil), facts()), 38},
+		"34 of OpenIM's and 5 of the wrapper's, users": {graph.New(withUsers(nil), wrapperFacts()), 39},
+		"22 of OpenIM's without supervision":           {graph.New(unsupervised(), facts()), 26},
 	} {
 		NewWithT(t).Expect(c.graph.TruthTable()).To(HaveLen((1+len(graph.Components()))*c.ports), name)
 	}
+}
+
+func TestTheWrapperIsUpgradedLastAndTheBackendBeforeTheGateway(t *testing.T) {
+	for _, c := range graph.Components() {
+		want := graph.WaveBackend
+		switch {
+		case c.Name == v1alpha1.ComponentGateway:
+			want = graph.WaveGateway
+		case c.App == v1alpha1.NameOpenIM:
+			process, _ := openim.Lookup(openim.Name(c.Name))
+			want = process.Wave
+		}
+		NewWithT(t).Expect(c.Wave).To(Equal(want), c.Name)
+	}
+	NewWithT(t).Expect(graph.WaveGateway).To(BeNumerically(">", graph.WaveBackend))
 }

@@ -116,7 +116,7 @@ func TestTheAdminTierPassesWhatTheGraphLetsThroughAndDeniesTheRest(t *testing.T)
 		g.Expect(ingress).To(Equal(want), says)
 	}
 	api, _ := graph.Lookup("api")
-	metrics, _ := api.MetricsPort()
+	metrics := api.Port(string(openim.Metrics))
 	backend, _ := graph.Lookup(v1alpha1.ComponentBackend)
 	expect("monitoring reaches metrics", pod{map[string]string{"team": "watch"}, nil}, v1alpha2.ClusterNetworkPolicyRuleActionPass, metrics)
 	expect(

@@ -27,21 +27,6 @@ func guards() {
 	It(
 		"cannot be opened under the admission policies, which name the stack; operator, controllers and kubelet continue",
 		func(ctx SpecContext) {
-			installed, err := environment.Objects(ctx, "config/admission-enforce")
-			Expect(err).NotTo(HaveOccurred())
-			DeferCleanup(func(ctx SpecContext) {
-				for _, o := range installed {
-					Expect(client.IgnoreNotFound(environment.Cluster.Delete(ctx, o))).To(Succeed())
-				}
-				Eventually(
-					ctx,
-					func(ctx SpecContext) error { return try(ctx, opening()) },
-				).WithTimeout(soon).
-					Should(Succeed(), "the admission policies are removed")
-				Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
-			}, NodeTimeout(3*time.Minute))
-			Expect(environment.Cluster.Apply(ctx, installed...)).To(Succeed())
-
 			gateway, _ := graph.Lookup(v1alpha1.ComponentGateway)
 			rpcAuth, _ := graph.Lookup(string(openim.RPCAuth))
 			disguised := kube.IntruderPod(
@@ -54,7 +39,23 @@ func guards() {
 				Selector: map[string]string{v1alpha1.LabelInstance: stack.Name},
 				Ports:    []corev1.ServicePort{{Port: rpcAuth.Port(string(openim.GRPC)).Number}},
 			}}
-			for _, hole := range []client.Object{opening(), disguised, nodePort} {
+			holes := []client.Object{opening(), disguised, nodePort}
+			installed, err := environment.Objects(ctx, "config/admission-enforce")
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(func(ctx SpecContext) {
+				for _, o := range installed {
+					Expect(client.IgnoreNotFound(environment.Cluster.Delete(ctx, o))).To(Succeed())
+				}
+				// The API server forgets each policy for itself.
+				for _, hole := range holes {
+					Eventually(ctx, func(ctx SpecContext) error { return try(ctx, hole) }).WithTimeout(soon).
+						Should(Succeed(), "the admission policies are removed")
+				}
+				Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
+			}, NodeTimeout(3*time.Minute))
+			Expect(environment.Cluster.Apply(ctx, installed...)).To(Succeed())
+
+			for _, hole := range holes {
 				Eventually(ctx, func(ctx SpecContext) error { return try(ctx, hole) }).WithTimeout(soon).Should(And(
 					MatchError(ContainSubstring(fmt.Sprintf("OpenIMStack %q", stack.Name))), WithTransform(apierrors.IsForbidden, BeTrue())))
 			}

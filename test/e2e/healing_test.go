@@ -161,8 +161,9 @@ func healing() {
 			sameDeployment,
 		)
 	}, SpecTimeout(time.Minute))
-	It("corrects a Deployment that was scaled to nothing", func(ctx SpecContext) {
-		corrected(ctx, child(ctx, &appsv1.Deployment{}, auth), func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](0) }, sameDeployment)
+	It("corrects a Deployment that was scaled to nothing, when the spec names its replicas", func(ctx SpecContext) {
+		d := child(ctx, &appsv1.Deployment{}, string(openim.MsgGateway))
+		corrected(ctx, d, func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](0) }, sameDeployment)
 	}, SpecTimeout(time.Minute))
 	It(
 		"restores a Deployment",

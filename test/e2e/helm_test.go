@@ -53,6 +53,12 @@ func helm() {
 			)+",wrapperImage.tag="+tagOf(
 				environment.Images[setup.WrapperImage],
 			),
+			"--set-string",
+			"supervisorImage.repository="+repositoryOf(
+				environment.Images[setup.SupervisorImage],
+			)+",supervisorImage.tag="+tagOf(
+				environment.Images[setup.SupervisorImage],
+			),
 		)
 		Expect(err).NotTo(HaveOccurred(), out)
 		AddReportEntry("helm install --wait", time.Since(began).Round(100*time.Millisecond).String())

@@ -100,11 +100,14 @@ func (s *Stack) rendered(p openim.Process, settings openim.Settings) (files map[
 		return s.options.Render(s, p)
 	}
 	files, err = openim.Render(p, settings)
-	return files, []string{
+	env = []string{
 		openim.EnvName(openim.RedisFile, openim.KeyPassword) + "=" + RedisPassword,
-		openim.EnvName(openim.ShareFile, openim.KeySecret) + "=" + ShareSecret,
 		openim.EnvName(p.OwnFile(), openim.KeyRegisterIP) + "=127.0.0.1",
-	}, err
+	}
+	if p.ShareSecret {
+		env = append(env, openim.EnvName(openim.ShareFile, openim.KeySecret)+"="+ShareSecret)
+	}
+	return files, env, err
 }
 
 func (s *Stack) openIMProgram(p openim.Process, settings openim.Settings) (program, error) {
@@ -131,8 +134,40 @@ func (s *Stack) openIMProgram(p openim.Process, settings openim.Settings) (progr
 	case ok:
 		ready = serves(fmt.Sprintf("http://127.0.0.1:%d/metrics", metrics.Number))
 	}
-	return program{path: filepath.Join(s.bin["openim"], p.Binary), args: []string{"-c", config}, env: env, ready: ready}, nil
+	what := program{path: filepath.Join(s.bin["openim"], p.Binary), args: []string{"-c", config}, env: env, ready: ready}
+	if s.options.Supervised {
+		return s.supervised(p, what)
+	}
+	return what, nil
 }
+
+// supervised returns a program under the supervisor, whose port differs from that in pods: all processes share one loopback interface.
+func (s *Stack) supervised(p openim.Process, what program) (program, error) {
+	health, err := free()
+	if err != nil {
+		return program{}, err
+	}
+	key, args := etcdRoot, []string{"--etcd=" + s.Etcd, "--health=" + health}
+	if p.Registered != "" {
+		key += "/" + p.Registered
+		args = append(args, "--host=127.0.0.1")
+	}
+	for _, port := range p.Ports {
+		if port.Kind != openim.Health {
+			args = append(args, fmt.Sprintf("--listen=%s:%d", port.Kind, port.Number))
+		}
+	}
+	s.health[p.Name] = health
+	args = append(append(args, "--key="+key, "--", what.path), what.args...)
+	ready := serves("http://" + health + "/readyz")
+	if p.Name == openim.API {
+		ready = what.ready
+	}
+	return program{path: filepath.Join(s.bin["supervisor"], "supervisor"), args: args, env: what.env, ready: ready}, nil
+}
+
+// Health returns the address on which the supervisor of a process answers probes.
+func (s *Stack) Health(name openim.Name) string { return s.health[name] }
 
 // login requests the administrator's token.
 func (s *Stack) login(ctx context.Context) error {

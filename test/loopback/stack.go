@@ -27,6 +27,8 @@ type Options struct {
 	OpenIM func(openim.Process) []string
 	// Render returns a process's files and its whole environment from the stores' addresses. It replaces the default configuration.
 	Render func(*Stack, openim.Process) (files map[string]string, env []string, err error)
+	// Supervised runs OpenIM's processes under the supervisor, as in pods.
+	Supervised bool
 	// Wrapper runs the wrapper in front of OpenIM.
 	Wrapper *Wrapper
 	// Progress receives progress lines; os.Stderr if it is nil.
@@ -50,7 +52,8 @@ type Stack struct {
 	bin     map[string]string // component to folder
 	order   []string          // of starting
 	parts   map[string]*part
-	wrapper *wrapperSetup // nil without the wrapper
+	health  map[openim.Name]string // addresses of the supervisors
+	wrapper *wrapperSetup          // nil without the wrapper
 	closers []func()
 	unlock  func()
 	keep    bool
@@ -93,7 +96,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if o.Progress == nil {
 		o.Progress = os.Stderr
 	}
-	s := &Stack{options: o, bin: map[string]string{}, parts: map[string]*part{}}
+	s := &Stack{options: o, bin: map[string]string{}, parts: map[string]*part{}, health: map[openim.Name]string{}}
 	if err := s.build(ctx); err != nil {
 		return nil, err
 	}

@@ -44,6 +44,9 @@ func (s *Stack) build(ctx context.Context) error {
 	} else if s.bin["openim"], err = given(s.options.Programs); err != nil {
 		return err
 	}
+	if s.options.Supervised {
+		specs = append(specs, image.SupervisorProgram(root))
+	}
 	if w := s.options.Wrapper; w != nil && w.program() == "" {
 		specs = append(specs, image.WrapperProgram(root))
 	}

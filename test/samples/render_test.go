@@ -97,6 +97,7 @@ func (s *sample) build(l *loopback.Stack) error {
 	if spec.SecretRef != nil {
 		share = spec.SecretRef.Name
 	}
+	s.secrets[v1alpha1.ChildName(s.stack.Name, v1alpha1.SuffixDigest)] = map[string]string{v1alpha1.KeyDigest: "digest-of-the-samples"}
 	s.secrets[share] = map[string]string{v1alpha1.KeyShareSecret: loopback.ShareSecret}
 	if d.Redis.CredentialsRef == nil { // the store on loopback has a password
 		d.Redis.CredentialsRef = &v1alpha1.LocalReference{Name: "redis"}

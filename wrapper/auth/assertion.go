@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -20,7 +21,7 @@ import (
 //
 // An assertion is the unpadded base64url of
 //
-//	1 byte    the number of the form, 3
+//	1 byte    the version of the link (Link)
 //	8 bytes   creation time, Unix milliseconds
 //	16 bytes  random identifier
 //	32 bytes  SHA-256 over method, target, request identifier and proof, each after its length in 4 bytes, and the body
@@ -30,7 +31,6 @@ import (
 //
 // Numbers are big-endian. Each content has exactly one text: spelling, order and padding are fixed.
 const (
-	assertionForm   = 3
 	assertionDomain = "openim-wrapper gateway to backend\x00"
 
 	// AssertionLifetime is how long an assertion may be used.
@@ -56,6 +56,8 @@ type Call struct {
 	Path      string // as the backend sees it
 	RequestID string
 	Body      []byte
+	// Version of the link. 0 is the highest of this release. A verifier ignores this field.
+	Version uint8
 	// Proof is the credential of the caller for whom the call is made: an administrator's token, or a user's session token or grant. It is
 	// empty when the gateway calls for itself.
 	Proof string
@@ -82,7 +84,7 @@ func Assert(key AssertionKey, call Call, now time.Time) (string, error) {
 	}
 	p := &call.Principal
 	raw := make([]byte, 0, 512)
-	raw = append(raw, assertionForm)
+	raw = append(raw, cmp.Or(call.Version, PresentLink.Max))
 	raw = binary.BigEndian.AppendUint64(raw, uint64(max(now.UnixMilli(), 0)))
 	raw = raw[:len(raw)+idBytes]
 	_, _ = rand.Read(raw[len(raw)-idBytes:]) // never fails: crypto/rand ends the process instead
@@ -123,7 +125,7 @@ func binding(call *Call) (sum [sha256.Size]byte) {
 
 // assertion is a decoded assertion whose signature is not verified yet.
 type assertion struct {
-	signed    []byte // from the form to the last text
+	signed    []byte // from the version to the last text
 	signature []byte
 
 	made      time.Time
@@ -133,16 +135,20 @@ type assertion struct {
 	principal Principal
 }
 
-// parseAssertion decodes an assertion. It accepts the one spelling of each content.
-func parseAssertion(text string) (*assertion, *Refusal) {
-	malformed := refuse(reasonMalformed, "not an assertion of the form that this version reads: run gateway and backend of one version")
+// parseAssertion decodes an assertion of a version that link holds. It accepts the one spelling of each content.
+func parseAssertion(text string, link Link) (*assertion, *Refusal) {
+	malformed := refuse(reasonMalformed, "not an assertion")
 	if len(text) > base64.RawURLEncoding.EncodedLen(maxAssertion) || len(text) < base64.RawURLEncoding.EncodedLen(minAssertion) {
 		return nil, malformed
 	}
 	raw := make([]byte, base64.RawURLEncoding.DecodedLen(len(text)))
 	// The decoder skips line breaks, which gives fewer bytes than the length implies.
-	if n, err := base64.RawURLEncoding.Strict().Decode(raw, []byte(text)); err != nil || n != len(raw) || raw[0] != assertionForm {
+	if n, err := base64.RawURLEncoding.Strict().Decode(raw, []byte(text)); err != nil || n != len(raw) {
 		return nil, malformed
+	}
+	if !link.holds(raw[0]) {
+		return nil, refuse(reasonVersion, fmt.Sprintf("the assertion has link version %d, and this backend reads %s: "+
+			"run releases of gateway and backend that are at most one apart", raw[0], link))
 	}
 	cut := len(raw) - sha256.Size
 	a := &assertion{signed: raw[:cut], signature: raw[cut:]}

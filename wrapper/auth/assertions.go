@@ -27,6 +27,7 @@ type Assertions struct {
 	// shared is nil for a single verifier.
 	shared   Memory
 	instance string
+	link     Link
 
 	mu                      sync.Mutex
 	currentKey, previousKey []byte
@@ -35,12 +36,21 @@ type Assertions struct {
 
 // NewAssertions returns a verifier that remembers each assertion for as long as it could be accepted.
 func NewAssertions(key AssertionKey, now func() time.Time) *Assertions {
-	return &Assertions{key: key, now: now, seen: newReplayCache(assertionWindow, maxAssertions), instance: rand.Text()}
+	return &Assertions{key: key, now: now, seen: newReplayCache(assertionWindow, maxAssertions), instance: rand.Text(), link: PresentLink}
 }
 
 // Instance returns the unique name of this verifier. It is no secret. An assertion that is bound to this name is accepted here alone, so
 // that the shared memory need not be asked.
 func (a *Assertions) Instance() string { return a.instance }
+
+// Link returns the versions of the link that this verifier reads.
+func (a *Assertions) Link() Link { return a.link }
+
+// Read changes the versions that this verifier reads, as in another release. It must be called before the first use.
+func (a *Assertions) Read(link Link) *Assertions {
+	a.link = link
+	return a
+}
 
 // Share adds a memory that several verifiers share. It must be called before the first use.
 func (a *Assertions) Share(m Memory) *Assertions {
@@ -81,7 +91,7 @@ func (a *Assertions) VerifyOnce(ctx context.Context, token string, call Call, re
 }
 
 func (a *Assertions) verify(token string, call Call) (*assertion, *Refusal) {
-	shown, refusal := parseAssertion(token)
+	shown, refusal := parseAssertion(token, a.link)
 	if refusal != nil {
 		return nil, refusal
 	}

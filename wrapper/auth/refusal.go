@@ -30,6 +30,9 @@ func (r *Refusal) Failure() wire.Failure {
 // KeysMissing reports whether the token could not be verified because the keys were never loaded.
 func (r *Refusal) KeysMissing() bool { return r.Reason == reasonKeysDown }
 
+// OtherVersion reports whether an assertion has a version of the link that the verifier does not read.
+func (r *Refusal) OtherVersion() bool { return r.Reason == reasonVersion }
+
 // Label returns the reason as it appears in logs and metrics.
 func (r *Refusal) Label() string { return "token_" + r.Reason }
 
@@ -52,6 +55,7 @@ const (
 	reasonReplayed  = "replayed"
 	reasonBinding   = "binding"
 	reasonInstance  = "instance"
+	reasonVersion   = "link_version"
 )
 
 func refuse(reason, detail string) *Refusal { return &Refusal{Reason: reason, Detail: detail} }

@@ -8,12 +8,16 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/openimstack/openim-operator/supervisor/termination"
 	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/issuers"
 	"github.com/openimstack/openim-operator/wrapper/openimclient"
+	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/routes"
+	"github.com/openimstack/openim-operator/wrapper/startup"
 )
 
 // New builds the backend and opens its listeners. It makes no outgoing connection before Run.
@@ -21,16 +25,23 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 	reg := httpserver.NewRegistry("backend", version)
 	assertionKey := auth.AssertionKeyFile(c.AssertionKeyFile)
 	secret := openimclient.SecretFile(c.OpenIM.SecretFile)
-	openim := openimclient.New(openimclient.Options{
+	options := openimclient.Options{
 		BaseURL: c.OpenIM.APIURL, AdminUserID: c.OpenIM.AdminUserID, ExternalURL: c.OpenIM.ExternalURL,
 		Secret: secret, Now: now, Observe: newTokenMetrics(log, reg),
-	})
+	}
+	secrets := []filewatch.Reloader{secret}
+	if c.OpenIM.PreviousSecretFile != "" {
+		previous := openimclient.PreviousSecretFile(c.OpenIM.PreviousSecretFile)
+		options.Previous, secrets = previous, append(secrets, previous)
+	}
+	openim := openimclient.New(options)
 	verifier := issuers.Open(&c.Admins, log, reg, now)
 	h := &handler{
 		assertions: auth.NewAssertions(assertionKey, now), proofs: proofVerifier{admins: verifier.Admins}, openim: openim,
 		concurrency: newConcurrency(reg, slices.Concat(routes.Limits, internalLimits)),
 	}
-	sources := append([]filewatch.Reloader{assertionKey, secret}, verifier.Sources...)
+	sources := slices.Concat([]filewatch.Reloader{assertionKey}, secrets, verifier.Sources)
+	var failed <-chan error
 	background := append([]func(context.Context){func(ctx context.Context) { <-ctx.Done(); openim.Close() }}, verifier.Background...)
 	checks := []httpserver.Check{
 		{Name: "assertion key", Do: func(context.Context) error { _, err := assertionKey.Get(); return err }},
@@ -45,7 +56,13 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 			return nil, err
 		}
 		sources = append(sources, s.files...)
-		checks = append(checks, httpserver.Check{Name: "login keys", Do: func(context.Context) error { _, err := s.keys.Get(); return err }})
+		gate := startup.New(log,
+			startup.Store{Name: termination.WrapperRedis, Use: s.redis.Use, Reason: redisdb.Reason},
+			startup.Store{Name: termination.MongoDB, Use: s.registry.Ping, Reason: devices.Reason})
+		failed, background = gate.Failed(), append(background, gate.Run)
+		checks = append(checks,
+			httpserver.Check{Name: "login keys", Do: func(context.Context) error { _, err := s.keys.Get(); return err }},
+			httpserver.Check{Name: "stores", Do: gate.Check})
 		h.assertions.Share(s.replays)
 		h.proofs.users = s.sessions
 		h.internal = &internalAPI{devices: s.registry, tokens: s.vault, openim: openim, heads: newHeads(s.redis, now),
@@ -87,7 +104,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 		return nil, err
 	}
 	return &httpserver.App{
-		Main: main, More: more, Telemetry: telemetry, Ready: ready, Log: log, Grace: c.grace(), Notice: httpserver.DefaultNotice,
+		Main: main, More: more, Telemetry: telemetry, Ready: ready, Log: log, Failed: failed, Grace: c.grace(), Notice: httpserver.DefaultNotice,
 		Background: append(background, ready.Run, tracer.Run, func(ctx context.Context) { files.Run(ctx, filewatch.Interval) }),
 	}, nil
 }

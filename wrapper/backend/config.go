@@ -46,6 +46,9 @@ func (c *Config) validate() error {
 	p.BaseURL("openim.apiURL", c.OpenIM.APIURL)
 	p.Text("openim.adminUserID", c.OpenIM.AdminUserID, 64)
 	p.File("openim.secretFile", c.OpenIM.SecretFile)
+	if c.OpenIM.PreviousSecretFile != "" {
+		p.File("openim.previousSecretFile", c.OpenIM.PreviousSecretFile)
+	}
 	issuers.Validate(&c.Admins, &p, "admins")
 	httpserver.ValidateDebug(c.Debug, &p)
 	httpserver.ValidateTracing(c.Tracing, &p)

@@ -33,6 +33,7 @@ type handler struct {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := httpserver.RecordOf(r.Context())
 	w.Header().Set(wire.HeaderInstance, h.assertions.Instance())
+	w.Header().Set(wire.HeaderLink, h.assertions.Link().String())
 	reply, failure := h.answer(w, r, rec)
 	setUserHeaders(w.Header(), rec)
 	if failure != nil {
@@ -77,7 +78,10 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, rec *httpserver
 	principal, refusal := h.identify(r, rec.RequestID, body, h.repeatable(kind, r.Method, r.RequestURI, route, internal))
 	if refusal != nil {
 		failure := wire.Unauthenticated.Because("the assertion is not valid")
-		if refusal.Temporary() {
+		switch {
+		case refusal.OtherVersion():
+			failure = wire.LinkVersion
+		case refusal.Temporary():
 			failure = wire.Unavailable.Because("the check for repeated calls is not available: try again after a second")
 		}
 		rec.Refuse(failure, refusal.Detail)

@@ -113,8 +113,8 @@ func mintOf(openim *openimclient.Client) tokenvault.Mint {
 	}
 }
 
-// dependency is a store that users' calls need. An outage of it does not make the backend unready: administrators are still served, and
-// users' calls fail by themselves.
+// dependency is a store that users' calls need. An outage of it does not make a running backend unready: administrators are still served,
+// and users' calls fail by themselves. Only a backend that never had an answer of it is not ready (package startup).
 type dependency struct {
 	name  string
 	check func(context.Context) error

@@ -40,6 +40,8 @@ type OpenIM struct {
 	AdminUserID string `json:"adminUserID"`
 	// SecretFile holds OpenIM's share.secret.
 	SecretFile string `json:"secretFile"`
+	// PreviousSecretFile holds the share.secret before that, while it is being replaced. Empty: there is none.
+	PreviousSecretFile string `json:"previousSecretFile,omitempty"`
 	// Release is OpenIM's release, such as v3.8.3 or v3.8.3-patch.16. Required when there are users.
 	Release string `json:"release,omitempty"`
 	// ExternalURL is where users reach OpenIM's paths: https://host/im/v1. OpenIM writes it before the paths of objects. Required when

@@ -245,7 +245,7 @@ func mongoError(err error) error {
 		return fmt.Errorf("%w: MongoDB cannot be reached", ErrUnavailable)
 	}
 	if command, ok := errors.AsType[mongo.CommandError](err); ok {
-		return fmt.Errorf("%w: MongoDB answered with error %d", ErrUnavailable, command.Code)
+		return &commandError{code: command.Code}
 	}
 	return ErrUnavailable
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/openimstack/openim-operator/supervisor/termination"
 	"github.com/openimstack/openim-operator/wrapper/auditlog"
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
@@ -19,6 +20,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
+	"github.com/openimstack/openim-operator/wrapper/startup"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -48,6 +50,7 @@ type wiring struct {
 	servers    []*httpserver.Server
 	auditLog   *auditlog.Log
 	redis      *redisdb.DB
+	failed     <-chan error // gets an error when Redis has not answered in time after the start
 }
 
 func (w *wiring) build(version string) (*httpserver.App, error) {
@@ -115,7 +118,7 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 	return &httpserver.App{
 		Main: w.servers[0], More: w.servers[1:], Telemetry: telemetry, Ready: ready, Log: w.log,
 		Grace: w.c.grace(), Notice: httpserver.DefaultNotice,
-		Background: w.background, Draining: w.draining,
+		Background: w.background, Draining: w.draining, Failed: w.failed,
 	}, nil
 }
 
@@ -149,9 +152,12 @@ func (w *wiring) services(version string) (*services, error) {
 		db, sources := redisdb.Open(*w.c.Redis, w.log)
 		w.redis = db
 		w.sources = append(w.sources, sources...)
-		w.background = append(w.background, func(ctx context.Context) { <-ctx.Done(); _ = db.Close() })
+		gate := startup.New(w.log, startup.Store{Name: termination.WrapperRedis, Use: db.Use, Reason: redisdb.Reason})
+		w.failed = gate.Failed()
+		w.checks = append(w.checks, httpserver.Check{Name: "stores", Do: gate.Check})
+		w.background = append(w.background, gate.Run, func(ctx context.Context) { <-ctx.Done(); _ = db.Close() })
 	}
-	back := &backendClient{up: upstream.New(w.c.Backend.URL).Propagate(), key: assertionKey, now: w.now}
+	back := &backendClient{up: upstream.New(w.c.Backend.URL).Propagate(), key: assertionKey, now: w.now, link: auth.PresentLink}
 	if w.c.Users != nil { // without users the backend has no Redis, so that it cannot store heads
 		heads := newHeadRegistrar(w.auditLog, "gateway "+version, back.registerHead, w.log, w.reg, w.now)
 		w.background = append(w.background, heads.run)

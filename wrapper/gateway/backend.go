@@ -26,6 +26,8 @@ type backendClient struct {
 	up  *upstream.Client
 	key auth.AssertionKey
 	now func() time.Time
+	// link is the range of link versions that this gateway speaks.
+	link auth.Link
 }
 
 // pass sends one call to the backend and writes its reply to the client.
@@ -49,6 +51,10 @@ func (b *backendClient) call(x *exchange, class routes.Limit, call auth.Call, me
 		x.rec.Refuse(f, err.Error())
 		return upstream.Reply{}, &f
 	}
+	if isLinkVersion(reply) {
+		x.rec.Refuse(wire.LinkVersion, b.noCommonVersion(reply))
+		return reply, &wire.LinkVersion
+	}
 	return reply, recordReply(reply, x.rec)
 }
 
@@ -70,23 +76,66 @@ func (x *exchange) forward(reply upstream.Reply) {
 	_, _ = x.w.Write(reply.Body)
 }
 
-// send signs a call for the backend process that answered last on the connection. That process alone accepts the assertion, so no
-// other process has to remember it. When the process is unknown, or a proxy moves the call to another process, send signs the call
-// again for any process.
-func (b *backendClient) send(ctx context.Context, call auth.Call, media string) (upstream.Reply, error) {
-	reply, err := b.sendTo(ctx, &call, media, true)
-	if err != nil || call.Instance == "" || reply.Status != http.StatusUnauthorized {
-		return reply, err
-	}
-	if answered := reply.Header.Get(wire.HeaderInstance); answered == "" || answered == call.Instance {
-		return reply, err
-	}
-	// Another process received the call and rejected it before it did any work.
-	return b.sendTo(ctx, &call, media, false)
+// maxRefused is how often a refused call is sent again: once for another version of the link, once for another process.
+const maxRefused = 2
+
+// signing is how a call is signed.
+type signing struct {
+	// bind limits the call to the process that answered last on the connection.
+	bind bool
+	// version of the link for a connection whose process is unknown.
+	version uint8
 }
 
-// sendTo sends one call. It stores in call.Instance the process that the call was signed for.
-func (b *backendClient) sendTo(ctx context.Context, call *auth.Call, media string, bind bool) (upstream.Reply, error) {
+// send signs a call for the backend process that answered last on the connection, and with the highest version of the link that both
+// speak. That process alone accepts the assertion, so no other process has to remember it. When the process is unknown, send starts with
+// the lowest version. A process that refuses the version, and one to which a proxy moved the call, did no work: send signs the call again.
+func (b *backendClient) send(ctx context.Context, call auth.Call, media string) (upstream.Reply, error) {
+	how := signing{bind: true, version: b.link.Min}
+	for refused := 0; ; refused++ {
+		reply, err := b.sendTo(ctx, &call, media, how)
+		if err != nil || refused == maxRefused || !b.adapt(&how, &call, reply) {
+			return reply, err
+		}
+	}
+}
+
+// adapt changes how a refused call is signed. It reports whether the call must be sent again.
+func (b *backendClient) adapt(how *signing, call *auth.Call, reply upstream.Reply) bool {
+	if isLinkVersion(reply) {
+		version, ok := b.common(reply.Header.Get(wire.HeaderLink))
+		how.version = version
+		return ok && version != call.Version
+	}
+	if call.Instance == "" || reply.Status != http.StatusUnauthorized {
+		return false
+	}
+	answered := reply.Header.Get(wire.HeaderInstance)
+	how.bind = false
+	return answered != "" && answered != call.Instance
+}
+
+// common returns the highest version that gateway and backend speak. link is what the backend said of itself.
+func (b *backendClient) common(link string) (version uint8, ok bool) {
+	backend, ok := auth.ParseLink(link)
+	if !ok {
+		return 0, false
+	}
+	return b.link.Common(backend)
+}
+
+func isLinkVersion(reply upstream.Reply) bool {
+	return reply.Status == wire.LinkVersion.Status && reply.Header.Get(wire.HeaderReason) == wire.LinkVersion.Name
+}
+
+// noCommonVersion returns the text for the log when gateway and backend speak no common version.
+func (b *backendClient) noCommonVersion(reply upstream.Reply) string {
+	return fmt.Sprintf("the backend reads link versions %.16q, and this gateway speaks %s: run releases that are at most one apart",
+		reply.Header.Get(wire.HeaderLink), b.link)
+}
+
+// sendTo sends one call. It stores in call.Instance and call.Version what the call was signed for.
+func (b *backendClient) sendTo(ctx context.Context, call *auth.Call, media string, how signing) (upstream.Reply, error) {
 	header := http.Header{wire.HeaderRequestID: {call.RequestID}}
 	if call.Body != nil {
 		header[wire.HeaderContentType] = []string{media}
@@ -94,10 +143,13 @@ func (b *backendClient) sendTo(ctx context.Context, call *auth.Call, media strin
 	if call.Proof != "" {
 		header[wire.HeaderProof] = []string{call.Proof}
 	}
-	return b.up.DoSigned(ctx, call.Method, call.Path, header, call.Body, func(header http.Header, peer string) error {
-		call.Instance = ""
-		if bind {
-			call.Instance = peer
+	return b.up.DoSigned(ctx, call.Method, call.Path, header, call.Body, func(header http.Header, peer upstream.Peer) error {
+		call.Instance, call.Version = "", how.version
+		if how.bind {
+			call.Instance = peer.Name
+		}
+		if version, ok := b.common(peer.Link); ok {
+			call.Version = version
 		}
 		assertion, err := auth.Assert(b.key, *call, b.now())
 		if err != nil {
@@ -173,6 +225,9 @@ func (b *backendClient) ping(ctx context.Context) error {
 	}, "")
 	if err != nil {
 		return err
+	}
+	if isLinkVersion(reply) {
+		return fmt.Errorf("checking the backend: %s", b.noCommonVersion(reply))
 	}
 	if reply.Status != http.StatusNoContent {
 		return fmt.Errorf("checking the backend: HTTP status %d: compare the assertion keys and the nodes' clocks", reply.Status)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
@@ -42,18 +43,26 @@ type replicas struct {
 	verifiers []*auth.Assertions
 	pick      func() int
 	did       []string
+	versions  []byte // of the link, of all calls that arrived
 }
 
 func (r *replicas) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	v := r.verifiers[r.pick()]
 	w.Header().Set(wire.HeaderInstance, v.Instance())
+	w.Header().Set(wire.HeaderLink, v.Link().String())
 	w.Header().Set(wire.HeaderErrCode, "0")
 	body, _ := io.ReadAll(req.Body)
 	call := auth.Call{Method: req.Method, Path: req.RequestURI, RequestID: req.Header.Get(wire.HeaderRequestID), Body: body}
-	if _, refusal := v.VerifyOnce(req.Context(), strings.TrimPrefix(req.Header.Get(wire.HeaderAuthorization), "Bearer "), call,
-		false); refusal != nil {
+	assertion := strings.TrimPrefix(req.Header.Get(wire.HeaderAuthorization), "Bearer ")
+	if raw, err := base64.RawURLEncoding.DecodeString(assertion); err == nil && len(raw) > 0 {
+		r.versions = append(r.versions, raw[0])
+	}
+	if _, refusal := v.VerifyOnce(req.Context(), assertion, call, false); refusal != nil {
 		failure := wire.Unauthenticated
-		if refusal.Temporary() {
+		switch {
+		case refusal.OtherVersion():
+			failure = wire.LinkVersion
+		case refusal.Temporary():
 			failure = wire.Unavailable
 		}
 		w.Header().Set(wire.HeaderReason, failure.Name)
@@ -71,7 +80,7 @@ func behind(t *testing.T, r *replicas, count int) (*backendClient, *memory) {
 	}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
-	b := &backendClient{up: upstream.New(server.URL), key: sharedKey, now: time.Now}
+	b := &backendClient{up: upstream.New(server.URL), key: sharedKey, now: time.Now, link: auth.PresentLink}
 	t.Cleanup(b.up.Close)
 	return b, m
 }

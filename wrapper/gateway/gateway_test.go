@@ -79,7 +79,7 @@ func newServices(t *testing.T, backendURL string, configured *Hot) *services {
 	return &services{
 		now: time.Now, hot: func() *hot { return present }, auditLog: auditLog,
 		limiter: ratelimit.New(ratelimit.Options{Now: time.Now, Log: log, Registerer: reg}),
-		backend: &backendClient{up: upstream.New(backendURL), key: sharedKey, now: time.Now},
+		backend: &backendClient{up: upstream.New(backendURL), key: sharedKey, now: time.Now, link: auth.PresentLink},
 		logouts: newLogouts(log, reg), codeRemovals: newCodeRemovals(log, reg),
 		unverified: newUnverifiedLimits(time.Now), proxies: newUntrustedProxies(log, reg, time.Now),
 	}
@@ -163,7 +163,7 @@ func TestTheHandshakeTellsWhyTheHalvesDoNotAgree(t *testing.T) {
 	g := NewWithT(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { wire.WriteFailure(w, wire.Unauthenticated) }))
 	defer server.Close()
-	b := &backendClient{up: upstream.New(server.URL), key: sharedKey, now: time.Now}
+	b := &backendClient{up: upstream.New(server.URL), key: sharedKey, now: time.Now, link: auth.PresentLink}
 	g.Expect(b.ping(t.Context())).To(MatchError(ContainSubstring("compare the assertion keys")))
 	server.Close()
 	b.up.Close() // the connection that the server has closed might be reused

@@ -38,6 +38,9 @@ func callInternal[Reply any](ctx context.Context, b *backendClient, path, proof 
 	if err != nil {
 		return reply, fmt.Errorf("%w: %s: %w", errBackend, path, err)
 	}
+	if isLinkVersion(answer) {
+		return reply, fmt.Errorf("%w: %s: %s", errBackend, path, b.noCommonVersion(answer))
+	}
 	var envelope wire.Envelope
 	if err := json.Unmarshal(answer.Body, &envelope); err != nil {
 		return reply, fmt.Errorf("%w: %s: the reply is not a valid envelope", errBackend, path)

@@ -20,6 +20,8 @@ type App struct {
 	// Draining functions end what servers do not wait for, such as open sockets. They start after Notice, run while the servers are
 	// drained, and must return when their context ends.
 	Draining []func(context.Context)
+	// Failed ends the app when it gets an error: the app can never become ready. nil for none.
+	Failed <-chan error
 	// Grace limits the duration of the whole stop.
 	Grace time.Duration
 	// Notice is the time between "not ready" and the closing of the listeners, in which load balancers learn of the stop. It is
@@ -30,8 +32,9 @@ type App struct {
 // DefaultNotice is the usual time until Kubernetes has removed an endpoint on every node.
 const DefaultNotice = 3 * time.Second
 
-// Run serves until ctx ends or a listener fails. Then it stops in this order: not ready, notice, draining of the servers, background work,
-// and telemetry last, so that Prometheus can scrape until the end. It returns an error if a listener failed or a request was aborted.
+// Run serves until ctx ends, a listener fails, or Failed gets an error. Then it stops in this order: not ready, notice, draining of the
+// servers, background work, and telemetry last, so that Prometheus can scrape until the end. It returns an error if one of these was a
+// failure or a request was aborted.
 func (a *App) Run(ctx context.Context) error {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
@@ -52,6 +55,7 @@ func (a *App) Run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case failure = <-broken:
+	case failure = <-a.Failed:
 	}
 	a.Ready.stop()
 	a.Log.Info("stopping", "grace", a.Grace.String())

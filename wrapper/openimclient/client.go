@@ -17,6 +17,7 @@ type Client struct {
 	adminUserID string
 	externalURL string
 	secret      Secret
+	previous    Secret
 	now         func() time.Time
 	observe     Observer
 	up          *upstream.Client
@@ -29,8 +30,9 @@ type Client struct {
 // New returns a client. It sends no request.
 func New(o Options) *Client {
 	return &Client{
-		adminUserID: o.AdminUserID, externalURL: o.ExternalURL, secret: o.Secret, now: o.Now, observe: o.Observe,
-		up: upstream.New(o.BaseURL), members: newMemberships(o.Now), profiles: newProfiles(o.Now),
+		adminUserID: o.AdminUserID, externalURL: o.ExternalURL, secret: o.Secret, previous: o.Previous, now: o.Now,
+		observe: o.Observe,
+		up:      upstream.New(o.BaseURL), members: newMemberships(o.Now), profiles: newProfiles(o.Now),
 		exists: newExistences(o.Now),
 	}
 }
@@ -143,8 +145,8 @@ func (c *Client) parseToken(ctx context.Context, token string) error {
 // clean removes everything from a reply that must not leave the cluster.
 func (c *Client) clean(reply wire.Envelope, token string) wire.Envelope {
 	reply.ErrDlt = ""
-	secret, _ := c.secret.Get()
-	reply.ErrMsg = CleanText(reply.ErrMsg, token, string(secret))
+	secrets, _ := c.secrets()
+	reply.ErrMsg = CleanText(reply.ErrMsg, append(secrets, token)...)
 	reply.Data = cleanData(reply.Data, token)
 	if bytes.Equal(bytes.TrimSpace(reply.Data), []byte("null")) {
 		reply.Data = nil

@@ -139,6 +139,55 @@ func TestAnotherSecretMeansAnotherToken(t *testing.T) {
 	g.Expect(b.openim.Seen(info.Path)[1].Header.Get("token")).To(Equal(openimtest.Token(2)))
 }
 
+// previousSecret is the value that is being replaced, "" while it cannot be read.
+type previousSecret string
+
+func (s *previousSecret) Get() ([]byte, error) {
+	if *s == "" {
+		return nil, errors.New("the Secret is gone")
+	}
+	return []byte(*s), nil
+}
+
+func TestWhileTheSecretIsReplacedBothValuesAreTried(t *testing.T) {
+	g := NewWithT(t)
+	b := newFixture(t)
+	previous := previousSecret(openimtest.Secret)
+	b.setSecret("next")
+	c := openimclient.New(openimclient.Options{
+		BaseURL: b.openim.URL, AdminUserID: openimtest.AdminUserID, Secret: b, Previous: &previous, Now: b.now, Observe: b,
+	})
+	t.Cleanup(c.Close)
+	_, err := c.Call(t.Context(), info)
+	g.Expect(err).NotTo(HaveOccurred(), "openim-rpc-auth has the previous value still")
+	g.Expect(b.mints()).To(Equal(2))
+	_, err = c.Call(t.Context(), info)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(b.mints()).To(Equal(2), "the token is kept")
+
+	b.openim.Set(func(f *openimtest.Fake) { f.Secret = "next" })
+	b.openim.Revoke() // a process that starts with another secret accepts no earlier token
+	_, err = c.Call(t.Context(), info)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(b.mints()).To(Equal(3), "the present value comes first")
+	g.Expect(b.minted).To(HaveEach(BeNil()), "a refusal of one of two values is no failure")
+
+	previous = ""
+	b.openim.Revoke()
+	_, err = c.Call(t.Context(), info)
+	g.Expect(err).NotTo(HaveOccurred(), "the previous value may be gone")
+
+	b.openim.Set(func(f *openimtest.Fake) { f.Secret = "a third" })
+	b.openim.Revoke()
+	previous = openimtest.Secret
+	_, err = c.Call(t.Context(), info)
+	g.Expect(err).To(MatchError(openimclient.ErrNoToken))
+	b.pass(2 * time.Second)
+	b.openim.Set(func(f *openimtest.Fake) { f.Secret = "next" })
+	_, err = c.Call(t.Context(), info)
+	g.Expect(err).NotTo(HaveOccurred())
+}
+
 func TestARefusedTokenIsRenewedOnceAndTheCallRepeated(t *testing.T) {
 	for code := wire.CodeTokenExpired; code <= wire.CodeTokenNotExist; code++ {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {

@@ -15,8 +15,11 @@ type Options struct {
 	// paths of objects in its replies. Empty: OpenIM uses its own address.
 	ExternalURL string
 	Secret      Secret
-	Now         func() time.Time
-	Observe     Observer
+	// Previous is the share.secret before the present one, while it is being replaced: openim-rpc-auth knows one of the two. Nil: there is
+	// none.
+	Previous Secret
+	Now      func() time.Time
+	Observe  Observer
 }
 
 // Secret returns OpenIM's current share.secret.
@@ -27,6 +30,11 @@ type Secret interface {
 // SecretFile returns a source of share.secret in a mounted file.
 func SecretFile(path string) *filewatch.Source[[]byte] {
 	return filewatch.New("openim-secret", filewatch.Text(1, 1024), path)
+}
+
+// PreviousSecretFile returns a source of the share.secret that is being replaced, in a mounted file.
+func PreviousSecretFile(path string) *filewatch.Source[[]byte] {
+	return filewatch.New("openim-secret-previous", filewatch.Text(1, 1024), path)
 }
 
 // Observer is notified of requests for the admin token. Its methods must not block.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,20 +41,20 @@ type tokenCache struct {
 // adminToken returns a token that OpenIM should accept. refused is a token that OpenIM has just refused, which adminToken does not
 // return again.
 func (c *Client) adminToken(ctx context.Context, refused string) (string, error) {
-	secret, err := c.secret.Get()
+	secrets, err := c.secrets()
 	if err != nil {
 		return "", fmt.Errorf("%w: share.secret cannot be read", ErrNoToken)
 	}
-	if token, err := c.adminTokens.current(string(secret), refused, c.now()); token != "" || err != nil {
+	if token, err := c.adminTokens.current(secrets, refused, c.now()); token != "" || err != nil {
 		return token, err
 	}
 	// The request continues even if the caller who started it leaves.
 	done := c.adminTokens.flight.DoChan("mint", func() (any, error) {
 		// A request may have finished since the check above.
-		if token, err := c.adminTokens.current(string(secret), refused, c.now()); token != "" || err != nil {
+		if token, err := c.adminTokens.current(secrets, refused, c.now()); token != "" || err != nil {
 			return token, err
 		}
-		return c.mint(string(secret))
+		return c.mint(secrets)
 	})
 	select {
 	case <-ctx.Done():
@@ -66,11 +67,27 @@ func (c *Client) adminToken(ctx context.Context, refused string) (string, error)
 	}
 }
 
+// secrets returns the values of share.secret with which a token may be requested, the present one first. A previous one that cannot be
+// read is left out.
+func (c *Client) secrets() ([]string, error) {
+	secret, err := c.secret.Get()
+	if err != nil {
+		return nil, err
+	}
+	all := []string{string(secret)}
+	if c.previous != nil {
+		if previous, err := c.previous.Get(); err == nil {
+			all = append(all, string(previous))
+		}
+	}
+	return all, nil
+}
+
 // current returns the valid token, or the failure of a recent request, or neither.
-func (k *tokenCache) current(secret, refused string, now time.Time) (string, error) {
+func (k *tokenCache) current(secrets []string, refused string, now time.Time) (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.token != "" && k.token != refused && k.secret == secret && now.Before(k.renewAt) {
+	if k.token != "" && k.token != refused && slices.Contains(secrets, k.secret) && now.Before(k.renewAt) {
 		return k.token, nil
 	}
 	if k.failed != nil && now.Before(k.pauseTo) {
@@ -79,11 +96,18 @@ func (k *tokenCache) current(secret, refused string, now time.Time) (string, err
 	return "", nil
 }
 
-// mint requests a new token and caches it.
-func (c *Client) mint(secret string) (string, error) {
+// mint requests a new token and caches it. While share.secret is being replaced, OpenIM accepts one of two.
+func (c *Client) mint(secrets []string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), mintTimeout)
 	defer cancel()
-	token, expires, err := c.requestToken(ctx, secret)
+	var token, secret string
+	var expires time.Time
+	var err error
+	for _, secret = range secrets {
+		if token, expires, err = c.requestToken(ctx, secret); !errors.Is(err, ErrNoToken) {
+			break
+		}
+	}
 	now := c.now()
 
 	c.adminTokens.mu.Lock()

@@ -2,6 +2,7 @@ package redisdb
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -70,6 +71,15 @@ func (d *DB) Ready(ctx context.Context) error {
 		if policy, found := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:"); found && policy != "noeviction" {
 			return fmt.Errorf("checking the wrapper's Redis: it may evict keys (maxmemory-policy %s): set it to noeviction", policy)
 		}
+	}
+	return nil
+}
+
+// Use makes Redis answer with the configured credentials and database, and check that commands that write are permitted. The key that is
+// deleted cannot exist.
+func (d *DB) Use(ctx context.Context) error {
+	if err := d.Del(ctx, d.Key("use:", rand.Text())).Err(); err != nil {
+		return fmt.Errorf("using the wrapper's Redis: %w", err)
 	}
 	return nil
 }

@@ -88,10 +88,9 @@ type Reply struct {
 	Body   []byte
 }
 
-// Signer completes a request's header for the process at the other end of the connection that will carry the request. peer is the name
-// from that process's last reply on the connection (wire.HeaderInstance), empty if there was none. The client may call a Signer more than
-// once: it sends a request that failed on one connection on another.
-type Signer func(header http.Header, peer string) error
+// Signer completes a request's header for the process at the other end of the connection that will carry the request. The client may call
+// a Signer more than once: it sends a request that failed on one connection on another.
+type Signer func(header http.Header, peer Peer) error
 
 // Do sends one request and reads its reply, within ctx. header is sent as given; nothing else of the caller's own request is sent.
 func (c *Client) Do(ctx context.Context, method, path string, header http.Header, body []byte) (Reply, error) {
@@ -150,7 +149,7 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	if len(data) > wire.MaxReplyBytes {
 		return Reply{}, ErrTooLarge
 	}
-	conn.setName(resp.Header.Get(wire.HeaderInstance))
+	conn.setPeer(Peer{Name: resp.Header.Get(wire.HeaderInstance), Link: resp.Header.Get(wire.HeaderLink)})
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: data}, nil
 }
 

@@ -17,9 +17,9 @@ import (
 // signed sends one request, and returns the peer for which it was signed.
 func signed(t *testing.T, c *upstream.Client) (peer string) {
 	t.Helper()
-	_, err := c.DoSigned(t.Context(), "POST", "/x", nil, []byte("{}"), func(h http.Header, p string) error {
-		peer = p
-		h.Set("X-Signed-For", p)
+	_, err := c.DoSigned(t.Context(), "POST", "/x", nil, []byte("{}"), func(h http.Header, p upstream.Peer) error {
+		peer = p.Name
+		h.Set("X-Signed-For", p.Name)
 		return nil
 	})
 	if err != nil {
@@ -71,7 +71,31 @@ func TestARequestThatCannotBeSignedFails(t *testing.T) {
 			t.Error("it was signed")
 		}
 	})
-	_, err := c.DoSigned(t.Context(), "POST", "/x", nil, nil, func(http.Header, string) error { return errors.New("no key") })
+	_, err := c.DoSigned(t.Context(), "POST", "/x", nil, nil, func(http.Header, upstream.Peer) error { return errors.New("no key") })
 	g.Expect(err).To(MatchError(upstream.ErrNotSent))
 	g.Expect(err).To(MatchError(ContainSubstring("no key")))
+}
+
+func TestTheLinkOfTheLastReplyIsKnown(t *testing.T) {
+	g := NewWithT(t)
+	link, seen := "3-4", ""
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set(wire.HeaderLink, link) })
+	send := func() {
+		_, err := c.DoSigned(t.Context(), "POST", "/x", nil, nil, func(_ http.Header, p upstream.Peer) error {
+			seen = p.Link
+			return nil
+		})
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	send()
+	g.Expect(seen).To(BeEmpty(), "no reply yet")
+	link = strings.Repeat("3", 65)
+	send()
+	g.Expect(seen).To(Equal("3-4"))
+	link = ""
+	send()
+	g.Expect(seen).To(Equal("3-4"), "an overlong link is ignored")
+	c.Close()
+	send()
+	g.Expect(seen).To(BeEmpty(), "a new connection has an unknown peer")
 }

@@ -67,6 +67,8 @@ var (
 		"the process behind the wrapper gave no usable reply: try again"}
 	Unavailable = Failure{"unavailable", http.StatusServiceUnavailable, CodeInternal,
 		"the process behind the wrapper cannot be reached: try again after a second"}
+	LinkVersion = Failure{"link_version", http.StatusServiceUnavailable, CodeInternal,
+		"gateway and backend are of releases that are too far apart: try again when both have been replaced"}
 	TimedOut = Failure{"timed_out", http.StatusGatewayTimeout, CodeInternal,
 		"the process behind the wrapper did not answer in time: check whether the call took effect before you repeat it"}
 )
@@ -74,7 +76,8 @@ var (
 // Failures lists all failures, in the order of the documentation.
 var Failures = []Failure{
 	BadRequest, Unauthenticated, ProofRefused, Forbidden, NotCallable, LoginTooOld, RuleRefused, UnknownRoute, WrongMethod,
-	BodyTooSlow, BodyTooLarge, WrongMediaType, Busy, Limited, NotRecorded, Internal, NotInRelease, BadGateway, Unavailable, TimedOut,
+	BodyTooSlow, BodyTooLarge, WrongMediaType, Busy, Limited, NotRecorded, Internal, NotInRelease, BadGateway, Unavailable,
+	LinkVersion, TimedOut,
 }
 
 // FailureNamed returns the failure with a name.

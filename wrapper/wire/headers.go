@@ -31,6 +31,9 @@ const (
 	// HeaderInstance identifies the backend's process in each of its replies, so that the gateway can bind its next request on
 	// the same connection to that process. The gateway removes the header.
 	HeaderInstance = "X-Openim-Instance"
+	// HeaderLink holds the versions of the link that the backend reads, in each of its replies: "3-4". The gateway removes the
+	// header.
+	HeaderLink = "X-Openim-Link"
 	// HeaderProof carries the caller's own credential (the proof) from the gateway to the backend, which verifies it
 	// independently.
 	HeaderProof = "X-Openim-Proof"

@@ -116,7 +116,7 @@ func TestEachFailureAsTheDocumentationHasIt(t *testing.T) {
 		"unknown_route": {404, 1004}, "wrong_method": {405, 1001}, "body_too_slow": {408, 1001}, "body_too_large": {413, 1001},
 		"wrong_media_type": {415, 1001}, "busy": {429, 500}, "limited": {429, 500}, "rule": {403, 1002}, "not_recorded": {503, 500},
 		"internal": {500, 500}, "not_in_release": {501, 1004},
-		"bad_gateway": {502, 500}, "unavailable": {503, 500}, "timed_out": {504, 500},
+		"bad_gateway": {502, 500}, "unavailable": {503, 500}, "link_version": {503, 500}, "timed_out": {504, 500},
 	}
 	NewWithT(t).Expect(Failures).To(HaveLen(len(want)))
 	for _, f := range Failures {

@@ -21,10 +21,14 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // WrapperImage is the image of gateway and backend in the cases whose spec names none.
 const WrapperImage = "openimstack/openim-wrapper:v0.1.0"
+
+// SupervisorImage is the image with the supervisor in all cases.
+const SupervisorImage = "openimstack/openim-supervisor:v0.1.0"
 
 // Dir returns the path of controllers/manifests/testdata.
 func Dir() string {
@@ -60,15 +64,22 @@ func Build(t testing.TB, folder string) (*v1alpha1.OpenIMStack, []client.Object)
 // Children resolves a stack's references against the objects of a cluster, and returns the stack's children.
 func Children(t testing.TB, stack *v1alpha1.OpenIMStack, cluster []client.Object) []client.Object {
 	t.Helper()
-	facts, problems, err := dependencies.Resolve(context.Background(), fake.NewClientBuilder().WithObjects(cluster...).Build(), stack)
-	if err != nil || len(problems) > 0 {
-		t.Fatalf("resolving the references of %s: %v %v", stack.Name, problems, err)
-	}
-	objects, err := manifests.Build(stack, facts, manifests.Options{WrapperImage: WrapperImage})
+	options := manifests.Options{WrapperImage: WrapperImage, SupervisorImage: SupervisorImage}
+	objects, err := manifests.Build(stack, Facts(t, stack, cluster), options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return objects
+}
+
+// Facts resolves a stack's references against the objects of a cluster.
+func Facts(t testing.TB, stack *v1alpha1.OpenIMStack, cluster []client.Object) openim.Facts {
+	t.Helper()
+	facts, problems, err := dependencies.Resolve(context.Background(), fake.NewClientBuilder().WithObjects(cluster...).Build(), stack)
+	if err != nil || len(problems) > 0 {
+		t.Fatalf("resolving the references of %s: %v %v", stack.Name, problems, err)
+	}
+	return facts
 }
 
 // Read returns the stack of a case's in.yaml, and the objects that the stack refers to.

@@ -39,13 +39,14 @@ var (
 	RedisServer = Package{Name: "redis-server", Programs: []string{"redis-server"}}
 
 	// Packages for tests and benchmarks.
-	GCC      = Package{Name: "gcc", Programs: []string{"gcc"}}
-	NodeJS   = Package{Name: "nodejs", Programs: []string{"node"}}
-	NPM      = Package{Name: "npm", Programs: []string{"npm"}}
-	Chromium = Package{Name: "chromium", Programs: []string{"chromium"}}
-	Nginx    = Package{Name: "nginx-light", Programs: []string{"nginx"}}
-	HAProxy  = Package{Name: "haproxy", Programs: []string{"haproxy"}}
-	Caddy    = Package{Name: "caddy", Programs: []string{"caddy"}}
+	EtcdServer = Package{Name: "etcd-server", Programs: []string{"etcd"}}
+	GCC        = Package{Name: "gcc", Programs: []string{"gcc"}}
+	NodeJS     = Package{Name: "nodejs", Programs: []string{"node"}}
+	NPM        = Package{Name: "npm", Programs: []string{"npm"}}
+	Chromium   = Package{Name: "chromium", Programs: []string{"chromium"}}
+	Nginx      = Package{Name: "nginx-light", Programs: []string{"nginx"}}
+	HAProxy    = Package{Name: "haproxy", Programs: []string{"haproxy"}}
+	Caddy      = Package{Name: "caddy", Programs: []string{"caddy"}}
 )
 
 // ClusterPackages are the packages that the local cluster needs.

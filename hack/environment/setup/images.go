@@ -20,6 +20,7 @@ type Images map[string]string
 const (
 	OperatorImage       = "openim-operator"
 	WrapperImage        = "openim-wrapper"
+	SupervisorImage     = "openim-supervisor"
 	OpenIMImage         = "openim-server"
 	UpstreamLayoutImage = "openim-server-upstream-layout"
 	// repository precedes an image's name in manifests that name no registry.
@@ -83,7 +84,7 @@ func parseImages(out []byte) (Images, error) {
 			images[name] = reference
 		}
 	}
-	for _, name := range []string{OperatorImage, WrapperImage, OpenIMImage, UpstreamLayoutImage} {
+	for _, name := range []string{OperatorImage, WrapperImage, SupervisorImage, OpenIMImage, UpstreamLayoutImage} {
 		if images[name] == "" {
 			return nil, fmt.Errorf("hack/images did not build %s: see its output above", name)
 		}

@@ -30,8 +30,11 @@ func (e *Environment) OperatorObjects(ctx context.Context) ([]*unstructured.Unst
 // Objects returns the objects of a folder of config with the images that were built.
 func (e *Environment) Objects(ctx context.Context, folder string) ([]*unstructured.Unstructured, error) {
 	content, err := render.Kustomize(ctx, e.Root, render.Overlay{
-		Base:   folder,
-		Images: map[string]string{render.OperatorImage: e.Images[OperatorImage], render.WrapperImage: e.Images[WrapperImage]},
+		Base: folder,
+		Images: map[string]string{
+			render.OperatorImage: e.Images[OperatorImage], render.WrapperImage: e.Images[WrapperImage],
+			render.SupervisorImage: e.Images[SupervisorImage],
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -144,7 +144,7 @@ func currentTrue(stack *v1alpha1.OpenIMStack, kind string) *metav1.Condition {
 // Progress describes in one line how far a stack is.
 func Progress(stack *v1alpha1.OpenIMStack) string {
 	if stack.Status.ObservedGeneration != stack.Generation {
-		return "the operator has not seen this generation yet"
+		return "this generation is not applied yet" + readyMessage(stack)
 	}
 	var ready, desired int32
 	var waiting []string
@@ -161,8 +161,13 @@ func Progress(stack *v1alpha1.OpenIMStack) string {
 	if len(waiting) > 0 {
 		return text + ", waiting for " + strings.Join(waiting, ", ")
 	}
+	return text + readyMessage(stack)
+}
+
+// readyMessage returns the message of the condition Ready, behind a semicolon.
+func readyMessage(stack *v1alpha1.OpenIMStack) string {
 	if c := apimeta.FindStatusCondition(stack.Status.Conditions, v1alpha1.ConditionReady); c != nil {
-		text += "; " + c.Message
+		return "; " + c.Message
 	}
-	return text
+	return ""
 }

@@ -21,6 +21,7 @@ import (
 const built = `[1/8] image openim-operator: built in 1s
 openim-operator=openimstack/openim-operator:dev-1
 openim-wrapper=openimstack/openim-wrapper:dev-2
+openim-supervisor=openimstack/openim-supervisor:dev-4
 openim-server=openimstack/openim-server:v3.8.3
 openim-server-upstream-layout=openimstack/openim-server-upstream-layout:v3.8.3
 infra-kafka=openimstack/infra-kafka:dev-3
@@ -30,7 +31,7 @@ func TestReferencesAreReadFromWhatTheBuildPrints(t *testing.T) {
 	g := NewWithT(t)
 	images, err := parseImages([]byte(built))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(images).To(HaveLen(5))
+	g.Expect(images).To(HaveLen(6))
 	g.Expect(images).To(HaveKeyWithValue(OperatorImage, "openimstack/openim-operator:dev-1"))
 	_, err = parseImages([]byte(strings.ReplaceAll(built, "openim-wrapper=", "")))
 	g.Expect(err).To(MatchError(ContainSubstring("did not build openim-wrapper")))
@@ -114,7 +115,10 @@ func TestAnUnknownClusterIsRefused(t *testing.T) {
 func TestProgressNamesWhatIsWaitedFor(t *testing.T) {
 	g := NewWithT(t)
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Generation: 2}}
-	g.Expect(Progress(stack)).To(ContainSubstring("has not seen this generation"))
+	g.Expect(Progress(stack)).To(Equal("this generation is not applied yet"))
+	stack.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Message: "Secret redis does not exist"}}
+	g.Expect(Progress(stack)).To(Equal("this generation is not applied yet; Secret redis does not exist"))
+	stack.Status.Conditions = nil
 	stack.Status.ObservedGeneration = 2
 	stack.Status.Processes = []v1alpha1.ProcessStatus{
 		{Name: "api", Ready: ptr.To[int32](1), Desired: ptr.To[int32](1)}, {Name: "push", Ready: ptr.To[int32](0), Desired: ptr.To[int32](2)},

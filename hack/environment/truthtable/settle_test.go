@@ -151,10 +151,10 @@ func TestANetworkAsItShouldBeHasNoFault(t *testing.T) {
 	report := Report{Observations: p.observations}
 	g.Expect(report.Faults()).To(BeEmpty())
 	counts := report.Count()
-	g.Expect(counts.Cells).To(Equal(15 * 27))
+	g.Expect(counts.Cells).To(Equal(15 * 39))
 	g.Expect(counts.Open + counts.Shut + counts.Skipped).To(Equal(counts.Cells))
 	g.Expect(counts.Open).To(BeNumerically(">", 40))
-	g.Expect(counts.Skipped).To(Equal(27), "each port from its own component, which has one pod")
+	g.Expect(counts.Skipped).To(Equal(39), "each port from its own component, which has one pod")
 }
 
 func TestEveryCellThatCountsWasAttempted(t *testing.T) {

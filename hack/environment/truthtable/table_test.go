@@ -54,7 +54,7 @@ func row(g *WithT, table, start string) []string {
 func TestTheTableHasARowForEachPort(t *testing.T) {
 	g := NewWithT(t)
 	table := observed(t, nil).Table(columns)
-	g.Expect(strings.Count(table, "\n")).To(Equal(2 + 27))
+	g.Expect(strings.Count(table, "\n")).To(Equal(2 + 39))
 	g.Expect(row(g, table, "10002 http")).To(Equal([]string{"api", "yes", "shut", "shut", "shut", "open", "shut"}))
 	g.Expect(row(g, table, "10001 websocket")).To(Equal([]string{"msggateway", "yes", "shut", "shut", "open", "shut", "shut"}))
 	g.Expect(row(g, table, "10280 grpc")).To(Equal([]string{"rpc-msg", "yes", "shut", "shut", "shut", "shut", "open"}))

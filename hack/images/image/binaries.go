@@ -16,7 +16,7 @@ func Binaries(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"manager", "wrapper"} {
+	for _, name := range []string{"manager", "wrapper", "supervisor", "preflight"} {
 		spec := program(name)(root, o.Arch)
 		spec.Out = o.Out
 		dir, err := component.Build(ctx, spec)

@@ -65,7 +65,7 @@ func Build(ctx context.Context, o Options) ([]Result, error) {
 		if err != nil {
 			return nil, fmt.Errorf("image %s: %w", r.name, err)
 		}
-		ref := o.Prefix + r.name + ":" + p.tag
+		ref := p.reference(o.Prefix)
 		archive := store.path(r.name, p.tag, ref)
 		if !store.has(archive, p.key) {
 			if o.Listing {

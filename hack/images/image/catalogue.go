@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -15,12 +16,17 @@ import (
 const (
 	Operator             = "openim-operator"
 	Wrapper              = "openim-wrapper"
+	Supervisor           = "openim-supervisor"
 	OpenIMServer         = "openim-server"
 	OpenIMUpstreamLayout = "openim-server-upstream-layout"
-	InfraEtcd            = "infra-etcd"
-	InfraRedis           = "infra-redis"
-	InfraKafka           = "infra-kafka"
-	InfraMongoDB         = "infra-mongodb"
+	// OpenIMNext and OpenIMStuck stand in for later releases, which the Go module proxy does not have: they are the programs of OpenIMServer
+	// under the tags of two patches with the same configuration format. In OpenIMStuck, openim-rpc-user starts and never serves.
+	OpenIMNext   = "openim-server-next"
+	OpenIMStuck  = "openim-server-stuck"
+	InfraEtcd    = "infra-etcd"
+	InfraRedis   = "infra-redis"
+	InfraKafka   = "infra-kafka"
+	InfraMongoDB = "infra-mongodb"
 )
 
 // recipe lists the parts of an image.
@@ -30,6 +36,8 @@ type recipe struct {
 	target     string // stage of the Dockerfile; "" is the last
 	// release, if not empty, is the component whose version is the tag. Others are tagged by their content.
 	release string
+	// repository and fixedTag, if not empty, are those of the image instead of those of its name and content.
+	repository, fixedTag string
 	// components lists components and the paths of their programs in the build context.
 	components []part
 	// packages lists Debian's packages that files come from.
@@ -57,6 +65,9 @@ func recipes() []recipe {
 	return []recipe{
 		{name: Operator, dockerfile: "Dockerfile", target: "operator", components: []part{{spec: program("manager"), place: inDist}}},
 		{name: Wrapper, dockerfile: "Dockerfile", target: "wrapper", components: []part{{spec: program("wrapper"), place: inDist}}},
+		{name: Supervisor, dockerfile: "Dockerfile", target: "supervisor", components: []part{
+			{spec: program("supervisor"), place: inDist}, {spec: program("preflight"), place: inDist},
+		}},
 		{
 			name:       OpenIMServer,
 			dockerfile: "hack/cluster/components/openim/Dockerfile",
@@ -67,6 +78,17 @@ func recipes() []recipe {
 		{
 			name: OpenIMUpstreamLayout, dockerfile: "hack/cluster/components/openim/Dockerfile", target: "upstream-layout", release: "openim",
 			components: []part{openim}, packages: []host.Package{host.Busybox}, files: upstreamLayout,
+		},
+		{
+			name: OpenIMNext, repository: OpenIMServer, fixedTag: "v3.8.3-patch.1",
+			dockerfile: "hack/cluster/components/openim/Dockerfile", target: "server", components: []part{openim},
+		},
+		{
+			name: OpenIMStuck, repository: OpenIMServer, fixedTag: "v3.8.3-patch.2",
+			dockerfile: "hack/cluster/components/openim/Dockerfile", target: "server", components: []part{
+				{spec: native(OpenIM), place: but(stuckProgram, under("bin"))},
+				{spec: native(component.Pause), place: func(string, string) string { return filepath.Join("bin", stuckProgram) }},
+			},
 		},
 		{name: InfraEtcd, dockerfile: "hack/images/etcd/Dockerfile", components: []part{{spec: native(component.Etcd), place: under("")}}},
 		{name: InfraRedis, dockerfile: "hack/images/redis/Dockerfile", packages: []host.Package{host.RedisServer}, files: redis},
@@ -97,7 +119,8 @@ func program(name string) func(root, arch string) component.Spec {
 			Version:  version(),
 			Packages: []string{"./cmd/" + name},
 			Stamp:    func(v string) []string { return []string{"main.version=" + v} },
-			Env:      []string{"GOOS=linux", "GOARCH=" + arch},
+			// Without its tracing pages, gRPC does not pull in text/template, which costs each supervisor 3 MB of memory.
+			Env: []string{"GOOS=linux", "GOARCH=" + arch, "GOFLAGS=-tags=grpcnotrace"},
 		}
 	}
 }
@@ -115,6 +138,24 @@ func version() string {
 
 func under(dir string) func(program, arch string) string {
 	return func(program, _ string) string { return filepath.Join(dir, program) }
+}
+
+// stuckProgram is the program of OpenIMStuck that never serves.
+const stuckProgram = "openim-rpc-user"
+
+// but leaves one program out.
+func but(without string, place func(program, arch string) string) func(program, arch string) string {
+	return func(program, arch string) string {
+		if program == without {
+			return ""
+		}
+		return place(program, arch)
+	}
+}
+
+// reference returns the image's repository and tag under a prefix.
+func (p *plan) reference(prefix string) string {
+	return prefix + cmp.Or(p.repository, p.name) + ":" + p.tag
 }
 
 func inDist(program, arch string) string { return filepath.Join("dist", "linux_"+arch, program) }

@@ -27,6 +27,11 @@ func OpenIM(root string) component.Spec {
 // WrapperProgram is the wrapper's own program, for this machine.
 func WrapperProgram(root string) component.Spec { return program("wrapper")(root, runtime.GOARCH) }
 
+// SupervisorProgram is the supervisor of OpenIM's processes, for this machine.
+func SupervisorProgram(root string) component.Spec {
+	return program("supervisor")(root, runtime.GOARCH)
+}
+
 // Kafka is the stand-in for Kafka.
 func Kafka(root string) component.Spec {
 	return component.Spec{

@@ -30,7 +30,7 @@ const generation = "2"
 
 // prepare builds or finds the parts of a recipe.
 func (r recipe) prepare(ctx context.Context, root, arch string, out io.Writer) (*plan, error) {
-	p := &plan{recipe: r, arch: arch, context: map[string]source{}}
+	p := &plan{recipe: r, arch: arch, context: map[string]source{}, tag: r.fixedTag}
 	content, err := os.ReadFile(filepath.Join(root, r.dockerfile))
 	if err != nil {
 		return nil, err

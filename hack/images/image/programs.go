@@ -12,12 +12,13 @@ import (
 
 // programsByName lists the programs that tests run outside of images.
 var programsByName = map[string]func(root string) component.Spec{
-	"etcd":     component.Etcd,
-	"ferretdb": FerretDB,
-	"kafka":    Kafka,
-	"mongodb":  MongoDB,
-	"openim":   OpenIM,
-	"wrapper":  WrapperProgram,
+	"etcd":       component.Etcd,
+	"ferretdb":   FerretDB,
+	"kafka":      Kafka,
+	"mongodb":    MongoDB,
+	"openim":     OpenIM,
+	"supervisor": SupervisorProgram,
+	"wrapper":    WrapperProgram,
 }
 
 // Programs returns the folders with the named programs, in the order of the names. Programs that are not in the cache are built;

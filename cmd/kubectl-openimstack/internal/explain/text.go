@@ -216,8 +216,7 @@ func (e *explanation) toOpen() []string {
 			return []string{fmt.Sprintf("%s: %s", d.field, d.what)}
 		}
 	}
-	c, _ := graph.Lookup(e.to.component)
-	if metrics, has := c.MetricsPort(); has && metrics.Number == e.port.Number && e.from.component == "" {
+	if e.port.ServesMetrics() && e.from.component == "" {
 		return []string{"spec.network.monitoring: name the pods that may read metrics"}
 	}
 	lines := []string{"nothing in the spec: the lockdown exists to keep this closed"}

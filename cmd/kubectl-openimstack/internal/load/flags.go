@@ -17,6 +17,8 @@ type Flags struct {
 	MongoDBAddresses []string
 	// WrapperImage is the image of stacks that name none; empty for the image of the plugin's own release.
 	WrapperImage string
+	// SupervisorImage is the image of the supervisor; empty for the image of the plugin's own release.
+	SupervisorImage string
 }
 
 // ConnectionFlags returns kubectl's flags for the connection to a cluster. Two are left out because they would have no effect: the plugin

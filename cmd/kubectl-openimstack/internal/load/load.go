@@ -43,7 +43,7 @@ func readFiles(ctx context.Context, f *Flags, names []string, notes io.Writer) (
 	for _, warning := range warnings {
 		fmt.Fprintln(notes, "note:", warning)
 	}
-	all, err := resolveAll(ctx, s, s.Stacks, f)
+	all, err := resolveAll(ctx, s, s.Stacks, nil, f)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func readCluster(ctx context.Context, f *Flags, names []string) (*Subject, error
 	if len(stacks) == 0 {
 		return nil, noStack(s, namespace, names)
 	}
-	resolved, err := resolveAll(ctx, s, stacks, f)
+	resolved, err := resolveAll(ctx, s, stacks, c.records(ctx, stacks), f)
 	if err != nil {
 		return nil, err
 	}

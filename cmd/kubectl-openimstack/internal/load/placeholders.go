@@ -20,6 +20,7 @@ func placeholders(stack *v1alpha1.OpenIMStack, mongodbAddresses []string) map[st
 	p := secrets{}
 	spec := stack.Spec
 	generated := func(suffix, key string) { p.set(v1alpha1.ChildName(stack.Name, suffix), key, Placeholder) }
+	generated(v1alpha1.SuffixDigest, v1alpha1.KeyDigest)
 	generated(v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey)
 	generated(v1alpha1.SuffixShareSecret, v1alpha1.KeyShareSecret)
 	generated(v1alpha1.SuffixLogin, v1alpha1.KeyLogin)

@@ -1,18 +1,21 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/seal"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
@@ -41,10 +44,12 @@ func (s *Stack) Children() []metav1.Object {
 }
 
 // resolveAll resolves several stacks of one snapshot.
-func resolveAll(ctx context.Context, s *snapshot.Snapshot, stacks []v1alpha1.OpenIMStack, f *Flags) ([]*Stack, error) {
+func resolveAll(
+	ctx context.Context, s *snapshot.Snapshot, stacks []v1alpha1.OpenIMStack, records map[types.UID]seal.Record, f *Flags,
+) ([]*Stack, error) {
 	var all []*Stack
 	for i := range stacks {
-		stack, err := resolve(ctx, s, &stacks[i], f)
+		stack, err := resolve(ctx, s, &stacks[i], records[stacks[i].UID], f)
 		if err != nil {
 			return nil, err
 		}
@@ -53,23 +58,23 @@ func resolveAll(ctx context.Context, s *snapshot.Snapshot, stacks []v1alpha1.Ope
 	return all, nil
 }
 
-// resolve resolves the references of a stack within the snapshot, as the operator does within the cluster.
-func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMStack, f *Flags) (*Stack, error) {
+// resolve resolves the references of a stack within the snapshot, as the operator does within the cluster. known are the places that the
+// operator has recorded for the stack.
+func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMStack, known seal.Record, f *Flags) (*Stack, error) {
 	object = object.DeepCopy() // the snapshot is shared by all stacks
 	reader := snapshotReader{snapshot: s, secrets: placeholders(object, f.MongoDBAddresses)}
 	facts, problems, err := dependencies.Resolve(ctx, reader, object)
 	if err != nil {
 		return nil, fmt.Errorf("resolving the references of OpenIMStack %s/%s: %w", object.Namespace, object.Name, err)
 	}
-	image := f.WrapperImage
-	if image == "" {
-		image = DefaultWrapperImage()
-	}
-	objects, err := manifests.Build(object, facts, manifests.Options{WrapperImage: image})
+	g := seal.Next(known, facts.Locations).Graph(object)
+	workloads, err := manifests.Workloads(object, facts, manifests.Options{
+		WrapperImage: cmp.Or(f.WrapperImage, DefaultWrapperImage()), SupervisorImage: cmp.Or(f.SupervisorImage, DefaultSupervisorImage()),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("OpenIMStack %s/%s: %w", object.Namespace, object.Name, err)
 	}
-	stack := &Stack{Snapshot: s, Object: object, Graph: graph.New(object, facts), Objects: objects}
+	stack := &Stack{Snapshot: s, Object: object, Graph: g, Objects: append(manifests.Policies(object, g), workloads...)}
 	for _, p := range problems {
 		stack.Problems = append(stack.Problems, problemIn(s, p))
 	}
@@ -106,10 +111,15 @@ func storeNamespaces(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1
 	return names
 }
 
+// DefaultSupervisorImage returns the supervisor image of the operator of the plugin's own release.
+func DefaultSupervisorImage() string { return released("openimstack/openim-supervisor") }
+
 // DefaultWrapperImage returns the wrapper image of the operator of the plugin's own release.
-func DefaultWrapperImage() string {
+func DefaultWrapperImage() string { return released("openimstack/openim-wrapper") }
+
+func released(image string) string {
 	if version.Release() == "" {
-		return "openimstack/openim-wrapper"
+		return image
 	}
-	return "openimstack/openim-wrapper:" + version.Release()
+	return image + ":" + version.Release()
 }

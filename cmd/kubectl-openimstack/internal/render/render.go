@@ -53,6 +53,8 @@ Services that the spec refers to must be in the folder, unless the spec has peer
 	flags.StringVar(&o.outputFile, "output-file", "", "write to this file, and a line about it to the terminal")
 	flags.StringVar(&o.WrapperImage, "wrapper-image", "",
 		"image of the wrapper for stacks that name none; default "+load.DefaultWrapperImage())
+	flags.StringVar(&o.SupervisorImage, "supervisor-image", "",
+		"image of the supervisor of OpenIM's pods; default "+load.DefaultSupervisorImage())
 	flags.BoolVar(&o.clusterNetworkPolicy, "cluster-network-policy", false,
 		"print ClusterNetworkPolicies (policy.networking.k8s.io/v1alpha2) instead, which a cluster admin may apply "+
 			"in addition to the operator's NetworkPolicies")

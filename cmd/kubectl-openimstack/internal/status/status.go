@@ -96,9 +96,10 @@ func hasOpenFinding(b *v1alpha1.Boundary) bool {
 func Write(w io.Writer, stack *v1alpha1.OpenIMStack) error {
 	fmt.Fprintf(w, "OpenIMStack %s/%s, version %s\n", stack.Namespace, stack.Name, stack.Spec.Version)
 	if stack.Status.ObservedGeneration < stack.Generation {
-		fmt.Fprintf(w, "The operator has not observed generation %d of the spec yet: this status is about generation %d.\n",
+		fmt.Fprintf(w, "Generation %d of the spec is not applied yet; the last one that was is generation %d.\n",
 			stack.Generation, stack.Status.ObservedGeneration)
 	}
+	writeRollout(w, stack.Status)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "\nCONDITION\tSTATUS\tREASON\tMESSAGE")
 	for _, c := range stack.Status.Conditions {
@@ -109,6 +110,25 @@ func Write(w io.Writer, stack *v1alpha1.OpenIMStack) error {
 		return err
 	}
 	return writeLockdown(w, stack.Status.Boundary)
+}
+
+// writeRollout prints the rollout under way in a line.
+func writeRollout(w io.Writer, s v1alpha1.OpenIMStackStatus) {
+	r := s.Rollout
+	if r == nil {
+		return
+	}
+	done := 0
+	for _, p := range s.Processes {
+		if slices.Contains(r.Components, p.Name) && p.Revision == r.To && p.Reason == "" {
+			done++
+		}
+	}
+	fmt.Fprintf(w, "Rollout %s to %s: wave %d, %d of %d components done", r.State, r.To, r.Wave, done, len(r.Components))
+	if f := r.Failure; f != nil {
+		fmt.Fprintf(w, "; %s failed: %s: %s: %s", r.FailedRevision, f.Component, f.Reason, cli.OneLine(f.Message))
+	}
+	fmt.Fprintln(w)
 }
 
 // writeEndpoints prints status.endpoints.

@@ -27,7 +27,7 @@ func TestStatusOfAStackThatIsNew(t *testing.T) {
 	var out bytes.Buffer
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im", Generation: 2}}
 	g.Expect(Write(&out, stack)).To(Succeed())
-	g.Expect(out.String()).To(And(ContainSubstring("has not observed generation 2"), ContainSubstring("not reported yet")))
+	g.Expect(out.String()).To(And(ContainSubstring("Generation 2 of the spec is not applied yet"), ContainSubstring("not reported yet")))
 	stack.Status.Boundary = &v1alpha1.Boundary{}
 	out.Reset()
 	g.Expect(Write(&out, stack)).To(Succeed())
@@ -98,4 +98,26 @@ func TestTheExitCodeOfStatusCountsWhatWasFound(t *testing.T) {
 			NewWithT(t).Expect(exitCode(stack)).To(Equal(c.code))
 		})
 	}
+}
+
+func TestARolloutIsOneLine(t *testing.T) {
+	stack := &v1alpha1.OpenIMStack{}
+	stack.Status.Rollout = &v1alpha1.Rollout{
+		State: v1alpha1.RolloutHeld, From: "chat-run-a", To: "chat-run-b", Wave: 1, Components: []string{"rpc-auth", "rpc-user", "push"},
+		FailedRevision: "chat-run-b",
+		Failure:        &v1alpha1.RolloutFailure{Component: "rpc-user", Reason: "ImagePull", Message: "image x\ncannot be pulled"},
+	}
+	stack.Status.Processes = []v1alpha1.ProcessStatus{
+		{Name: "rpc-auth", Revision: "chat-run-b"}, {Name: "rpc-user", Revision: "chat-run-b", Reason: "ImagePull"},
+		{Name: "push", Revision: "chat-run-a"},
+	}
+	var out bytes.Buffer
+	g := NewWithT(t)
+	g.Expect(Write(&out, stack)).To(Succeed())
+	g.Expect(out.String()).To(ContainSubstring("\nRollout Held to chat-run-b: wave 1, 1 of 3 components done; " +
+		"chat-run-b failed: rpc-user: ImagePull: image x cannot be pulled\n"))
+	stack.Status.Rollout = nil
+	out.Reset()
+	g.Expect(Write(&out, stack)).To(Succeed())
+	g.Expect(out.String()).NotTo(ContainSubstring("Rollout"))
 }

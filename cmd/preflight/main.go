@@ -1,0 +1,62 @@
+// Command preflight is the program of the init container "prepare" in OpenIM's pods: it installs the supervisor and checks the stores.
+// See package preflight.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/openimstack/openim-operator/preflight"
+	"github.com/openimstack/openim-operator/supervisor/termination"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	code := run(ctx, os.Args[1:], os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, stderr io.Writer) int {
+	flags := flag.NewFlagSet("preflight", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	install := flags.String("install", "", "copies the supervisor to this path")
+	supervisor := flags.String("supervisor", "/supervisor", "the file to copy")
+	stores := flags.String("stores", "", "stores to check, with commas: etcd, redis, mongodb, kafka, object-storage")
+	config := flags.String("config", "/etc/openim", "the folder of OpenIM's configuration files")
+	attempts := flags.String("attempts", "", "the file that counts the attempts, in a volume that outlives the container")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		return exitUsage
+	}
+	if *install != "" {
+		if err := preflight.Install(*supervisor, *install); err != nil {
+			_, _ = fmt.Fprintln(stderr, "preflight:", err)
+			return exitFailed
+		}
+	}
+	if *stores == "" {
+		return exitOK
+	}
+	err := preflight.Run(ctx, preflight.Options{
+		Stores: strings.Split(*stores, ","), ConfigDir: *config, AttemptsFile: *attempts,
+		TerminationLog: termination.Path, Getenv: os.Getenv, Log: stderr,
+	})
+	if err != nil {
+		_, _ = fmt.Fprintln(stderr, "preflight:", err)
+		return exitFailed
+	}
+	return exitOK
+}

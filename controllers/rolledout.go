@@ -1,0 +1,106 @@
+package controllers
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// rolledOut returns the condition RolledOut: whether all components run the revision of the spec. While nothing is decided, and while the
+// stack is suspended, the last one stays.
+func (s *scope) rolledOut() metav1.Condition {
+	const kind = v1alpha1.ConditionRolledOut
+	before := apimeta.FindStatusCondition(s.stack.Status.Conditions, kind)
+	switch {
+	case (s.planned == nil || s.suspended()) && before != nil:
+		return *before
+	case s.planned == nil:
+		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonWaiting, "no component runs yet: its references must resolve first")
+	case s.planned.State.Rollout == nil && s.planned.State.Current == s.wanted:
+		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonComplete, "all components run "+s.wanted)
+	case s.planned.State.Rollout == nil:
+		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonWaiting, s.wanted+" waits until the policies are in place")
+	}
+	r := s.planned.State.Rollout
+	return condition(kind, metav1.ConditionFalse, string(r.State), s.describeRollout(r))
+}
+
+// describeRollout describes a rollout that is not over, with the remedy.
+func (s *scope) describeRollout(r *v1alpha1.Rollout) string {
+	const retry = ": change the spec, or set the annotation " + v1alpha1.AnnotationRetryRollout + " to a new value"
+	failure := ""
+	if f := r.Failure; f != nil {
+		failure = fmt.Sprintf("%s: %s: %s", f.Component, f.Reason, f.Message)
+	}
+	switch r.State {
+	case v1alpha1.RolloutWaitingForWindow:
+		if s.planned.Opens.IsZero() {
+			return fmt.Sprintf("%s waits: no window of spec.upgrade.windows ever opens", r.To)
+		}
+		return fmt.Sprintf("%s waits for the window of spec.upgrade.windows that opens at %s", r.To, s.planned.Opens.UTC().Format(time.RFC3339))
+	case v1alpha1.RolloutWaiting:
+		return fmt.Sprintf("%s waits: as many stacks are rolled out as the operator allows at a time (--max-concurrent-rollouts)", r.To)
+	case v1alpha1.RolloutHeld:
+		return fmt.Sprintf("each component stays as it is since wave %d of %s failed: %s%s", r.Wave, r.FailedRevision, failure, retry)
+	case v1alpha1.RolloutRolledBack:
+		return fmt.Sprintf("all components run %s again, because %s failed: %s%s", r.To, r.FailedRevision, failure, retry)
+	case v1alpha1.RolloutRollingBack:
+		return fmt.Sprintf("the components go back to %s in wave %d, because %s failed: %s%s",
+			r.To, r.Wave, r.FailedRevision, failure, s.waiting())
+	default:
+		return fmt.Sprintf("wave %d of the rollout to %s%s", r.Wave, r.To, s.waiting())
+	}
+}
+
+func (s *scope) waiting() string {
+	if len(s.planned.Waiting) == 0 {
+		return ""
+	}
+	return ": waiting for " + strings.Join(s.planned.Waiting, ", ")
+}
+
+// hasFailed reports whether the last rollout needs a user.
+func (s *scope) hasFailed(rolledOut metav1.Condition) bool {
+	return rolledOut.Status == metav1.ConditionFalse &&
+		(rolledOut.Reason == v1alpha1.ReasonHeld || rolledOut.Reason == v1alpha1.ReasonRolledBack)
+}
+
+// updateAvailable returns the condition UpdateAvailable, without a type unless the present operator would build other pods.
+func (s *scope) updateAvailable() metav1.Condition {
+	if s.wanted == "" {
+		if before := apimeta.FindStatusCondition(s.stack.Status.Conditions, v1alpha1.ConditionUpdateAvailable); before != nil {
+			return *before
+		}
+	}
+	if len(s.outdated) == 0 {
+		return metav1.Condition{}
+	}
+	return condition(v1alpha1.ConditionUpdateAvailable, metav1.ConditionTrue, v1alpha1.ReasonOperatorUpdated, fmt.Sprintf(
+		"this operator would build other pods of %s: set the annotation %s to a new value to roll them out",
+		strings.Join(s.outdated, ", "), v1alpha1.AnnotationUpdate))
+}
+
+// atRest reports whether no rollout is under way, and all components are assigned to the revision of the spec.
+func (s *scope) atRest() bool {
+	return s.planned != nil && s.planned.State.Rollout == nil && s.planned.State.Current == s.wanted
+}
+
+// isWanted reports whether a component's Deployment was built from what the spec wants.
+func (s *scope) isWanted(component string) bool {
+	var wanted, present string
+	built := s.revisionOf(component)
+	for _, h := range s.history {
+		if h.Name == s.wanted {
+			wanted = h.Hashes[component]
+		}
+		if h.Name == built {
+			present = h.Hashes[component]
+		}
+	}
+	return wanted != "" && wanted == present
+}

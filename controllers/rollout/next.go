@@ -1,0 +1,353 @@
+package rollout
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// longestWait bounds the time until a stack that waits for its window is looked at again.
+const longestWait = time.Hour
+
+// slotPoll is the time after which a stack asks again for a slot.
+const slotPoll = 5 * time.Second
+
+// Next returns the assignments and the next state. It needs the wanted revision among the revisions; without it nothing is assigned.
+func Next(in Input) Plan {
+	if _, ok := in.revision(in.Wanted); !ok {
+		return Plan{State: in.State, Assignments: map[string]string{}}
+	}
+	p := planner{Input: in, plan: Plan{State: State{
+		Current: in.State.Current, Rollout: in.State.Rollout.DeepCopy(), RetryAnswered: in.State.RetryAnswered,
+	}}}
+	if in.Suspended {
+		p.freeze()
+		p.plan.Assignments = map[string]string{}
+		for _, c := range in.Components {
+			p.plan.Assignments[c.Name] = in.Wanted // so that the caller can list what is still to be written
+		}
+		return p.plan
+	}
+	if in.Blocked {
+		p.freeze()
+		p.awaitWindow()
+	} else {
+		p.recover()
+		p.start()
+		p.advance()
+	}
+	p.assign()
+	return p.plan
+}
+
+type planner struct {
+	Input
+	plan Plan
+	// lost is true when the status told nothing.
+	lost bool
+}
+
+// rollout returns the rollout of the next state, nil at rest.
+func (p *planner) rollout() *v1alpha1.Rollout { return p.plan.State.Rollout }
+
+// freeze stops the wave's clock.
+func (p *planner) freeze() {
+	if r := p.rollout(); r != nil {
+		r.WaveStartTime = nil
+	}
+}
+
+// recover restores what a lost status does not tell: the newest revision to which a rollout was completed. It also counts a request that
+// the status does not know as answered, because nobody can show whether it is new.
+func (p *planner) recover() {
+	if p.plan.State.Current != "" || p.rollout() != nil {
+		return
+	}
+	p.lost, p.plan.State.RetryAnswered = true, p.Retry
+	var newest Revision
+	for _, r := range p.Revisions {
+		if r.RolledOut && (newest.Name == "" || r.Number > newest.Number) {
+			newest = r
+		}
+	}
+	p.plan.State.Current = newest.Name
+}
+
+// start starts a rollout when another revision is wanted than the one that is pursued, or when a retry is requested.
+func (p *planner) start() {
+	retry := p.Retry != "" && p.Retry != p.plan.State.RetryAnswered // an annotation that is removed requests nothing
+	if retry {
+		p.plan.State.RetryAnswered = p.Retry
+	}
+	r := p.rollout()
+	switch {
+	case r == nil && p.plan.State.Current == p.Wanted && !p.lost:
+		return
+	case r == nil, p.Wanted != pursued(r), isWaiting(r), retry && r.State != v1alpha1.RolloutProgressing:
+		p.begin()
+	}
+	if r := p.rollout(); Moving(r) && r.WaveStartTime == nil {
+		r.WaveStartTime = p.timestamp() // the clock was stopped
+	}
+}
+
+// isWaiting reports whether a rollout has not started yet.
+func isWaiting(r *v1alpha1.Rollout) bool {
+	return r.State == v1alpha1.RolloutWaiting || r.State == v1alpha1.RolloutWaitingForWindow
+}
+
+// pursued returns the revision that a rollout was started for.
+func pursued(r *v1alpha1.Rollout) string {
+	if r.FailedRevision != "" {
+		return r.FailedRevision
+	}
+	return r.To
+}
+
+// begin starts a rollout to the wanted revision. Components that an earlier rollout has changed go to the wanted revision directly.
+func (p *planner) begin() {
+	from := p.plan.State.Current
+	if from == p.Wanted && p.rollout() != nil {
+		from = pursued(p.rollout()) // back to the completed revision: what is left is the one that was under way
+	}
+	atRest := p.atRest()
+	r := &v1alpha1.Rollout{State: v1alpha1.RolloutProgressing, From: from, To: p.Wanted, Components: p.participants()}
+	p.plan.State.Rollout = r
+	if len(r.Components) == 0 {
+		p.complete()
+		return
+	}
+	r.Direction = p.direction()
+	if open, _ := p.open(); atRest && !open && p.changesImages() {
+		r.State = v1alpha1.RolloutWaitingForWindow
+		p.awaitWindow()
+		return
+	}
+	if p.plan.State.Current != "" && !p.Slot {
+		// A first installation has nothing to protect and waits for nobody.
+		r.State, p.plan.NeedsSlot, p.plan.Requeue = v1alpha1.RolloutWaiting, true, slotPoll
+		return
+	}
+	p.enter(p.firstWave())
+}
+
+// participants returns the components that the rollout to the wanted revision changes, and those that an unfinished rollout has changed
+// and that are not proven yet. A component that runs what was completed before, and goes on with it, takes no part: were it broken, no
+// rollout could repair the stack.
+func (p *planner) participants() []string {
+	wanted, _ := p.revision(p.Wanted)
+	current, _ := p.revision(p.plan.State.Current)
+	var names []string
+	for _, c := range p.Components {
+		hash, ok := wanted.Hashes[c.Name]
+		if ok && (p.hash(c.Name) != hash || current.Hashes[c.Name] != hash || p.unproven(c)) {
+			names = append(names, c.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// unproven reports whether the unfinished rollout has changed a component that is not complete yet.
+func (p *planner) unproven(c Component) bool {
+	r := p.rollout()
+	if r == nil || !slices.Contains(r.Components, c.Name) || p.Observed[c.Name].Complete {
+		return false
+	}
+	return !isWaiting(r) && p.reached(c.Wave) // one that waits has changed nothing
+}
+
+// hash returns the hash of the template that a component's Deployment was built from, "" when it is not known.
+func (p *planner) hash(component string) string {
+	present, _ := p.revision(p.Observed[component].Revision)
+	return present.Hashes[component]
+}
+
+// direction is Backward when a component leaves a newer release than the wanted one.
+func (p *planner) direction() v1alpha1.RolloutDirection {
+	wanted, _ := p.revision(p.Wanted)
+	for _, name := range p.rollout().Components {
+		present, ok := p.revision(p.Observed[name].Revision)
+		if ok && present.Release.Compare(wanted.Release) > 0 {
+			return v1alpha1.RolloutBackward
+		}
+	}
+	return v1alpha1.RolloutForward
+}
+
+// enter starts a wave.
+func (p *planner) enter(wave int) {
+	r := p.rollout()
+	r.Wave, r.WaveStartTime = int32(wave), p.timestamp() //nolint:gosec // five waves
+}
+
+func (p *planner) timestamp() *metav1.Time { return new(metav1.NewTime(p.Now.Truncate(time.Second))) }
+
+// waves returns the waves in which components take part, in the order of the rollout.
+func (p *planner) waves() []int {
+	r := p.rollout()
+	var all []int
+	for _, c := range p.Components {
+		if slices.Contains(r.Components, c.Name) {
+			all = append(all, c.Wave)
+		}
+	}
+	slices.Sort(all)
+	if r.Direction == v1alpha1.RolloutBackward {
+		slices.Reverse(all)
+	}
+	return slices.Compact(all)
+}
+
+// single reports whether all components change at the same time. A stack of which no rollout was completed has nothing to protect.
+func (p *planner) single() bool { return p.Policy.AllAtOnce || p.plan.State.Current == "" }
+
+func (p *planner) firstWave() int {
+	waves := p.waves()
+	if p.single() {
+		return waves[len(waves)-1]
+	}
+	return waves[0]
+}
+
+// nextWave returns the wave after the present one. It reports false after the last.
+func (p *planner) nextWave() (int, bool) {
+	for _, wave := range p.waves() {
+		if !p.reached(wave) {
+			return wave, true
+		}
+	}
+	return 0, false
+}
+
+// reached reports whether the rollout has come to a wave.
+func (p *planner) reached(wave int) bool {
+	r := p.rollout()
+	switch {
+	case r.Wave == 0:
+		return false
+	case r.Direction == v1alpha1.RolloutBackward:
+		return wave >= int(r.Wave)
+	default:
+		return wave <= int(r.Wave)
+	}
+}
+
+// advance goes through all waves whose gates are open, and ends the rollout after the last one or at a failure.
+func (p *planner) advance() {
+	for {
+		r := p.rollout()
+		if r == nil || isWaiting(r) || r.State == v1alpha1.RolloutRolledBack {
+			return
+		}
+		if r.State == v1alpha1.RolloutHeld {
+			p.recoverHeld()
+			return
+		}
+		if last := p.lastWave(); p.single() && !p.reached(last) {
+			p.enter(last) // the strategy became AllAtOnce
+		}
+		g := p.gate()
+		if g.failure != nil {
+			p.fail(*g.failure)
+			continue
+		}
+		if !g.open {
+			p.plan.Waiting, p.plan.Requeue = g.waiting, g.requeue
+			return
+		}
+		next, more := p.nextWave()
+		if !more {
+			p.complete()
+			return
+		}
+		p.enter(next)
+	}
+}
+
+func (p *planner) lastWave() int {
+	waves := p.waves()
+	if len(waves) == 0 {
+		return int(p.rollout().Wave)
+	}
+	return waves[len(waves)-1]
+}
+
+// recoverHeld completes a rollout that was held after its last wave once its components are available after all. Before the last wave,
+// going on is a decision for the user.
+func (p *planner) recoverHeld() {
+	if _, more := p.nextWave(); more {
+		return
+	}
+	if g := p.gate(); g.open {
+		p.complete()
+	}
+}
+
+// complete ends a rollout.
+func (p *planner) complete() {
+	r := p.rollout()
+	if r.FailedRevision != "" && r.To != r.FailedRevision {
+		r.State, r.WaveStartTime = v1alpha1.RolloutRolledBack, nil
+		return
+	}
+	p.plan.State.Current, p.plan.State.Rollout = r.To, nil
+}
+
+// assign computes the assignments of the next state.
+func (p *planner) assign() {
+	p.plan.Assignments = map[string]string{}
+	for _, c := range p.Components {
+		if name := p.assignment(c); name != "" {
+			p.plan.Assignments[c.Name] = name
+		}
+	}
+}
+
+// assignment returns the revision of one component, "" for a component that is left as it is.
+func (p *planner) assignment(c Component) string {
+	r := p.rollout()
+	if r == nil {
+		return p.having(c.Name, p.plan.State.Current)
+	}
+	target, _ := p.revision(r.To)
+	hash, ok := target.Hashes[c.Name]
+	present := p.Observed[c.Name].Revision
+	switch {
+	case ok && p.hash(c.Name) == hash:
+		return present // another name would be a write that changes no pod
+	case ok && p.reached(c.Wave):
+		return r.To
+	case p.having(c.Name, present) != "":
+		return present
+	case present != "":
+		return "" // its revision is lost: what runs is left alone
+	case !slices.Contains(r.Components, c.Name):
+		return p.having(c.Name, r.To) // gone, and the rollout does not change it
+	default:
+		return p.having(c.Name, r.From)
+	}
+}
+
+// having returns the name of a revision that has a component, else "".
+func (p *planner) having(component, name string) string {
+	revision, ok := p.revision(name)
+	if _, has := revision.Hashes[component]; ok && has {
+		return name
+	}
+	return ""
+}
+
+// Kept returns the names of the revisions that a state refers to.
+func (s State) Kept() []string {
+	names := map[string]bool{s.Current: true}
+	if r := s.Rollout; r != nil {
+		names[r.From], names[r.To], names[r.FailedRevision] = true, true, true
+	}
+	delete(names, "")
+	return slices.Sorted(maps.Keys(names))
+}

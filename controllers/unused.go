@@ -1,0 +1,63 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/manifests"
+)
+
+// maxUnusedSecrets bounds status.unusedSecrets.
+const maxUnusedSecrets = 64
+
+// findUnusedSecrets lists the generated Secrets that the spec no longer uses. It reads metadata alone. While pods of an older spec may
+// still run, no Secret is added to the list: they may use it.
+func (r *Reconciler) findUnusedSecrets(ctx context.Context, s *scope) error {
+	if !s.resolved() {
+		return nil
+	}
+	secrets, err := r.generatedMetadata(ctx, s)
+	if err != nil {
+		return err
+	}
+	var existing []string
+	for _, secret := range secrets {
+		existing = append(existing, secret.Name)
+	}
+	used := slices.Clone(s.facts.Secrets)
+	for _, g := range generated(s.stack, s.shareSuffix) {
+		used = append(used, v1alpha1.ChildName(s.stack.Name, g.suffix))
+	}
+	settled := !s.suspended() && s.applied && s.settled()
+	s.unusedSecrets, s.secretsListed = unusedSecrets(existing, used, s.stack.Status.UnusedSecrets, settled), true
+	return nil
+}
+
+// generatedMetadata returns the metadata of the Secrets with the stack's labels.
+func (r *Reconciler) generatedMetadata(ctx context.Context, s *scope) ([]metav1.PartialObjectMetadata, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	labels := client.MatchingLabels(manifests.CommonLabels(s.stack.Name))
+	if err := r.client.List(ctx, list, client.InNamespace(s.stack.Namespace), labels); err != nil {
+		return nil, fmt.Errorf("listing the metadata of generated Secrets: %w", err)
+	}
+	return list.Items, nil
+}
+
+// unusedSecrets returns the names of existing Secrets that are not used, sorted. Names that are not in before are added only when settled.
+func unusedSecrets(existing, used, before []string, settled bool) []string {
+	var unused []string
+	for _, name := range existing {
+		if !slices.Contains(used, name) && (settled || slices.Contains(before, name)) {
+			unused = append(unused, name)
+		}
+	}
+	slices.Sort(unused)
+	return unused[:min(len(unused), maxUnusedSecrets)]
+}

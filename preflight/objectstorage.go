@@ -1,0 +1,147 @@
+package preflight
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/openimstack/openim-operator/supervisor/termination"
+)
+
+// objectStorage checks the bucket in an object store with the API of S3.
+type objectStorage struct {
+	// address is a URL, http or https.
+	address                       string
+	bucket                        string
+	accessKey, secretKey, session string
+}
+
+const (
+	// defaultRegion is what stores other than Amazon's expect, and what OpenIM's client uses before it knows better.
+	defaultRegion = "us-east-1"
+	emptyHash     = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" // SHA-256 of an empty body
+	maxErrorBytes = 4 << 10
+)
+
+var regionForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+func (s objectStorage) try(ctx context.Context) ([]string, *failure) {
+	base, err := url.Parse(s.address)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, failed(termination.Unreachable, "the address is not valid: write http:// or https://, host and port")
+	}
+	calls, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	transport := &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10, TLSHandshakeTimeout: callTimeout}
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	bucket := base.JoinPath(s.bucket)
+	status, _, region, err := s.call(calls, client, http.MethodHead, bucket, defaultRegion)
+	if err == nil && (status == http.StatusMovedPermanently || status == http.StatusBadRequest) && region != "" {
+		status, _, _, err = s.call(calls, client, http.MethodHead, bucket, region)
+	} else {
+		region = defaultRegion
+	}
+	if err != nil {
+		return nil, storageFailure(ctx, calls, base, err)
+	}
+	switch {
+	case status == http.StatusOK:
+		return nil, nil
+	case status == http.StatusNotFound:
+		return []string{"object-storage: the bucket is missing: OpenIM makes it, if its user may"}, nil
+	case status == http.StatusForbidden, status == http.StatusUnauthorized:
+		// The reply to HEAD has no body, and so no code. The location of the bucket is asked for the code alone.
+		bucket.RawQuery = "location="
+		_, code, _, err := s.call(calls, client, http.MethodGet, bucket, region)
+		if err != nil {
+			return nil, storageFailure(ctx, calls, base, err)
+		}
+		return nil, refusedBy(code)
+	case status >= http.StatusInternalServerError:
+		return nil, failed(termination.Unreachable, "the object store answers that it does not work now: check it")
+	}
+	if f := diagnose(ctx, []string{hostPort(base)}, false); base.Scheme == "http" && f.reason == termination.TLSRequired {
+		return nil, f
+	}
+	return nil, failed(termination.UnexpectedProtocol,
+		"what answers at the address is another server, not an object store with the API of S3: check address and port")
+}
+
+// call sends one signed request. It returns the code of an error and the bucket's region, as far as the reply tells.
+func (s objectStorage) call(ctx context.Context, client *http.Client, method string, target *url.URL, region string) (
+	status int, code, bucketRegion string, err error,
+) {
+	r, err := http.NewRequestWithContext(ctx, method, target.String(), http.NoBody)
+	if err != nil {
+		return 0, "", "", err
+	}
+	r.Header.Set("X-Amz-Content-Sha256", emptyHash)
+	credentials := aws.Credentials{AccessKeyID: s.accessKey, SecretAccessKey: s.secretKey, SessionToken: s.session}
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	if err := signer.SignHTTP(ctx, credentials, r, emptyHash, "s3", region, time.Now()); err != nil {
+		return 0, "", "", err
+	}
+	reply, err := client.Do(r)
+	if err != nil {
+		return 0, "", "", err
+	}
+	defer func() { _ = reply.Body.Close() }()
+	if bucketRegion = reply.Header.Get("X-Amz-Bucket-Region"); !regionForm.MatchString(bucketRegion) {
+		bucketRegion = ""
+	}
+	var failure struct{ Code string }
+	if xml.NewDecoder(io.LimitReader(reply.Body, maxErrorBytes)).Decode(&failure) == nil {
+		code = failure.Code
+	}
+	return reply.StatusCode, code, bucketRegion, nil
+}
+
+// refusedBy returns the failure that a code of S3 stands for.
+func refusedBy(code string) *failure {
+	switch code {
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "AuthorizationHeaderMalformed":
+		return failed(termination.AuthenticationFailed, "access key or secret key is wrong: correct the Secret of credentialsRef")
+	case "RequestTimeTooSkewed":
+		return failed(termination.AuthenticationFailed, "the clocks of the node and of the object store differ: correct them")
+	}
+	return failed(termination.PermissionDenied, "the user may not use the bucket: permit it to list, read and write the bucket")
+}
+
+// storageFailure returns the failure that an error without a reply stands for.
+func storageFailure(ctx, calls context.Context, base *url.URL, err error) *failure {
+	var (
+		certificate *tls.CertificateVerificationError
+		authority   x509.UnknownAuthorityError
+		record      tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &certificate), errors.As(err, &authority):
+		return failed(termination.Unreachable,
+			"the server's certificate is not trusted: use one of a public authority, and check the address")
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return failed(termination.UnexpectedProtocol, "the server does not speak TLS: write http:// instead of https://, or check the port")
+	}
+	if f := diagnose(ctx, []string{hostPort(base)}, isTimeout(calls, err)); base.Scheme == "http" || f.reason != termination.TLSRequired {
+		return f
+	}
+	return failed(termination.Unreachable, "the server accepts TLS connections and does not answer: check the object store")
+}
+
+func hostPort(base *url.URL) string {
+	port := base.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[base.Scheme]
+	}
+	return net.JoinHostPort(base.Hostname(), port)
+}

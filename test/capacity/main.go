@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "capacity:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// settings of a run.
+type settings struct {
+	stacks  int
+	rest    time.Duration
+	helm    bool
+	manager string
+	ranges  string
+	update  bool
+	profile string
+}
+
+func run(ctx context.Context, args []string) (err error) {
+	var s settings
+	flags := flag.NewFlagSet("capacity", flag.ContinueOnError)
+	flags.IntVar(&s.stacks, "stacks", 100, "number of stacks")
+	flags.DurationVar(&s.rest, "rest", time.Minute, "how long the operator is watched at rest")
+	flags.BoolVar(&s.helm, "helm", true, "measure helm install of the same objects too")
+	flags.StringVar(&s.manager, "manager", "dist/manager", "the operator's program")
+	flags.StringVar(&s.ranges, "ranges", "test/capacity/ranges.json", "the file with the ranges of the figures")
+	flags.BoolVar(&s.update, "update", false, "write the ranges around this run's figures instead of comparing")
+	flags.StringVar(&s.profile, "log", "", "a file for the operator's log; empty: none is kept")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if s.stacks < 1 || s.stacks > 1000 {
+		return fmt.Errorf("-stacks is %d: write 1 to 1000", s.stacks)
+	}
+	c, err := startCluster()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if stopped := c.stop(); err == nil {
+			err = stopped
+		}
+	}()
+	figures, err := measure(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	if s.helm {
+		figure, err := measureHelm(ctx, c, s.stacks)
+		if err != nil {
+			return err
+		}
+		figures = append(figures, figure)
+	}
+	show(os.Stdout, s.stacks, figures)
+	return compare(s, figures)
+}
+
+// measure creates the stacks and returns the operator's figures.
+func measure(ctx context.Context, c *cluster, s settings) ([]figure, error) {
+	for i := range s.stacks {
+		if err := c.prepare(ctx, namespaceOf(i)); err != nil {
+			return nil, err
+		}
+	}
+	o, err := startOperator(ctx, c, s)
+	if err != nil {
+		return nil, err
+	}
+	defer o.stop()
+
+	first, err := o.sample(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	for i := range s.stacks {
+		if err := c.apply(ctx, namespaceOf(i)); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.waitApplied(ctx, s.stacks); err != nil {
+		return nil, err
+	}
+	applied := time.Since(began)
+	done, err := o.quiet(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	if err := wait(ctx, s.rest); err != nil {
+		return nil, err
+	}
+	rested, err := o.sample(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range s.stacks {
+		if err := c.touch(ctx, namespaceOf(i)); err != nil {
+			return nil, err
+		}
+	}
+	last, err := o.quiet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	perMinute := float64(time.Minute) / float64(s.rest)
+	stacks := float64(s.stacks)
+	return []figure{
+		{"applied", "s", "all stacks are applied after", applied.Seconds()},
+		{"requestsPerStack", "requests", "requests of the operator for each stack until then", (done.requests() - first.requests()) / stacks},
+		{"cpuPerStack", "ms", "CPU of the operator for each stack until then", ms(done.cpu-first.cpu) / stacks},
+		{"memory", "MiB", "resident memory at rest", mebibytes(rested.rss)},
+		{"peak", "MiB", "resident memory at its peak", mebibytes(rested.peak)},
+		{"writesAtRest", "a minute", "writes at rest", (rested.writes() - done.writes()) * perMinute},
+		{"readsAtRest", "a minute", "reads of the API server at rest, watches aside", (rested.reads() - done.reads()) * perMinute},
+		{"cpuAtRest", "ms a minute", "CPU at rest", ms(rested.cpu-done.cpu) * perMinute},
+		{"reconcile99", "ms", "99 % of the reconciliations that change nothing take at most", 1000 * last.reconcile99(rested)},
+	}, nil
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
+
+// wait waits for a time that is measured.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,96 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+	"github.com/openimstack/openim-operator/supervisor/termination"
+)
+
+const (
+	// namedWithin bounds the time from a wrong reference to its name in the status. On an idle machine it takes less than 20 s; all of
+	// OpenIM's pods start at once.
+	namedWithin = time.Minute
+	// apiServer is an address at which TLS answers, and none of the stores.
+	apiServer = "10.96.0.1:443"
+	// nobody is an address of the API server's Service at which nothing listens.
+	nobody = "10.96.0.1:81"
+	// wrongSecret is a Secret with a password that no store accepts.
+	wrongSecret = "wrong-password"
+)
+
+// storeFault is a reference that is wrong, and where and how the status must name it.
+type storeFault struct {
+	component string
+	store     termination.StoreName
+	reason    termination.StoreReason
+	spoil     func(*v1alpha1.OpenIMStack)
+}
+
+// storeFaults has one entry for each way to be wrong; package preflight tries each way with each store. The
+// reason is named, the earlier pods serve on, and the stack is whole again when the reference is corrected.
+func storeFaults() {
+	dependencies := func(change func(*v1alpha1.Dependencies)) func(*v1alpha1.OpenIMStack) {
+		return func(s *v1alpha1.OpenIMStack) { change(&s.Spec.Dependencies) }
+	}
+	DescribeTable("names a store that new pods cannot use, and serves on with the earlier pods", spoiltStore,
+		Entry("a wrong password of Redis", storeFault{"rpc-user", termination.Redis, termination.AuthenticationFailed,
+			dependencies(func(d *v1alpha1.Dependencies) { d.Redis.CredentialsRef = &v1alpha1.LocalReference{Name: wrongSecret} })},
+			SpecTimeout(10*time.Minute)),
+		Entry("Kafka at the API server", storeFault{"rpc-msg", termination.Kafka, termination.TLSRequired,
+			dependencies(func(d *v1alpha1.Dependencies) { d.Kafka.Brokers = []v1alpha1.Address{apiServer} })}, SpecTimeout(10*time.Minute)),
+		Entry("MongoDB where nothing listens", storeFault{"rpc-user", termination.MongoDB, termination.Unreachable,
+			dependencies(func(d *v1alpha1.Dependencies) { d.MongoDB.Addresses = []v1alpha1.Address{nobody} })}, SpecTimeout(10*time.Minute)),
+		Entry("a wrong password of the wrapper's Redis", storeFault{"backend", termination.WrapperRedis, termination.AuthenticationFailed,
+			func(s *v1alpha1.OpenIMStack) {
+				s.Spec.Wrapper.Redis.CredentialsRef = &v1alpha1.LocalReference{Name: wrongSecret}
+			}},
+			SpecTimeout(10*time.Minute)),
+	)
+}
+
+func spoiltStore(ctx SpecContext, fault storeFault) {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: wrongSecret, Namespace: setup.StackNamespace},
+		StringData: map[string]string{v1alpha1.KeyPassword: "no store accepts this"}}
+	Expect(client.IgnoreAlreadyExists(environment.Cluster.Create(ctx, secret))).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) {
+		Expect(client.IgnoreNotFound(environment.Cluster.Delete(ctx, secret))).To(Succeed())
+	},
+		NodeTimeout(time.Minute))
+	DeferCleanup(restore, NodeTimeout(5*time.Minute))
+
+	deliver(ctx, "before")
+	spoilt := stack.DeepCopy()
+	fault.spoil(spoilt)
+	began := time.Now()
+	Expect(environment.Apply(ctx, spoilt)).To(Succeed())
+	bound := namedWithin
+	if fault.component == "backend" || fault.component == "gateway" {
+		bound = 90 * time.Second // the wrapper waits a minute for a store that does not answer
+	}
+	Eventually(ctx, func(g Gomega) {
+		s := &v1alpha1.OpenIMStack{}
+		g.Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), s)).To(Succeed())
+		g.Expect(s.Status.Processes).To(ContainElement(And(HaveField("Name", fault.component),
+			HaveField("Reason", v1alpha1.ReasonStoreUnavailable),
+			HaveField("Message", And(ContainSubstring(string(fault.store)), ContainSubstring(string(fault.reason)))))))
+	}).WithTimeout(bound).WithPolling(poll).Should(Succeed())
+	AddReportEntry("named after", time.Since(began).Round(100*time.Millisecond).String())
+	for i := range 3 {
+		deliver(ctx, fmt.Sprintf("meanwhile %d", i))
+	}
+
+	Expect(environment.Apply(ctx, stack)).To(Succeed())
+	ready(ctx, stack)
+	deliver(ctx, "after")
+}

@@ -1,0 +1,124 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/setup"
+)
+
+const (
+	// nextRelease and stuckRelease are the tags of images with the programs of the sample's release (hack/images): the Go module proxy has no
+	// second release. In stuckRelease, openim-rpc-user starts and never serves.
+	nextRelease  = "v3.8.3-patch.1"
+	stuckRelease = "v3.8.3-patch.2"
+	// The users of the traffic.
+	caller, callee = "ursula", "victor"
+)
+
+// upgrades changes the release of the stack, while messages flow.
+func upgrades() {
+	It("upgrades to another release and loses no acknowledged message", func(ctx SpecContext) {
+		traffic, err := environment.StartTraffic(ctx, stack, caller, callee)
+		Expect(err).NotTo(HaveOccurred())
+		stack.Spec.Version = nextRelease
+		Expect(environment.Apply(ctx, stack)).To(Succeed())
+		rolled(ctx, v1alpha1.ReasonComplete)
+		ready(ctx, stack)
+		report := stopped(ctx, traffic)
+		Expect(report.FailedCalls).To(BeZero(), "calls of a REST route: %v", report.Errors)
+		Expect(report.SenderOpened).To(BeNumerically("<=", 2), "one reconnect a socket")
+		Expect(report.ReceiverOpened).To(BeNumerically("<=", 2), "one reconnect a socket")
+		Expect(observed(ctx).Status.Version).To(Equal(nextRelease))
+		deliver(ctx, "upgraded")
+	}, SpecTimeout(12*time.Minute))
+
+	It("holds a release that does not start, or goes back, while the pods that serve stay", func(ctx SpecContext) {
+		traffic, err := environment.StartTraffic(ctx, stack, caller, callee)
+		Expect(err).NotTo(HaveOccurred())
+		gateways := names(podsOf(pods(ctx), v1alpha1.ComponentGateway))
+		stack.Spec.Version = stuckRelease
+		// More than the minute after which a process that runs and is not ready counts as not serving.
+		stack.Spec.Upgrade = &v1alpha1.Upgrade{WaveTimeoutSeconds: ptr.To[int32](120)}
+		Expect(environment.Apply(ctx, stack)).To(Succeed())
+		Eventually(ctx, func(g Gomega) {
+			g.Expect(observed(ctx).Status.Processes).To(ContainElement(And(
+				HaveField("Name", "rpc-user"), HaveField("Reason", v1alpha1.ReasonNotServing))))
+		}).WithTimeout(3 * time.Minute).Should(Succeed())
+		rolled(ctx, v1alpha1.ReasonHeld)
+		held := observed(ctx).Status
+		Expect(held.Version).NotTo(Equal(stuckRelease), "not all processes run it")
+		Expect(held.Rollout.Failure.Component).To(Equal("rpc-user"))
+		Expect(held.Rollout.Wave).To(BeEquivalentTo(1), "the processes that others call come first")
+		deliver(ctx, "while the rollout is held")
+
+		stack.Spec.Upgrade.OnFailure = v1alpha1.OnFailureRollback
+		stack.Annotations = map[string]string{v1alpha1.AnnotationRetryRollout: time.Now().Format(time.RFC3339)}
+		Expect(environment.Apply(ctx, stack)).To(Succeed())
+		rolled(ctx, v1alpha1.ReasonRolledBack)
+		Expect(observed(ctx).Status.Version).To(Equal(nextRelease))
+		report := stopped(ctx, traffic)
+		Expect(report.FailedCalls).To(BeZero(), "calls of a REST route: %v", report.Errors)
+		Expect(names(podsOf(pods(ctx), v1alpha1.ComponentGateway))).To(ConsistOf(gateways), "the gateway has nothing to do with it")
+		deliver(ctx, "gone back")
+
+		sample, err := environment.Sample()
+		Expect(err).NotTo(HaveOccurred())
+		stack.Spec.Version, stack.Spec.Upgrade = sample.Spec.Version, sample.Spec.Upgrade
+		Expect(environment.Apply(ctx, stack)).To(Succeed())
+		rolled(ctx, v1alpha1.ReasonComplete)
+		ready(ctx, stack)
+		Expect(observed(ctx).Status.Version).To(Equal(sample.Spec.Version))
+		deliver(ctx, "back")
+	}, SpecTimeout(15*time.Minute))
+}
+
+func podsOf(all []corev1.Pod, component string) []corev1.Pod {
+	return slices.DeleteFunc(all, func(p corev1.Pod) bool { return p.Labels[v1alpha1.LabelComponent] != component })
+}
+
+// rolled waits until the rollout of the stack's present generation is in a state.
+func rolled(ctx context.Context, reason string) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) {
+		seen := observed(ctx)
+		c := apimeta.FindStatusCondition(seen.Status.Conditions, v1alpha1.ConditionRolledOut)
+		g.Expect(c).NotTo(BeNil())
+		g.Expect(c.ObservedGeneration).To(Equal(seen.Generation))
+		g.Expect(c.Reason).To(Equal(reason), c.Message)
+		if retry := seen.Annotations[v1alpha1.AnnotationRetryRollout]; retry != "" {
+			g.Expect(seen.Status.Requests).To(HaveValue(HaveField("RetryRollout", retry)))
+		}
+	}).WithTimeout(8 * time.Minute).Should(Succeed())
+}
+
+// stopped stops the traffic, reports its figures, and requires that every acknowledged message can be pulled.
+func stopped(ctx context.Context, traffic *setup.Traffic) setup.TrafficReport {
+	GinkgoHelper()
+	report := traffic.Stop()
+	AddReportEntry("traffic", report.String())
+	Expect(report.Acknowledged).NotTo(BeEmpty())
+	lost, err := traffic.Lost(ctx, report)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(lost).To(BeEmpty(), "acknowledged messages that nobody can pull")
+	return report
+}
+
+// observed reads the suite's stack.
+func observed(ctx context.Context) *v1alpha1.OpenIMStack {
+	GinkgoHelper()
+	seen := &v1alpha1.OpenIMStack{}
+	Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), seen)).To(Succeed())
+	return seen
+}

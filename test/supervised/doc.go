@@ -1,0 +1,2 @@
+// Package supervised runs the real OpenIM under the supervisor while etcd fails.
+package supervised
