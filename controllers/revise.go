@@ -52,7 +52,7 @@ func (r *Reconciler) revise(ctx context.Context, s *scope) error {
 	if len(answer.missing) > 0 && len(s.history) == 0 {
 		return nil
 	}
-	s.wanted, s.revised = answer.name, len(request.Inputs.Unresolved) == 0
+	s.wanted, s.proposed, s.revised = answer.name, true, len(request.Inputs.Unresolved) == 0
 	return nil
 }
 

@@ -11,19 +11,21 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// rolledOut returns the condition RolledOut: whether all components run the revision of the spec. While nothing is decided, and while the
-// stack is suspended, the last one stays.
+// rolledOut returns the condition RolledOut: whether all components run the revision of the spec. While the stack
+// is suspended, and while nothing is decided, the last one stays; in the second case with the generation that it was decided for.
 func (s *scope) rolledOut() metav1.Condition {
 	const kind = v1alpha1.ConditionRolledOut
 	before := apimeta.FindStatusCondition(s.stack.Status.Conditions, kind)
 	switch {
-	case (s.planned == nil || s.suspended()) && before != nil:
+	case s.suspended() && before != nil:
+		return condition(kind, before.Status, before.Reason, before.Message)
+	case (s.planned == nil || !s.proposed) && before != nil:
 		return *before
 	case s.planned == nil:
 		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonWaiting, "no component runs yet: its references must resolve first")
 	case s.planned.State.Rollout == nil && s.planned.State.Current == s.wanted:
 		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonComplete, "all components run "+s.wanted)
-	case s.planned.State.Rollout == nil:
+	case s.planned.State.Rollout == nil, s.planned.State.Pursued() != s.wanted:
 		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonWaiting, s.wanted+" waits until the policies are in place")
 	}
 	r := s.planned.State.Rollout
@@ -64,9 +66,10 @@ func (s *scope) waiting() string {
 	return ": waiting for " + strings.Join(s.planned.Waiting, ", ")
 }
 
-// hasFailed reports whether the last rollout needs a user.
+// hasFailed reports whether the rollout to the present spec needs a user. The failure of an earlier spec's says nothing about this one.
 func (s *scope) hasFailed(rolledOut metav1.Condition) bool {
-	return rolledOut.Status == metav1.ConditionFalse &&
+	earlier := rolledOut.ObservedGeneration != 0 && rolledOut.ObservedGeneration != s.stack.Generation
+	return rolledOut.Status == metav1.ConditionFalse && !earlier &&
 		(rolledOut.Reason == v1alpha1.ReasonHeld || rolledOut.Reason == v1alpha1.ReasonRolledBack)
 }
 

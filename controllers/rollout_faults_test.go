@@ -11,9 +11,12 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/manifests"
@@ -54,6 +57,46 @@ var _ = Describe("A rollout among faults", func() {
 		Expect(w.at("chat", newer)).To(HaveLen(12))
 		Expect(w.status("chat").Requests.RetryRollout).To(Equal("once more"))
 	})
+
+	DescribeTable("that was held tells nothing about the next spec before that one is decided", func(resource string, lose func()) {
+		o.refusing(func(r *http.Request) *metav1.Status {
+			if !strings.HasSuffix(r.URL.Path, "/namespaces/"+w.namespace+"/deployments/chat-rpc-user") {
+				return nil
+			}
+			return &metav1.Status{Code: http.StatusForbidden, Message: `admission webhook "images.example.com" denied the request: not signed`}
+		})
+		w.edit("chat", upgrade)
+		Eventually(func() *metav1.Condition { return w.condition("chat", v1alpha1.ConditionStalled) }).ShouldNot(BeNil())
+
+		var tried atomic.Int32
+		o.refusing(func(r *http.Request) *metav1.Status {
+			if r.Method == http.MethodGet || !strings.Contains(r.URL.Path, "/namespaces/"+w.namespace+"/"+resource) {
+				return nil
+			}
+			tried.Add(1)
+			return &metav1.Status{Code: http.StatusInternalServerError, Message: "etcdserver: request timed out"}
+		})
+		lose()
+		w.edit("chat", func(s *v1alpha1.OpenIMStack) { s.Spec.Version = "v3.8.3" })
+		Eventually(func(g Gomega) {
+			g.Expect(tried.Load()).To(BeNumerically(">", 1))
+			stack := w.getStack("chat")
+			g.Expect(apimeta.FindStatusCondition(stack.Status.Conditions, v1alpha1.ConditionReady).ObservedGeneration).To(Equal(stack.Generation))
+		}).Should(Succeed())
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil(), "nobody knows yet whether the next spec helps")
+		Expect(w.condition("chat", v1alpha1.ConditionRolledOut).Status).To(Equal(metav1.ConditionFalse))
+		Expect(w.condition("chat", v1alpha1.ConditionReconciling)).NotTo(BeNil())
+		o.refusing(nil)
+		w.rolledOut("chat")
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
+	},
+		Entry("while its revision cannot be written", "controllerrevisions", func() {}),
+		Entry("while a policy cannot be written", "networkpolicies", func() {
+			var policies networkingv1.NetworkPolicyList
+			Expect(k8s.List(w.ctx, &policies, client.InNamespace(w.namespace))).To(Succeed())
+			Expect(k8s.Delete(w.ctx, &policies.Items[0])).To(Succeed())
+		}),
+	)
 
 	It("that a request for an update asks for is answered only when all references resolve", func() {
 		o.stop()

@@ -49,9 +49,9 @@ type scope struct {
 	history  []runRevision
 	wanted   string
 	outdated []string
-	// revised is true when wanted is what the present spec and all that it refers to ask for. foreign is true when a newer operator wrote
-	// the history.
-	revised, foreign bool
+	// proposed is true when wanted was computed from the present spec, and revised when all that the spec refers to resolves, too. foreign is
+	// true when a newer operator wrote the history.
+	proposed, revised, foreign bool
 	// planned are the revisions of the components, nil when nothing could be decided. refused are the faults of Deployments that the API
 	// server refused, by component.
 	planned *rollout.Plan

@@ -270,8 +270,11 @@ func (s *scope) boundary() *v1alpha1.Boundary {
 	return b
 }
 
+// set sets a condition of the present generation, or of an earlier one when the condition says so.
 func (s *scope) set(c metav1.Condition) {
-	c.ObservedGeneration = s.stack.Generation
+	if c.ObservedGeneration == 0 {
+		c.ObservedGeneration = s.stack.Generation
+	}
 	apimeta.SetStatusCondition(&s.stack.Status.Conditions, c)
 }
 

@@ -342,6 +342,14 @@ func (p *planner) having(component, name string) string {
 	return ""
 }
 
+// Pursued returns the name of the revision that the rollout was started for, "" at rest.
+func (s State) Pursued() string {
+	if s.Rollout == nil {
+		return ""
+	}
+	return pursued(s.Rollout)
+}
+
 // Kept returns the names of the revisions that a state refers to.
 func (s State) Kept() []string {
 	names := map[string]bool{s.Current: true}
