@@ -78,7 +78,7 @@ func generated(stack *v1alpha1.OpenIMStack, share string) []generatedSecret {
 
 func (r *Reconciler) generateSecret(ctx context.Context, s *scope, g generatedSecret) error {
 	name := types.NamespacedName{Namespace: s.stack.Namespace, Name: v1alpha1.ChildName(s.stack.Name, g.suffix)}
-	found, err := r.applier.SecretMetadata(ctx, name)
+	found, err := r.secretMetadataOf(ctx, s, name)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (r *Reconciler) createSecret(
 	}
 	record.UID = string(secret.UID)
 	if !replaced {
-		r.event(s, secret, "Created", "Secret "+record.Name)
+		s.note("Created", secret)
 		return nil
 	}
 	r.events.Eventf(s.stack, secret, corev1.EventTypeWarning, "SecretRegenerated", "Created",

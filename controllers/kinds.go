@@ -45,6 +45,8 @@ func kindOf(object client.Object) string {
 		return "PodDisruptionBudget"
 	case *appsv1.ControllerRevision:
 		return "ControllerRevision"
+	case *corev1.Secret:
+		return "Secret"
 	default:
 		return object.GetObjectKind().GroupVersionKind().Kind
 	}

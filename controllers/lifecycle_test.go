@@ -136,9 +136,8 @@ var _ = Describe("A stack", func() {
 		Eventually(func(g Gomega) { w.keepsConfigurationOf(g, 3) }).Should(Succeed())
 	})
 
-	It("records its writes in events", func() {
-		w.start("chat")
-		Eventually(func() []string {
+	It("records its writes in events: many of one kind in one, few one by one", func() {
+		notes := func() []string {
 			var list eventsv1.EventList
 			Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace))).To(Succeed())
 			var notes []string
@@ -146,8 +145,17 @@ var _ = Describe("A stack", func() {
 				notes = append(notes, e.Reason+": "+e.Note)
 			}
 			return notes
-		}).Should(ContainElements("Created: NetworkPolicy chat-default-deny", "Created: Deployment chat-rpc-user", "Created: Secret "+
-			"chat-share-secret"))
+		}
+		w.start("chat")
+		Eventually(notes).Should(ContainElements(
+			And(HavePrefix("Created: NetworkPolicy "), ContainSubstring("chat-default-deny"), ContainSubstring(", ")),
+			And(HavePrefix("Created: Deployment "), ContainSubstring("chat-rpc-user"), ContainSubstring("chat-gateway")),
+			"Created: Secret chat-share-secret",
+		))
+		w.eventuallyReady("chat")
+		Expect(notes()).NotTo(ContainElement("Created: Deployment chat-rpc-user"))
+		Expect(k8s.Delete(w.ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-api"}})).To(Succeed())
+		Eventually(notes).Should(ContainElement("Created: Service chat-api"))
 	})
 
 	It("leaves nothing behind when it is deleted", func() {

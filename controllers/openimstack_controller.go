@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -117,6 +115,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 			s.fail(failure)
 		}
 	}
+	r.tell(s)
 	r.prober.Applied(request.NamespacedName)
 	s.assessment, s.now = r.prober.Latest(request.NamespacedName), r.pacer.now()
 	statusDue, err := r.patchStatus(ctx, s)
@@ -179,9 +178,4 @@ func (r *Reconciler) patchStatus(ctx context.Context, s *scope) (time.Duration, 
 		r.events.Eventf(s.stack, nil, eventType(c), c.Reason, c.Type, "%s", outcome.Note(c.Message))
 	}
 	return 0, nil
-}
-
-// event records an event about a write to a child.
-func (r *Reconciler) event(s *scope, object runtime.Object, action, note string) {
-	r.events.Eventf(s.stack, object, corev1.EventTypeNormal, action, action, "%s", outcome.Note(note))
 }

@@ -66,7 +66,7 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 	}
 	deleted, err := r.applier.Prune(ctx, r.pruneOptions(s))
 	for _, object := range deleted {
-		r.event(s, object, "Deleted", kindOf(object)+" "+object.GetName())
+		s.note("Deleted", object)
 	}
 	return errors.Join(err, r.pruneRuns(ctx, s))
 }

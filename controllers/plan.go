@@ -91,8 +91,7 @@ func (s *scope) observation(component string) rollout.Observation {
 	generation := s.generations["Deployment/"+d.Name]
 	c := observe.Deployment(component, d, generation, observe.OfTemplate(d, s.pods), s.now)
 	o.Complete, o.Reason, o.Message, o.Since, o.Class = c.Complete, c.Reason, c.Message, c.Since, rollout.Class(c.Class)
-	o.Deadline = c.Reason == v1alpha1.ReasonProgressDeadlineExceeded
-	o.Failed = c.Failed && (c.Reason != v1alpha1.ReasonCrashLoop || c.Restarts >= crashes)
+	o.Failed = c.Lasting && (c.Reason != v1alpha1.ReasonCrashLoop || c.Restarts >= crashes)
 	if refused, ok := s.refused[component]; ok {
 		o.Refused, o.Complete, o.Reason, o.Message = true, false, refused.Reason, refused.Message
 	}

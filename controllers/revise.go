@@ -200,7 +200,7 @@ func (r *Reconciler) createRun(
 	if err != nil {
 		return err
 	}
-	r.event(s, created, "Created", "ControllerRevision "+name)
+	s.note("Created", created)
 	known := r.runs.of(s.stack)
 	summary := summarise(name, d)
 	known.data[name], known.summaries[created.UID] = d, summary

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -97,6 +100,35 @@ var _ = Describe("A rollout among faults", func() {
 			Expect(k8s.Delete(w.ctx, &policies.Items[0])).To(Succeed())
 		}),
 	)
+
+	It("does not take the Deployment controller's verdict on an earlier template for one on the present template", func() {
+		w.edit("chat", upgrade)
+		Eventually(func() []string { return w.at("chat", newer) }).Should(HaveLen(7))
+		for _, d := range w.deployments("chat") {
+			if !slices.Contains(w.at("chat", newer), d.Labels[v1alpha1.LabelComponent]) {
+				continue
+			}
+			seen := d.DeepCopy()
+			in := metav1.NewTime(time.Now().Add(10 * time.Second)) // later than the start of the wave below
+			d.Status.Conditions = []appsv1.DeploymentCondition{{
+				Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded", LastTransitionTime: in,
+				LastUpdateTime: in, Message: "the ReplicaSet has timed out progressing",
+			}}
+			Expect(k8s.Status().Patch(w.ctx, &d, client.MergeFrom(seen))).To(Succeed())
+		}
+		Eventually(func(g Gomega) {
+			for _, p := range w.status("chat").Processes {
+				if slices.Contains(w.at("chat", newer), p.Name) {
+					g.Expect(p.Reason).To(Equal(v1alpha1.ReasonProgressDeadlineExceeded), p.Name)
+				}
+			}
+		}).Should(Succeed())
+		w.edit("chat", func(s *v1alpha1.OpenIMStack) { s.Spec.Version = "v3.8.3" })
+		w.rolledOut("chat")
+		var events eventsv1.EventList
+		Expect(k8s.List(w.ctx, &events, client.InNamespace(w.namespace))).To(Succeed())
+		Expect(events.Items).NotTo(ContainElement(HaveField("Reason", v1alpha1.ReasonHeld)))
+	})
 
 	It("that a request for an update asks for is answered only when all references resolve", func() {
 		o.stop()

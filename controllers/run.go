@@ -125,12 +125,13 @@ func (s *scope) lostRevision(component string) error {
 // apply writes the children that differ, in order.
 func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	var failures []error
+	batch := r.applier.Batch(ctx, s.workloads)
 	for _, object := range s.workloads {
 		_, deployment := object.(*appsv1.Deployment)
 		if deployment && !s.sealed {
 			continue
 		}
-		result, err := r.applier.Apply(ctx, object)
+		result, err := batch.Apply(ctx, object)
 		if err != nil {
 			failures = append(failures, err)
 			if deployment {
@@ -140,7 +141,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 		}
 		s.generations[kindOf(object)+"/"+object.GetName()] = result.Generation
 		if result.Result == apply.Created || result.Result == apply.Repaired {
-			r.event(s, object, string(result.Result), kindOf(object)+" "+object.GetName())
+			s.note(string(result.Result), object)
 		}
 	}
 	return errors.Join(failures...)
@@ -168,7 +169,7 @@ func (r *Reconciler) pruneRuns(ctx context.Context, s *scope) error {
 		Keep:  func(object client.Object) bool { return !slices.Contains(surplus, object.GetName()) },
 	})
 	for _, object := range deleted {
-		r.event(s, object, "Deleted", "ControllerRevision "+object.GetName())
+		s.note("Deleted", object)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -73,6 +74,8 @@ type scope struct {
 	shareSuffix, rotated string
 	// shareIsNew is true when the request asks for another value than the stack has.
 	shareIsNew bool
+	// secretMetadata are the generated Secrets that exist, nil before they are listed.
+	secretMetadata *metav1.PartialObjectMetadataList
 	// unusedSecrets are generated Secrets that the spec no longer uses. Valid when secretsListed is true.
 	unusedSecrets []string
 	secretsListed bool
@@ -86,6 +89,8 @@ type scope struct {
 	// assessment of the lockdown, and when it was read from the prober.
 	assessment prober.Assessment
 	now        time.Time
+	// notes are the writes that events tell of.
+	notes []note
 	// faults are the errors of the phases, in order.
 	faults []*outcome.Fault
 }

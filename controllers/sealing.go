@@ -64,14 +64,15 @@ func (r *Reconciler) seal(ctx context.Context, s *scope) error {
 	}
 	failures := []error{r.record(ctx, s)}
 	s.missing = nil
+	batch := r.applier.Batch(ctx, s.policies)
 	for _, policy := range s.policies {
-		applied, err := r.applier.Apply(ctx, policy)
+		applied, err := batch.Apply(ctx, policy)
 		if err != nil {
 			failures, s.missing = append(failures, err), append(s.missing, policy.GetName())
 			continue
 		}
 		if applied.Result == apply.Created || applied.Result == apply.Repaired {
-			r.event(s, policy, string(applied.Result), kindOf(policy)+" "+policy.GetName())
+			s.note(string(applied.Result), policy)
 		}
 	}
 	s.policiesInPlace = s.undecided == "" && len(s.missing) == 0
@@ -119,7 +120,7 @@ func (r *Reconciler) prunePolicies(ctx context.Context, s *scope) error {
 		},
 	})
 	for _, object := range deleted {
-		r.event(s, object, "Deleted", kindOf(object)+" "+object.GetName())
+		s.note("Deleted", object)
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -39,15 +40,33 @@ func (r *Reconciler) findUnusedSecrets(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// generatedMetadata returns the metadata of the Secrets with the stack's labels.
+// generatedMetadata returns the metadata of the Secrets with the stack's labels, as they were when this reconciliation first asked.
 func (r *Reconciler) generatedMetadata(ctx context.Context, s *scope) ([]metav1.PartialObjectMetadata, error) {
+	if s.secretMetadata != nil {
+		return s.secretMetadata.Items, nil
+	}
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
 	labels := client.MatchingLabels(manifests.CommonLabels(s.stack.Name))
 	if err := r.client.List(ctx, list, client.InNamespace(s.stack.Namespace), labels); err != nil {
 		return nil, fmt.Errorf("listing the metadata of generated Secrets: %w", err)
 	}
+	s.secretMetadata = list
 	return list.Items, nil
+}
+
+// secretMetadataOf returns the metadata of a generated Secret, nil when it does not exist. One that lost its labels is read by its name.
+func (r *Reconciler) secretMetadataOf(ctx context.Context, s *scope, name types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
+	all, err := r.generatedMetadata(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if all[i].Name == name.Name {
+			return &all[i], nil
+		}
+	}
+	return r.applier.SecretMetadata(ctx, name)
 }
 
 // unusedSecrets returns the names of existing Secrets that are not used, sorted. Names that are not in before are added only when settled.

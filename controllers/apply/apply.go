@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -74,24 +75,34 @@ func conflict(kind, name string) error {
 //
 // spec.replicas is sent by a manager of its own. With the annotation of Options.InitialReplicas it is sent at creation alone.
 func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, error) {
+	return a.apply(ctx, wanted, nil)
+}
+
+// apply applies one object. absent are objects of which the API server had none a moment ago.
+func (a *Applier) apply(ctx context.Context, wanted client.Object, absent map[key]bool) (Outcome, error) {
+	gvk, err := apiutil.GVKForObject(wanted, a.client.Scheme())
+	if err != nil {
+		return Outcome{}, fmt.Errorf("looking up the kind of %T: %w", wanted, err)
+	}
+	key := keyFor(gvk, wanted)
+	intentHash, err := hash(wanted)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("comparing %s %s: %w", gvk.Kind, key.name, err)
+	}
+	current, err := a.cached(ctx, wanted)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("reading %s %s: %w", gvk.Kind, key.name, err)
+	}
+	if current != nil && a.memory.unchanged(key, intentHash, current.GetResourceVersion()) {
+		return Outcome{Unchanged, current.GetGeneration()}, nil
+	}
 	intent, err := a.intent(wanted)
 	if err != nil {
 		return Outcome{}, err
 	}
-	intentHash, err := hash(intent.Object)
-	if err != nil {
-		return Outcome{}, fmt.Errorf("comparing %s: %w", describe(intent), err)
-	}
-	replicas, key := a.takeReplicas(intent), keyOf(intent)
-	current, err := a.cached(ctx, wanted)
-	if err != nil {
-		return Outcome{}, fmt.Errorf("reading %s: %w", describe(intent), err)
-	}
+	replicas := a.takeReplicas(intent)
 	var seen digest
 	if current != nil {
-		if a.memory.unchanged(key, intentHash, current.GetResourceVersion()) {
-			return Outcome{Unchanged, current.GetGeneration()}, nil
-		}
 		if seen, err = fingerprint(current, replicas.free()); err != nil {
 			return Outcome{}, fmt.Errorf("comparing %s: %w", describe(intent), err)
 		}
@@ -99,13 +110,11 @@ func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, err
 			return Outcome{Unchanged, current.GetGeneration()}, nil
 		}
 	}
-	before, err := a.mayWrite(ctx, intent)
+	isNew := current == nil && absent[key]
+	delete(absent, key)
+	applied, before, err := a.put(ctx, intent, current, isNew)
 	if err != nil {
 		return Outcome{}, err
-	}
-	applied, err := a.write(ctx, intent)
-	if err != nil {
-		return Outcome{}, fmt.Errorf("applying %s: %w", describe(intent), err)
 	}
 	if applied, err = a.scale(ctx, applied, replicas); err != nil {
 		return Outcome{}, err
@@ -155,6 +164,41 @@ func (a *Applier) Differs(ctx context.Context, wanted client.Object) (bool, erro
 	}
 	after, err := a.typed(intent, true)
 	return before != after, err
+}
+
+// put writes an intent, and returns the object and its version before, "" when there was none. Unless the object is new, somebody else
+// may own it. An object that the cache shows as the owner's is written as the cache shows it, or not at all. Then, and for every other
+// object, the API server is asked.
+func (a *Applier) put(
+	ctx context.Context, intent *unstructured.Unstructured, cached client.Object, isNew bool,
+) (applied *unstructured.Unstructured, before string, err error) {
+	if cached != nil && ownedAlike(cached, intent) {
+		pinned := intent.DeepCopy()
+		pinned.SetUID(cached.GetUID())
+		pinned.SetResourceVersion(cached.GetResourceVersion())
+		applied, err := a.write(ctx, pinned)
+		if err == nil {
+			return applied, cached.GetResourceVersion(), nil
+		}
+		if !apierrors.IsConflict(err) {
+			return nil, "", fmt.Errorf("applying %s: %w", describe(intent), err)
+		}
+	}
+	if !isNew {
+		if before, err = a.mayWrite(ctx, intent); err != nil {
+			return nil, "", err
+		}
+	}
+	if applied, err = a.write(ctx, intent); err != nil {
+		return nil, "", fmt.Errorf("applying %s: %w", describe(intent), err)
+	}
+	return applied, before, nil
+}
+
+// ownedAlike reports whether a live object has the controller that the intent gives it, and is not being deleted.
+func ownedAlike(live, intent metav1.Object) bool {
+	has, wants := metav1.GetControllerOf(live), metav1.GetControllerOf(intent)
+	return has != nil && wants != nil && has.UID == wants.UID && live.GetDeletionTimestamp() == nil
 }
 
 // write applies the intent, and removes the fields of other managers from the parts that the operator owns exclusively.
@@ -262,10 +306,6 @@ func (a *Applier) typed(answer *unstructured.Unstructured, anyReplicas bool) (di
 type key struct {
 	kind string
 	name types.NamespacedName
-}
-
-func keyOf(u *unstructured.Unstructured) key {
-	return key{kind: u.GroupVersionKind().GroupKind().String(), name: client.ObjectKeyFromObject(u)}
 }
 
 func describe(u *unstructured.Unstructured) string {

@@ -89,8 +89,8 @@ func fingerprint(object client.Object, anyReplicas bool) (digest, error) {
 	return hash(content)
 }
 
-// hash returns the digest of a JSON object. encoding/json writes maps in the order of their keys.
-func hash(content map[string]any) (digest, error) {
+// hash returns the digest of a value as JSON. encoding/json writes maps in the order of their keys.
+func hash(content any) (digest, error) {
 	text, err := json.Marshal(content)
 	if err != nil {
 		return digest{}, err

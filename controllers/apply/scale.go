@@ -45,6 +45,9 @@ func (s *scaling) missing(object *unstructured.Unstructured, manager string) boo
 		return false
 	}
 	owners := ownersOfReplicas(object)
+	if s.initial && s.replicas == defaultReplicas {
+		return false // the API server writes it
+	}
 	if s.initial {
 		replicas, found, err := unstructured.NestedInt64(object.Object, "spec", "replicas")
 		return len(owners) == 0 && err == nil && (!found || replicas == defaultReplicas)

@@ -54,6 +54,9 @@ func TestReplicasAreSentOnlyWhenTheyMust(t *testing.T) {
 			NewWithT(t).Expect(s.missing(object, ours)).To(Equal(c.wanted))
 		})
 	}
+	one := &scaling{replicas: 1, initial: true}
+	created := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"replicas": int64(1)}}}
+	NewWithT(t).Expect(one.missing(created, ours)).To(BeFalse(), "the API server's default")
 	NewWithT(t).Expect((*scaling)(nil).missing(&unstructured.Unstructured{}, ours)).To(BeFalse(), "most kinds have no replicas")
 }
 

@@ -31,6 +31,9 @@ type Component struct {
 	Complete bool
 	// Failed is true when Reason does not end by itself, or has lasted longer than the Deployment's deadline.
 	Failed bool
+	// Lasting is true when the reason itself does not end by waiting, whatever the Deployment controller's deadline says: right after a change
+	// of the template that is still about the earlier one.
+	Lasting bool
 	// Reason and Message are empty when the component is complete and has replicas.
 	Reason, Message string
 	// Class of the failure. Empty unless Failed.
@@ -105,7 +108,7 @@ func (c *Component) explain(deployment *appsv1.Deployment, all podSet, now time.
 	late := progressDeadlineExceeded(deployment)
 	switch {
 	case ok:
-		c.Failed = found.lasting || late != nil
+		c.Lasting, c.Failed = found.lasting, found.lasting || late != nil
 	case late != nil:
 		c.Failed = true
 		found = failure{

@@ -235,6 +235,7 @@ func TestReasons(t *testing.T) {
 			got := observe.Deployment("api", c.deployment, 0, c.pods, now)
 			g.Expect(got.Reason).To(Equal(c.reason), got.Message)
 			g.Expect(got.Failed).To(Equal(c.failed))
+			g.Expect(got.Lasting).To(Equal(c.failed && !strings.Contains(c.name, "deadline")))
 			g.Expect(got.Class).To(Equal(c.class))
 			g.Expect(got.Available()).To(BeFalse())
 			for _, part := range c.message {

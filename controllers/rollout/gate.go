@@ -100,9 +100,7 @@ func (p *planner) failure(c Component, o Observation, changed bool) (*failure, t
 	}
 	earlier := c.Wave != int(p.rollout().Wave) && !p.single()
 	switch {
-	case o.Deadline && !o.Since.Before(started):
-		return f, 0
-	case o.Deadline, o.Class == Environment && !earlier:
+	case o.Class == Environment && !earlier:
 		return nil, 0 // until the wave's time is over
 	case o.Failed, earlier && !o.Since.IsZero():
 		if left := since.Add(failureDelay).Sub(p.Now); left > 0 {

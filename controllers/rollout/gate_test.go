@@ -20,8 +20,8 @@ func TestWhatFailsAWave(t *testing.T) {
 		after    time.Duration
 		rollback v1alpha1.RolloutState
 	}{
-		{"the Deployment controller gave up", rollout.Observation{Reason: "ProgressDeadlineExceeded", Deadline: true, Failed: true, Class: fault},
-			0, v1alpha1.RolloutRollingBack},
+		{"the Deployment controller gave up", rollout.Observation{Reason: "ProgressDeadlineExceeded", Class: fault}, 600 * time.Second,
+			v1alpha1.RolloutRollingBack},
 		{"no reason", rollout.Observation{Reason: "Starting"}, 600 * time.Second, v1alpha1.RolloutRollingBack},
 		{"a terminal reason of preflight", rollout.Observation{Reason: "StoreUnavailable", Failed: true, Class: fault}, 60 * time.Second,
 			v1alpha1.RolloutRollingBack},
@@ -160,7 +160,9 @@ func TestARetryGivesTheSameTemplateAnotherChance(t *testing.T) {
 	s.in.Wanted = "b"
 	s.next()
 	s.ready("user")
-	s.broken("auth", rollout.Observation{Reason: "ProgressDeadlineExceeded", Deadline: true, Failed: true, Class: rollout.Fault})
+	s.broken("auth", rollout.Observation{Reason: "ProgressDeadlineExceeded", Class: rollout.Fault})
+	s.next()
+	s.wait(s.in.Policy.WaveTimeout)
 	s.next()
 	s.Expect(s.state()).To(Equal("Held 1"))
 	s.wait(time.Hour)

@@ -51,10 +51,10 @@ type Observation struct {
 	Complete bool
 	// Reason and Message say why it is not complete.
 	Reason, Message string
-	// Failed is true when waiting will not help. A component that has failed for failureDelay fails its wave.
+	// Failed is true when waiting will not help. A component that has failed for failureDelay fails its wave. That the Deployment controller
+	// gave up is no such failure: its deadline is that of the wave, and after a change of the template its verdict about the earlier
+	// template stays for a moment (kubernetes pkg/controller/deployment/progress.go).
 	Failed bool
-	// Deadline is true when the Deployment controller gave up. It fails the wave at once.
-	Deadline bool
 	// Refused is true when the API server refused the template.
 	Refused bool
 	Class   Class

@@ -28,7 +28,8 @@ type settings struct {
 	manager string
 	ranges  string
 	update  bool
-	profile string
+	log     string
+	pprof   string
 }
 
 func run(ctx context.Context, args []string) (err error) {
@@ -40,7 +41,8 @@ func run(ctx context.Context, args []string) (err error) {
 	flags.StringVar(&s.manager, "manager", "dist/manager", "the operator's program")
 	flags.StringVar(&s.ranges, "ranges", "test/capacity/ranges.json", "the file with the ranges of the figures")
 	flags.BoolVar(&s.update, "update", false, "write the ranges around this run's figures instead of comparing")
-	flags.StringVar(&s.profile, "log", "", "a file for the operator's log; empty: none is kept")
+	flags.StringVar(&s.log, "log", "", "a file for the operator's log; empty: none is kept")
+	flags.StringVar(&s.pprof, "pprof", "0", "the address at which the operator serves profiles; 0: nowhere")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -88,6 +90,10 @@ func measure(ctx context.Context, c *cluster, s settings) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
+	servedFirst, err := servedRequests(ctx, c.environment.Config)
+	if err != nil {
+		return nil, err
+	}
 	began := time.Now()
 	for i := range s.stacks {
 		if err := c.apply(ctx, namespaceOf(i)); err != nil {
@@ -103,6 +109,11 @@ func measure(ctx context.Context, c *cluster, s settings) ([]figure, error) {
 		return nil, err
 	}
 
+	servedThen, err := servedRequests(ctx, c.environment.Config)
+	if err != nil {
+		return nil, err
+	}
+	showRequests(os.Stdout, s.stacks, servedFirst, servedThen)
 	if err := wait(ctx, s.rest); err != nil {
 		return nil, err
 	}

@@ -45,10 +45,10 @@ func startOperator(ctx context.Context, c *cluster, s settings) (*operator, erro
 	}
 	command := exec.Command(s.manager, "--kubeconfig", c.kubeconfig, "--metrics-bind-address", address, "--health-probe-bind-address", "0",
 		"--wrapper-image", "openimstack/openim-wrapper:v1", "--supervisor-image", "openimstack/openim-supervisor:v1",
-		"--probe-image", "openimstack/openim-operator:v1", "--operator-namespace", "default")
+		"--probe-image", "openimstack/openim-operator:v1", "--operator-namespace", "default", "--pprof-bind-address", s.pprof)
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if s.profile != "" {
-		log, err := os.Create(s.profile)
+	if s.log != "" {
+		log, err := os.Create(s.log)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,55 @@
+package controllers
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/controllers/outcome"
+)
+
+// toldApart is the number of objects of one kind up to which each has an event of its own. A new stack has dozens.
+const toldApart = 3
+
+// note is a write to a child that an event tells of.
+type note struct {
+	action string
+	object client.Object
+}
+
+// note notes a write to a child: Created, Repaired or Deleted.
+func (s *scope) note(action string, object client.Object) {
+	s.notes = append(s.notes, note{action: action, object: object})
+}
+
+// tell records the events of what a reconciliation wrote: one for each object, or one for each kind that has many.
+func (r *Reconciler) tell(s *scope) {
+	for len(s.notes) > 0 {
+		first := s.notes[0]
+		alike := func(n note) bool { return n.action == first.action && kindOf(n.object) == kindOf(first.object) }
+		var objects []client.Object
+		var names []string
+		for _, n := range s.notes {
+			if alike(n) {
+				objects, names = append(objects, n.object), append(names, n.object.GetName())
+			}
+		}
+		s.notes = slices.DeleteFunc(s.notes, alike)
+		if len(objects) > toldApart {
+			// Events about the same object are one: without an object, those of all kinds would be.
+			r.event(s, first.object, first.action, kindOf(first.object)+" "+strings.Join(names, ", "))
+			continue
+		}
+		for _, object := range objects {
+			r.event(s, object, first.action, kindOf(object)+" "+object.GetName())
+		}
+	}
+}
+
+// event records an event about a write to a child, or to several of which it is the first.
+func (r *Reconciler) event(s *scope, object runtime.Object, action, text string) {
+	r.events.Eventf(s.stack, object, corev1.EventTypeNormal, action, action, "%s", outcome.Note(text))
+}
