@@ -257,9 +257,9 @@ func (r *Reconciler) reviveRun(ctx context.Context, s *scope, name string) error
 	if len(templates) == 0 {
 		return nil
 	}
-	var list corev1.ConfigMapList
+	var list corev1.ConfigMapList // the cache does not hold their data
 	labels := client.MatchingLabels(manifests.CommonLabels(s.stack.Name))
-	err := r.client.List(ctx, &list, client.InNamespace(s.stack.Namespace), labels)
+	err := r.live.List(ctx, &list, client.InNamespace(s.stack.Namespace), labels)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/observe"
 )
 
@@ -33,7 +34,7 @@ func CacheOptions(namespaces []string) cache.Options {
 	options := cache.Options{ByObject: map[client.Object]cache.ByObject{}, DefaultTransform: cache.TransformStripManagedFields()}
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
 	for _, kind := range owned() {
-		options.ByObject[kind] = cache.ByObject{Label: ours}
+		options.ByObject[kind] = cache.ByObject{Label: ours, Transform: apply.Slim}
 	}
 	options.ByObject[&appsv1.ControllerRevision{}] = cache.ByObject{Label: ours, Transform: slimRevision}
 	options.ByObject[&corev1.Pod{}] = cache.ByObject{Label: podNames(), Transform: observe.Pod}

@@ -87,6 +87,9 @@ func run() error {
 	logging.BindFlags(flag.CommandLine)
 	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	if err := limitMemory(os.Getenv(memoryLimitVariable)); err != nil {
+		return err
+	}
 	// Without an image no gateway and no backend could start: refuse at once instead of reporting it for each stack.
 	if o.wrapperImage == "" {
 		return errors.New("no wrapper image: set RELATED_IMAGE_WRAPPER or --wrapper-image")

@@ -103,7 +103,7 @@ func (a *Applier) apply(ctx context.Context, wanted client.Object, absent map[ke
 	replicas := a.takeReplicas(intent)
 	var seen digest
 	if current != nil {
-		if seen, err = fingerprint(current, replicas.free()); err != nil {
+		if seen, err = cachedPrint(current, replicas.free()); err != nil {
 			return Outcome{}, fmt.Errorf("comparing %s: %w", describe(intent), err)
 		}
 		if a.memory.same(key, intentHash, seen, current.GetResourceVersion()) {

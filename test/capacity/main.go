@@ -141,6 +141,7 @@ func measure(ctx context.Context, c *cluster, s settings) ([]figure, error) {
 		{"writesAtRest", "a minute", "writes at rest", (rested.writes() - done.writes()) * perMinute},
 		{"readsAtRest", "a minute", "reads of the API server at rest, watches aside", (rested.reads() - done.reads()) * perMinute},
 		{"cpuAtRest", "ms a minute", "CPU at rest", ms(rested.cpu-done.cpu) * perMinute},
+		{"cpuUnchanged", "ms", "CPU of a reconciliation that changes nothing", ms(last.cpu-rested.cpu) / stacks},
 		{"reconcile99", "ms", "99 % of the reconciliations that change nothing take at most", 1000 * last.reconcile99(rested)},
 	}, nil
 }
