@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -135,7 +136,8 @@ func (a *Applier) apply(ctx context.Context, wanted client.Object, absent map[ke
 	return Outcome{result, applied.GetGeneration()}, nil
 }
 
-// Differs reports whether Apply would change the object, by a dry run.
+// Differs reports whether Apply would change the object, by a dry run. Owners that are pods do not count: they come and go, and the garbage
+// collector removes those that have gone.
 func (a *Applier) Differs(ctx context.Context, wanted client.Object) (bool, error) {
 	intent, err := a.intent(wanted)
 	if err != nil {
@@ -154,6 +156,7 @@ func (a *Applier) Differs(ctx context.Context, wanted client.Object) (bool, erro
 	if replicas != nil && !replicas.initial && !replicas.equals(current) {
 		return true, nil
 	}
+	removePodOwners(current)
 	before, err := a.typed(current, true)
 	if err != nil {
 		return false, err
@@ -162,8 +165,13 @@ func (a *Applier) Differs(ctx context.Context, wanted client.Object) (bool, erro
 	if err := a.client.Apply(ctx, desired, a.owner, client.ForceOwnership, client.DryRunAll); err != nil {
 		return false, fmt.Errorf("dry run of %s: %w", describe(intent), err)
 	}
+	removePodOwners(intent)
 	after, err := a.typed(intent, true)
 	return before != after, err
+}
+
+func removePodOwners(object metav1.Object) {
+	object.SetOwnerReferences(slices.DeleteFunc(object.GetOwnerReferences(), IsPod))
 }
 
 // put writes an intent, and returns the object and its version before, "" when there was none. Unless the object is new, somebody else
