@@ -39,17 +39,18 @@ func (r *Reconciler) tell(s *scope) {
 		}
 		s.notes = slices.DeleteFunc(s.notes, alike)
 		if len(objects) > toldApart {
-			// Events about the same object are one: without an object, those of all kinds would be.
-			r.event(s, first.object, first.action, kindOf(first.object)+" "+strings.Join(names, ", "))
+			// Events about the same objects with the same reason and action are counted as one, whatever they say. So this one is about the first
+			// object, and its action is another than that of an event about this object alone.
+			r.event(s, first.object, first.action, first.action+"Several", kindOf(first.object)+" "+strings.Join(names, ", "))
 			continue
 		}
 		for _, object := range objects {
-			r.event(s, object, first.action, kindOf(object)+" "+object.GetName())
+			r.event(s, object, first.action, first.action, kindOf(object)+" "+object.GetName())
 		}
 	}
 }
 
 // event records an event about a write to a child, or to several of which it is the first.
-func (r *Reconciler) event(s *scope, object runtime.Object, action, text string) {
-	r.events.Eventf(s.stack, object, corev1.EventTypeNormal, action, action, "%s", outcome.Note(text))
+func (r *Reconciler) event(s *scope, object runtime.Object, reason, action, text string) {
+	r.events.Eventf(s.stack, object, corev1.EventTypeNormal, reason, action, "%s", outcome.Note(text))
 }

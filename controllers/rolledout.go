@@ -11,16 +11,31 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// rolledOut returns the condition RolledOut: whether all components run the revision of the spec. While the stack
-// is suspended, and while nothing is decided, the last one stays; in the second case with the generation that it was decided for.
+// rolledOut returns the condition RolledOut: whether all components run the revision of the spec. While nothing is decided, and while the
+// stack is suspended, the last one stays. What was decided for an earlier spec keeps the generation of that spec.
 func (s *scope) rolledOut() metav1.Condition {
-	const kind = v1alpha1.ConditionRolledOut
-	before := apimeta.FindStatusCondition(s.stack.Status.Conditions, kind)
+	before := apimeta.FindStatusCondition(s.stack.Status.Conditions, v1alpha1.ConditionRolledOut)
 	switch {
-	case s.suspended() && before != nil:
-		return condition(kind, before.Status, before.Reason, before.Message)
-	case (s.planned == nil || !s.proposed) && before != nil:
+	case before == nil:
+		return s.progressOfRollout()
+	case s.planned == nil:
 		return *before
+	case s.suspended() && s.proposed && (s.atRest() || s.planned.State.Pursued() == s.wanted):
+		return condition(before.Type, before.Status, before.Reason, before.Message) // the spec is the one that it was decided for
+	case s.suspended():
+		return *before
+	}
+	c := s.progressOfRollout()
+	if !s.proposed { // the rollout to the earlier spec goes on
+		c.ObservedGeneration = before.ObservedGeneration
+	}
+	return c
+}
+
+// progressOfRollout describes the plan.
+func (s *scope) progressOfRollout() metav1.Condition {
+	const kind = v1alpha1.ConditionRolledOut
+	switch {
 	case s.planned == nil:
 		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonWaiting, "no component runs yet: its references must resolve first")
 	case s.planned.State.Rollout == nil && s.planned.State.Current == s.wanted:

@@ -101,6 +101,30 @@ var _ = Describe("A rollout among faults", func() {
 		}),
 	)
 
+	It("goes on to the earlier spec while the next one cannot be recorded, and says of which spec it speaks", func() {
+		w.edit("chat", upgrade)
+		Eventually(func() []string { return w.at("chat", newer) }).Should(HaveLen(7))
+		earlier := w.getStack("chat").Generation
+		o.refusing(func(r *http.Request) *metav1.Status {
+			if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/namespaces/"+w.namespace+"/controllerrevisions") {
+				return nil
+			}
+			return &metav1.Status{Code: http.StatusInternalServerError, Message: "etcdserver: request timed out"}
+		})
+		w.edit("chat", func(s *v1alpha1.OpenIMStack) { s.Spec.Version = "v3.8.3-patch.5" })
+		Eventually(func(g Gomega) {
+			w.beReady()
+			c := w.condition("chat", v1alpha1.ConditionRolledOut)
+			g.Expect(c.Reason).To(Equal(v1alpha1.ReasonComplete), c.Message)
+			g.Expect(c.ObservedGeneration).To(Equal(earlier))
+		}).Should(Succeed())
+		Expect(w.at("chat", newer)).To(HaveLen(12))
+		Expect(w.condition("chat", v1alpha1.ConditionReady).Status).To(Equal(metav1.ConditionFalse), "the spec is not applied")
+		o.refusing(nil)
+		w.rolledOut("chat")
+		Expect(w.at("chat", "v3.8.3-patch.5")).To(HaveLen(12))
+	})
+
 	It("does not take the Deployment controller's verdict on an earlier template for one on the present template", func() {
 		w.edit("chat", upgrade)
 		Eventually(func() []string { return w.at("chat", newer) }).Should(HaveLen(7))

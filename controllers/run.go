@@ -125,13 +125,12 @@ func (s *scope) lostRevision(component string) error {
 // apply writes the children that differ, in order.
 func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 	var failures []error
-	batch := r.applier.Batch(ctx, s.workloads)
 	for _, object := range s.workloads {
 		_, deployment := object.(*appsv1.Deployment)
 		if deployment && !s.sealed {
 			continue
 		}
-		result, err := batch.Apply(ctx, object)
+		result, err := r.applier.Apply(ctx, object)
 		if err != nil {
 			failures = append(failures, err)
 			if deployment {

@@ -64,9 +64,8 @@ func (r *Reconciler) seal(ctx context.Context, s *scope) error {
 	}
 	failures := []error{r.record(ctx, s)}
 	s.missing = nil
-	batch := r.applier.Batch(ctx, s.policies)
 	for _, policy := range s.policies {
-		applied, err := batch.Apply(ctx, policy)
+		applied, err := r.applier.Apply(ctx, policy)
 		if err != nil {
 			failures, s.missing = append(failures, err), append(s.missing, policy.GetName())
 			continue

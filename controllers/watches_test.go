@@ -40,6 +40,7 @@ func TestTheCacheHoldsOurChildrenAndNoSecret(t *testing.T) {
 			continue
 		}
 		kinds[kindOf(object)] = true
+		g.Expect(by.Transform).NotTo(BeNil(), "%T", object)
 		g.Expect(by.Label.String()).To(Equal("app.kubernetes.io/managed-by=openim-operator"))
 	}
 	g.Expect(kinds).To(HaveLen(len(owned()) + len(revisions())))

@@ -76,11 +76,6 @@ func conflict(kind, name string) error {
 //
 // spec.replicas is sent by a manager of its own. With the annotation of Options.InitialReplicas it is sent at creation alone.
 func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, error) {
-	return a.apply(ctx, wanted, nil)
-}
-
-// apply applies one object. absent are objects of which the API server had none a moment ago.
-func (a *Applier) apply(ctx context.Context, wanted client.Object, absent map[key]bool) (Outcome, error) {
 	gvk, err := apiutil.GVKForObject(wanted, a.client.Scheme())
 	if err != nil {
 		return Outcome{}, fmt.Errorf("looking up the kind of %T: %w", wanted, err)
@@ -111,9 +106,7 @@ func (a *Applier) apply(ctx context.Context, wanted client.Object, absent map[ke
 			return Outcome{Unchanged, current.GetGeneration()}, nil
 		}
 	}
-	isNew := current == nil && absent[key]
-	delete(absent, key)
-	applied, before, err := a.put(ctx, intent, current, isNew)
+	applied, before, err := a.put(ctx, intent, current)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -174,33 +167,43 @@ func removePodOwners(object metav1.Object) {
 	object.SetOwnerReferences(slices.DeleteFunc(object.GetOwnerReferences(), IsPod))
 }
 
-// put writes an intent, and returns the object and its version before, "" when there was none. Unless the object is new, somebody else
-// may own it. An object that the cache shows as the owner's is written as the cache shows it, or not at all. Then, and for every other
-// object, the API server is asked.
+// noVersion is a resource version that no object of a stack has. The API server creates an object that is applied with it, and answers with
+// a conflict when one exists (k8s.io/apiserver pkg/registry/generic/registry/store.go, Update).
+const noVersion = "1"
+
+// put writes an intent, and returns the object and its version before, "" when there was none. Somebody else may own an object of that
+// name. So an object that the cache does not show is created or not written, and one that the cache shows as the owner's is written as the
+// cache shows it or not at all. When that is refused, and for every other object, the API server is asked who owns it.
 func (a *Applier) put(
-	ctx context.Context, intent *unstructured.Unstructured, cached client.Object, isNew bool,
+	ctx context.Context, intent *unstructured.Unstructured, cached client.Object,
 ) (applied *unstructured.Unstructured, before string, err error) {
-	if cached != nil && ownedAlike(cached, intent) {
+	if cached == nil || ownedAlike(cached, intent) {
 		pinned := intent.DeepCopy()
-		pinned.SetUID(cached.GetUID())
-		pinned.SetResourceVersion(cached.GetResourceVersion())
-		applied, err := a.write(ctx, pinned)
-		if err == nil {
-			return applied, cached.GetResourceVersion(), nil
+		pinned.SetResourceVersion(noVersion)
+		if cached != nil {
+			before = cached.GetResourceVersion()
+			pinned.SetUID(cached.GetUID())
+			pinned.SetResourceVersion(before)
 		}
-		if !apierrors.IsConflict(err) {
-			return nil, "", fmt.Errorf("applying %s: %w", describe(intent), err)
+		if applied, err = a.send(ctx, pinned); err == nil {
+			applied, err = a.exclude(ctx, intent, applied)
 		}
-	}
-	if !isNew {
-		if before, err = a.mayWrite(ctx, intent); err != nil {
-			return nil, "", err
+		if !apierrors.IsConflict(err) && !apierrors.IsInvalid(err) && !apierrors.IsBadRequest(err) {
+			return applied, before, describeApply(intent, err)
 		}
 	}
-	if applied, err = a.write(ctx, intent); err != nil {
-		return nil, "", fmt.Errorf("applying %s: %w", describe(intent), err)
+	if before, err = a.mayWrite(ctx, intent); err != nil {
+		return nil, "", err
 	}
-	return applied, before, nil
+	applied, err = a.write(ctx, intent)
+	return applied, before, describeApply(intent, err)
+}
+
+func describeApply(intent *unstructured.Unstructured, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("applying %s: %w", describe(intent), err)
 }
 
 // ownedAlike reports whether a live object has the controller that the intent gives it, and is not being deleted.
@@ -218,6 +221,11 @@ func (a *Applier) write(ctx context.Context, intent *unstructured.Unstructured) 
 	if err != nil {
 		return nil, err
 	}
+	return a.exclude(ctx, intent, applied)
+}
+
+// exclude removes the fields of other managers from the parts that the operator owns exclusively.
+func (a *Applier) exclude(ctx context.Context, intent, applied *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if !hasForeignFields(applied, string(a.owner)) {
 		return applied, nil
 	}

@@ -6,7 +6,8 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// Replicas when the spec names none.
+// Replicas when the spec names none. A number that is raised later scales the components of existing stacks that nobody ever scaled: one
+// replica is the API server's default, which nobody owns.
 const (
 	processReplicas int32 = 1
 	wrapperReplicas int32 = 2

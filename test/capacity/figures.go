@@ -76,7 +76,10 @@ func compare(s settings, figures []figure) error {
 	}
 	var outside []error
 	for _, f := range figures {
-		if most, known := ranges[f.key]; known && f.value > most {
+		most, known := ranges[f.key]
+		if !known {
+			outside = append(outside, fmt.Errorf("%s has no bound of %s for %d stacks: write it with -update", s.ranges, f.key, s.stacks))
+		} else if f.value > most {
 			outside = append(outside, fmt.Errorf("%s: %s %s is more than %s", f.name, number(f.value), f.unit, number(most)))
 		}
 	}
