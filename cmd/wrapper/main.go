@@ -1,7 +1,8 @@
-// Command wrapper runs one of the two roles in front of OpenIM, and verifies their audit logs.
+// Command wrapper runs one of the two roles in front of OpenIM, checks OpenIM, and verifies the roles' audit logs.
 //
 //	wrapper gateway --config FILE   the public edge: verifies callers
 //	wrapper backend --config FILE   the adapter behind it: verifies again, decides, and calls OpenIM
+//	wrapper check --config FILE [--output text|json]   checks that OpenIM keeps to what the backend relies on, and writes nothing
 //	wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...   checks that an audit log is unchanged and complete
 //	wrapper version
 package main
@@ -32,6 +33,7 @@ var version string
 const usage = `usage:
   wrapper gateway --config FILE
   wrapper backend --config FILE
+  wrapper check --config FILE [--output text|json]
   wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...
   wrapper version
 `
@@ -60,6 +62,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if len(args) >= 2 && args[0] == "audit" && args[1] == "verify" {
 		return auditVerify(args[2:], os.Stdin, stdout, stderr)
+	}
+	if len(args) >= 1 && args[0] == "check" {
+		return checkContract(ctx, args[1:], stdout, stderr)
 	}
 	lines := httpserver.NewLogBuffer(stdout)
 	defer lines.Flush()

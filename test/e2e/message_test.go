@@ -29,6 +29,10 @@ func message() {
 		deliver(ctx, "hello")
 	}, SpecTimeout(2*time.Minute))
 
+	It("asks OpenIM from the backend's pod whether it keeps to what the wrapper relies on", func(ctx SpecContext) {
+		keepsContract(ctx)
+	}, SpecTimeout(2*time.Minute))
+
 	DescribeTable(
 		"refuses at the gateway",
 		func(ctx SpecContext, route string, status int, token func() string) {

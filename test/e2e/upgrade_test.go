@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/kube"
 	"github.com/openimstack/openim-operator/hack/environment/setup"
 )
 
@@ -43,6 +44,7 @@ func upgrades() {
 		Expect(report.SenderOpened).To(BeNumerically("<=", once), "one reconnect for each pod of msggateway at most")
 		Expect(report.ReceiverOpened).To(BeNumerically("<=", once), "one reconnect for each pod of msggateway at most")
 		Expect(observed(ctx).Status.Version).To(Equal(nextRelease))
+		keepsContract(ctx)
 		deliver(ctx, "upgraded")
 	}, SpecTimeout(12*time.Minute))
 
@@ -84,6 +86,17 @@ func upgrades() {
 		Expect(observed(ctx).Status.Version).To(Equal(sample.Spec.Version))
 		deliver(ctx, "back")
 	}, SpecTimeout(15*time.Minute))
+}
+
+// keepsContract runs `wrapper check` in a pod of the backend, as docs/upgrades.md says.
+func keepsContract(ctx context.Context) {
+	GinkgoHelper()
+	pod, err := environment.ReadyPod(ctx, client.ObjectKeyFromObject(stack), v1alpha1.ComponentBackend)
+	Expect(err).NotTo(HaveOccurred())
+	out, err := environment.Cluster.Exec(ctx, kube.Container{Namespace: pod.Namespace, Pod: pod.Name, Container: v1alpha1.ComponentBackend},
+		"/wrapper", "check", "--config", "/etc/wrapper/config/config.yaml")
+	Expect(err).NotTo(HaveOccurred())
+	Expect(string(out)).To(MatchRegexp(`^\d{2,} things checked, 0 problems\n$`))
 }
 
 func podsOf(all []corev1.Pod, component string) []corev1.Pod {

@@ -24,16 +24,8 @@ import (
 func New(c Config, version string, log *slog.Logger, now func() time.Time) (*httpserver.App, error) {
 	reg := httpserver.NewRegistry("backend", version)
 	assertionKey := auth.AssertionKeyFile(c.AssertionKeyFile)
-	secret := openimclient.SecretFile(c.OpenIM.SecretFile)
-	options := openimclient.Options{
-		BaseURL: c.OpenIM.APIURL, AdminUserID: c.OpenIM.AdminUserID, ExternalURL: c.OpenIM.ExternalURL,
-		Secret: secret, Now: now, Observe: newTokenMetrics(log, reg),
-	}
-	secrets := []filewatch.Reloader{secret}
-	if c.OpenIM.PreviousSecretFile != "" {
-		previous := openimclient.PreviousSecretFile(c.OpenIM.PreviousSecretFile)
-		options.Previous, secrets = previous, append(secrets, previous)
-	}
+	options, secrets := openimOptions(c, now)
+	options.Observe = newTokenMetrics(log, reg)
 	openim := openimclient.New(options)
 	verifier := issuers.Open(&c.Admins, log, reg, now)
 	h := &handler{
@@ -107,6 +99,21 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 		Main: main, More: more, Telemetry: telemetry, Ready: ready, Log: log, Failed: failed, Grace: c.grace(), Notice: httpserver.DefaultNotice,
 		Background: append(background, ready.Run, tracer.Run, func(ctx context.Context) { files.Run(ctx, filewatch.Interval) }),
 	}, nil
+}
+
+// openimOptions returns the address and the administrator of a configuration's OpenIM, and the files with the secrets, which are to be
+// read.
+func openimOptions(c Config, now func() time.Time) (openimclient.Options, []filewatch.Reloader) {
+	secret := openimclient.SecretFile(c.OpenIM.SecretFile)
+	options := openimclient.Options{
+		BaseURL: c.OpenIM.APIURL, AdminUserID: c.OpenIM.AdminUserID, ExternalURL: c.OpenIM.ExternalURL, Secret: secret, Now: now,
+	}
+	secrets := []filewatch.Reloader{secret}
+	if c.OpenIM.PreviousSecretFile != "" {
+		previous := openimclient.PreviousSecretFile(c.OpenIM.PreviousSecretFile)
+		options.Previous, secrets = previous, append(secrets, previous)
+	}
+	return options, secrets
 }
 
 // tokenMetrics counts and logs how OpenIM's admin token is renewed.

@@ -19,6 +19,11 @@ const codeNoProcess = 14
 // headerRequestAPI is the header with the URL that OpenIM puts before the paths of objects, instead of the request's host.
 const headerRequestAPI = "X-Request-Api"
 
+// StatusError is an HTTP status with which OpenIM's API answers no call that succeeds or fails: its envelopes have status 200.
+type StatusError int
+
+func (s StatusError) Error() string { return fmt.Sprintf("HTTP status %d", int(s)) }
+
 // exchange sends one POST and decodes the reply's envelope. token is empty for the two routes that need none. The reply is unmodified and
 // still contains errDlt.
 func (c *Client) exchange(ctx context.Context, r Request, token string) (wire.Envelope, error) {
@@ -45,7 +50,7 @@ func (c *Client) exchange(ctx context.Context, r Request, token string) (wire.En
 	case reply.Status == http.StatusNotFound:
 		return wire.Envelope{}, ErrNoRoute
 	case reply.Status != http.StatusOK:
-		return wire.Envelope{}, fmt.Errorf("%w: HTTP status %d", ErrBadReply, reply.Status)
+		return wire.Envelope{}, fmt.Errorf("%w: %w", ErrBadReply, StatusError(reply.Status))
 	}
 	return decodeEnvelope(reply.Body)
 }

@@ -106,6 +106,11 @@ func (f *Fake) serve(w http.ResponseWriter, r *http.Request) {
 		fail(w, 1001, "ArgsError", "header must have operationID")
 		return
 	}
+	noJSON := r.Header.Get("Content-Type") == "application/json" && !json.Valid(body)
+	if noJSON && strings.HasPrefix(r.URL.Path, "/auth/") { // the routes without a token
+		fail(w, 1001, "ArgsError", "unexpected EOF\n"+Stack)
+		return
+	}
 	switch r.URL.Path {
 	case "/auth/get_admin_token":
 		f.adminToken(w, body)
@@ -114,6 +119,10 @@ func (f *Fake) serve(w http.ResponseWriter, r *http.Request) {
 	default:
 		if token := r.Header.Get("token"); !f.Valid[token] {
 			fail(w, 1507, "TokenNotExistError", token+" is not known\n"+Stack)
+			return
+		}
+		if noJSON {
+			fail(w, 1001, "ArgsError", "unexpected EOF\n"+Stack)
 			return
 		}
 		reply, ok := f.Replies[r.URL.Path]
