@@ -122,6 +122,10 @@ test-clusternetworkpolicy: ## Check the rendered ClusterNetworkPolicies with the
 test-cyclonus: ## Compare the evaluator of NetworkPolicies with cyclonus, on random clusters. TEST_FLAGS='-timeout=0 -rapid.checks=1000000' for 20 minutes.
 	go test -C test/cyclonus -timeout 10m $(TEST_FLAGS) ./...
 
+.PHONY: test-argocd
+test-argocd: ## Run config/argocd in Argo CD's Lua and diff engines, and Flux's kstatus. The first run compiles both.
+	go test -C test/argocd -timeout 10m $(TEST_FLAGS) ./...
+
 # The largest suite is run by two processes, each with an API server of its own: most of its time is waiting.
 .PHONY: test-envtest
 test-envtest: ## Run the suites on a real API server (KUBEBUILDER_ASSETS, or built from source), with the race detector except for the largest.

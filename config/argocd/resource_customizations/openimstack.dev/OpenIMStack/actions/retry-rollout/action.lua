@@ -1,0 +1,7 @@
+local os = require("os")
+
+if obj.metadata.annotations == nil then
+    obj.metadata.annotations = {}
+end
+obj.metadata.annotations["openimstack.dev/retry-rollout-at"] = os.date("!%Y-%m-%dT%XZ")
+return obj
