@@ -16,7 +16,7 @@ local generation = metadata.generation or 0
 -- Only conditions of the present spec count: while the spec is new, the conditions of the earlier one would fail a sync.
 local conditions = {}
 for _, condition in ipairs(status.conditions or {}) do
-    if (condition.observedGeneration or generation) >= generation then
+    if condition.type ~= nil and (condition.observedGeneration or generation) >= generation then
         conditions[condition.type] = condition
     end
 end
