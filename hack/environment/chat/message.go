@@ -103,6 +103,20 @@ type Pulled struct {
 
 // Pull pulls one message by its sequence number, as a user of the conversation.
 func (a Admin) Pull(ctx context.Context, user, conversation string, seq int64) (Pulled, error) {
+	messages, err := a.PullRange(ctx, user, conversation, seq, seq)
+	if err != nil {
+		return Pulled{}, err
+	}
+	for _, message := range messages {
+		if message.Seq.String() == fmt.Sprint(seq) {
+			return message, nil
+		}
+	}
+	return Pulled{}, fmt.Errorf("/msg/pull_msg_by_seq returned no message %d of %s", seq, conversation)
+}
+
+// PullRange pulls the messages with the sequence numbers from begin to end by one call, as a user of the conversation.
+func (a Admin) PullRange(ctx context.Context, user, conversation string, begin, end int64) ([]Pulled, error) {
 	var data struct {
 		Msgs map[string]struct {
 			Msgs []Pulled `json:"Msgs"`
@@ -110,15 +124,7 @@ func (a Admin) Pull(ctx context.Context, user, conversation string, seq int64) (
 	}
 	err := a.call(ctx, "/msg/pull_msg_by_seq", map[string]any{
 		"userID":    user,
-		"seqRanges": []map[string]any{{"conversationID": conversation, "begin": seq, "end": seq, "num": 1}},
+		"seqRanges": []map[string]any{{"conversationID": conversation, "begin": begin, "end": end, "num": end - begin + 1}},
 	}, &data)
-	if err != nil {
-		return Pulled{}, err
-	}
-	for _, message := range data.Msgs[conversation].Msgs {
-		if message.Seq.String() == fmt.Sprint(seq) {
-			return message, nil
-		}
-	}
-	return Pulled{}, fmt.Errorf("/msg/pull_msg_by_seq returned no message %d of %s", seq, conversation)
+	return data.Msgs[conversation].Msgs, err
 }

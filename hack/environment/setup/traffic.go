@@ -20,6 +20,8 @@ const (
 	trafficInterval = 250 * time.Millisecond
 	// reconnectInterval is the pause between two attempts to open a socket again.
 	reconnectInterval = 200 * time.Millisecond
+	// pullBatch is the number of messages that one call pulls: a call for each would meet the gateway's limits.
+	pullBatch = 50
 	// maxNoted bounds the errors that a Traffic keeps.
 	maxNoted = 20
 )
@@ -260,12 +262,15 @@ func (t *Traffic) Lost(ctx context.Context, report TrafficReport) ([]string, err
 		return nil, err
 	}
 	found := map[string]bool{}
-	for seq := max(1, newest-int64(len(report.Acknowledged)+report.Unacknowledged)-10); seq <= newest; seq++ {
-		message, err := admin.Pull(ctx, t.to.UserID, conversation, seq)
+	for begin := max(1, newest-int64(len(report.Acknowledged)+report.Unacknowledged)-10); begin <= newest; begin += pullBatch {
+		end := min(begin+pullBatch-1, newest)
+		messages, err := admin.PullRange(ctx, t.to.UserID, conversation, begin, end)
 		if err != nil {
-			return nil, fmt.Errorf("pulling message %d of %d: %w", seq, newest, err)
+			return nil, fmt.Errorf("pulling messages %d to %d of %d: %w", begin, end, newest, err)
 		}
-		found[message.ServerID] = true
+		for _, message := range messages {
+			found[message.ServerID] = true
+		}
 	}
 	return slices.DeleteFunc(slices.Clone(report.Acknowledged), func(id string) bool { return found[id] }), nil
 }
