@@ -40,8 +40,8 @@ func silent(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// speaking returns the address of a server that answers each connection with a text and closes it.
-func speaking(t *testing.T, text string) string {
+// serve answers each connection by a function, and closes it. It returns the address of the server.
+func serve(t *testing.T, answer func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -56,39 +56,32 @@ func speaking(t *testing.T, text string) string {
 			}
 			go func() {
 				defer func() { _ = conn.Close() }()
-				_, _ = conn.Read(make([]byte, 512))
-				_, _ = conn.Write([]byte(text))
+				answer(conn)
 			}()
 		}
 	}()
 	return l.Addr().String()
 }
 
+// speaking returns the address of a server that answers each connection with a text and closes it.
+func speaking(t *testing.T, text string) string {
+	t.Helper()
+	return serve(t, func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 512))
+		_, _ = conn.Write([]byte(text))
+	})
+}
+
 // repeating returns the address of a server that answers everything with the same text.
 func repeating(t *testing.T, text string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
+	return serve(t, func(conn net.Conn) {
+		for err := error(nil); err == nil; _, err = conn.Write([]byte(text)) {
+			if _, err := conn.Read(make([]byte, 4096)); err != nil {
 				return
 			}
-			go func() {
-				defer func() { _ = conn.Close() }()
-				for err := error(nil); err == nil; _, err = conn.Write([]byte(text)) {
-					if _, err := conn.Read(make([]byte, 4096)); err != nil {
-						return
-					}
-				}
-			}()
 		}
-	}()
-	return l.Addr().String()
+	})
 }
 
 // https returns the address of a server like the API server: TLS, and HTTP in it.

@@ -53,13 +53,7 @@ func podFailure(pod *corev1.Pod) (failure, bool) {
 			message: fmt.Sprintf("no node can run it (%s): add nodes, or lower its resources in the spec", cut(text, maxQuote)),
 		}, true
 	}
-	for _, s := range pod.Status.InitContainerStatuses {
-		if f, ok := containerFailure(pod, s); ok {
-			f.since = since
-			return f, true
-		}
-	}
-	for _, s := range pod.Status.ContainerStatuses {
+	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if f, ok := containerFailure(pod, s); ok {
 			f.since = since
 			return f, true

@@ -159,15 +159,19 @@ func (s *sample) readProcess(pid int) error {
 	return nil
 }
 
+func labelsOf(m *dto.Metric) map[string]string {
+	labels := map[string]string{}
+	for _, pair := range m.GetLabel() {
+		labels[pair.GetName()] = pair.GetValue()
+	}
+	return labels
+}
+
 // sum adds up the values of a metric whose labels are accepted.
 func (s sample) sum(metric string, accept func(labels map[string]string) bool) float64 {
 	total := 0.0
 	for _, m := range s.metrics[metric].GetMetric() {
-		labels := map[string]string{}
-		for _, pair := range m.GetLabel() {
-			labels[pair.GetName()] = pair.GetValue()
-		}
-		if accept(labels) {
+		if accept(labelsOf(m)) {
 			total += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 		}
 	}

@@ -37,10 +37,7 @@ func servedRequests(ctx context.Context, config *rest.Config) (served, error) {
 	}
 	all := served{}
 	for _, m := range families[metricServed].GetMetric() {
-		labels := map[string]string{}
-		for _, pair := range m.GetLabel() {
-			labels[pair.GetName()] = pair.GetValue()
-		}
+		labels := labelsOf(m)
 		name := labels["verb"] + " " + labels["resource"]
 		if sub := labels["subresource"]; sub != "" {
 			name += "/" + sub
