@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/openimsdk/openim-sdk-core/v3/open_im_sdk"
 	"github.com/openimsdk/openim-sdk-core/v3/pkg/ccontext"
+	"github.com/openimsdk/openim-sdk-core/v3/pkg/constant"
 	"github.com/openimsdk/openim-sdk-core/v3/sdk_struct"
 )
 
@@ -131,6 +132,22 @@ func (u *device) send(t *testing.T, to, group, text string) *sdk_struct.MsgStruc
 	g.Expect(err).NotTo(HaveOccurred(), "%s says %q", u.id, text)
 	g.Expect(sent.ServerMsgID).NotTo(BeEmpty())
 	return sent
+}
+
+// stored waits until MongoDB has a number of texts from one user to another. OpenIM drops a message that is marked as read from its cache,
+// even before msgtransfer has stored it: who pulls it in between receives a placeholder, which the SDK keeps for ever
+// (open-im-server pkg/common/storage/controller, MarkSingleChatMsgsAsRead).
+func stored(t *testing.T, from, to string, texts int) {
+	t.Helper()
+	NewWithT(t).Eventually(func() (int, error) {
+		var found struct {
+			Number int `json:"chatLogsNum"`
+		}
+		err := call(t.Context(), "/msg/search_msg", map[string]any{
+			"sendID": from, "recvID": to, "contentType": constant.Text, "pagination": map[string]any{"pageNumber": 1, "showNumber": 10},
+		}, &found)
+		return found.Number, err
+	}, soon).Should(BeNumerically(">=", texts))
 }
 
 // hears waits until a text from a user has arrived over the socket.

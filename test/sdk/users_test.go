@@ -88,6 +88,7 @@ func TestWhatPeopleDo(t *testing.T) {
 			conversation, err := bob.sdk.Conversation().GetOneConversation(bob.ctx(), 1, alice.id)
 			return conversation.UnreadCount, err
 		}, soon).Should(BeEquivalentTo(1))
+		stored(t, alice.id, bob.id, 1)
 		g.Expect(bob.sdk.Conversation().MarkConversationMessageAsRead(bob.ctx(), single)).To(Succeed())
 		receipts := awaitThat(
 			t,
