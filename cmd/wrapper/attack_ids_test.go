@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
@@ -55,6 +56,20 @@ func attackIDs(t *testing.T, n *testEnv) {
 			NewWithT(t).Expect(send(t, a.Route, body).granted()).To(BeFalse())
 			n.nothingCameToOpenIM(t, canary)
 		})
+	}
+	for _, reserved := range []string{ids.CheckSender, ids.CheckReceiver} {
+		for a := range routestest.Attacks(own, own) {
+			if a.Rule.Rule != routes.Other {
+				continue
+			}
+			n.each(t, fmt.Sprintf("%s %s %q", a.Route.Path, a.Rule.Field, reserved), func(t *testing.T) {
+				body := own.Body(a.Route)
+				routestest.Set(body, a.Rule.Field, reserved)
+				before := len(n.openim.Seen(a.Route.Upstream()))
+				NewWithT(t).Expect(send(t, a.Route, body).granted()).To(BeFalse())
+				NewWithT(t).Expect(n.openim.Seen(a.Route.Upstream())).To(HaveLen(before))
+			})
+		}
 	}
 	for _, c := range []struct{ path, field, value string }{
 		{"/msg/pull_msg_by_seq", "seqRanges[].end", "40000000000000000000"},

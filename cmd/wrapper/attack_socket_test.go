@@ -86,6 +86,7 @@ func (n *testEnv) attackOpening(t *testing.T) {
 		"bob's token for alice's platf": {query: query("bob", bob.Token(), 1)},
 		"the administrator's platform":  {query: query("alice", alice.Token(), 10)},
 		"the administrator's name":      {query: query("imAdmin", alice.Token(), 1)},
+		"the check's user":              {query: query("openimstack_check_b", alice.Token(), 1)},
 		"platform 257":                  {query: query("alice", alice.Token(), 257)},
 		"platform -1":                   {query: query("alice", alice.Token(), -1)},
 		"platform +1, with a blank":     {query: query("alice", alice.Token(), "%201")},
@@ -208,6 +209,9 @@ func (n *testEnv) attackFrames(t *testing.T) {
 		"1003 as alice and bob":      {1003, text(pb{}.str(1, "alice").str(1, "bob").str(2, "mallory").num(9, 1).num(11, 101))},
 		"1003 to a group of bob's":   {1003, text(pb{}.str(1, "alice").str(3, "chess").num(9, 3).num(11, 101))},
 		"1003 to a user and a group": {1003, text(pb{}.str(1, "alice").str(2, "bob").str(3, "chess").num(9, 1).num(11, 101))},
+		"1003 to the check's user":   {1003, text(pb{}.str(1, "alice").str(2, "openimstack_check_b").num(9, 1).num(11, 101))},
+		"1003 as the check's user":   {1003, text(pb{}.str(1, "openimstack_check_a").str(2, "bob").num(9, 1).num(11, 101))},
+		"2005 for the check's user":  {2005, pb{}.str(1, "bob").str(1, "openimstack_check_b")},
 		"1003 of session type 4":     {1003, text(pb{}.str(1, "alice").str(2, "bob").num(9, 4).num(11, 101))},
 		"1003 of session type 2":     {1003, text(pb{}.str(1, "alice").str(3, "chess").num(9, 2).num(11, 101))},
 		"1003 of no session type":    {1003, text(pb{}.str(1, "alice").str(2, "bob").num(11, 101))},
@@ -232,6 +236,7 @@ func (n *testEnv) attackFrames(t *testing.T) {
 		attacks[fmt.Sprintf("request %d", id)] = attack{id, pb{}.str(1, "alice")}
 	}
 	for _, conversation := range []string{"si_bob_mallory", "sg_chess", "n_bob", "sn_bob_imAdmin", "si_alice",
+		"si_openimstack_check_a_openimstack_check_b", "si_alice_openimstack_check_b",
 		"si_bob_mallory\x00alice", "", "*",
 		"sg_$|^si.bob.mallory:", "si_alice_.*"} {
 		name := fmt.Sprintf("%q", conversation)
@@ -257,6 +262,7 @@ func (n *testEnv) attackFrames(t *testing.T) {
 	for name, change := range map[string]map[string]any{
 		"an outer sendID of bob's":   {"sendID": "bob"},
 		"an outer sendID, imAdmin":   {"sendID": "imAdmin"},
+		"an outer sendID, a check's": {"sendID": "openimstack_check_a"},
 		"no outer sendID":            {"sendID": ""},
 		"a token beside":             {"token": n.people["bob"].openim},
 		"members of other letters":   {"SendID": "bob"},

@@ -59,7 +59,7 @@ func TestCheckOfTheContract(t *testing.T) {
 		fake := openimtest.New(t)
 		code, out, _ := run(t, "--config", backendFile(t, fake.URL, "wrong-secret"), "--output", "json")
 		g.Expect(code).To(Equal(exitFailed))
-		var report contractReport
+		var report checkReport
 		g.Expect(json.Unmarshal([]byte(out), &report)).To(Succeed())
 		g.Expect(report.Checked).To(Equal(1))
 		g.Expect(report.Problems).To(HaveLen(1))
@@ -74,6 +74,9 @@ func TestCheckOfTheContract(t *testing.T) {
 	})
 	for name, args := range map[string][]string{
 		"no configuration": {}, "another format": {"--config", "x", "--output", "yaml"}, "an argument too many": {"--config", "x", "y"},
+		"another mode": {"--config", "x", "--mode", "messages"}, "messages without a socket": {"--config", "x", "--mode", "Messages"},
+		"a socket that is no WebSocket": {"--config", "x", "--socket", "http://127.0.0.1:10001"},
+		"a socket with a path":          {"--config", "x", "--socket", "ws://127.0.0.1:10001/x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, _, errs := run(t, args...)

@@ -2,7 +2,8 @@
 //
 //	wrapper gateway --config FILE   the public edge: verifies callers
 //	wrapper backend --config FILE   the adapter behind it: verifies again, decides, and calls OpenIM
-//	wrapper check --config FILE [--output text|json]   checks that OpenIM keeps to what the backend relies on, and writes nothing
+//	wrapper check --config FILE [--mode Contract|Messages] [--socket ws://HOST:PORT] [--output text|json] [--serve ADDRESS]
+//	  [--termination-log FILE]      checks that OpenIM keeps to what the wrapper relies on
 //	wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...   checks that an audit log is unchanged and complete
 //	wrapper version
 package main
@@ -33,7 +34,8 @@ var version string
 const usage = `usage:
   wrapper gateway --config FILE
   wrapper backend --config FILE
-  wrapper check --config FILE [--output text|json]
+  wrapper check --config FILE [--mode Contract|Messages] [--socket ws://HOST:PORT] [--output text|json] [--serve ADDRESS]
+    [--termination-log FILE]    Messages needs --socket
   wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...
   wrapper version
 `
@@ -64,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return auditVerify(args[2:], os.Stdin, stdout, stderr)
 	}
 	if len(args) >= 1 && args[0] == "check" {
-		return checkContract(ctx, args[1:], stdout, stderr)
+		return checkOpenIM(ctx, args[1:], stdout, stderr)
 	}
 	lines := httpserver.NewLogBuffer(stdout)
 	defer lines.Flush()

@@ -27,6 +27,7 @@ func TestNobodyGetsAtWhatIsAnothers(t *testing.T) {
 	s := newTestEnv(t)
 	var seen findings
 	t.Run("contract", func(t *testing.T) { keepsTheContract(t, s) })
+	t.Run("messages", func(t *testing.T) { sendsMessages(t, s) })
 	t.Run("attacks", func(t *testing.T) { attackAll(t, s) })
 	t.Run("socket", func(t *testing.T) { seen.sent = frames(t, s) })
 	t.Run("routes", func(t *testing.T) { seen.calls = declared(t, s) })

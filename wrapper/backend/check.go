@@ -10,12 +10,12 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/routes"
 )
 
-// Check asks the OpenIM of a configuration whether it keeps to what the backend relies on. It opens no listener and no store.
-func Check(ctx context.Context, c Config, now func() time.Time) ([]check.Finding, error) {
-	var release routes.Release // the first one: without users the configuration names none
-	if c.OpenIM.Release != "" {
+// Check asks the OpenIM of a configuration whether it keeps to what the backend relies on. It opens no listener and no store. It sets the
+// release of o.
+func Check(ctx context.Context, c Config, o check.Options, now func() time.Time) ([]check.Finding, error) {
+	if c.OpenIM.Release != "" { // without users the configuration names none: the first one
 		var err error
-		if release, err = routes.ParseRelease(c.OpenIM.Release); err != nil {
+		if o.Release, err = routes.ParseRelease(c.OpenIM.Release); err != nil {
 			return nil, fmt.Errorf("openim.release: write OpenIM's release, such as v3.8.3-patch.16: %w", err)
 		}
 	}
@@ -25,5 +25,5 @@ func Check(ctx context.Context, c Config, now func() time.Time) ([]check.Finding
 	}
 	client := openimclient.New(options)
 	defer client.Close()
-	return check.Contract(ctx, client, release), nil
+	return check.Run(ctx, client, o), nil
 }

@@ -25,6 +25,8 @@ func (l *internalAPI) issueCode(ctx context.Context, call *internalCall, q inter
 		return internalapi.IssuedCode{}, bad("userID must be 1 to %d letters, digits and underscores, as OpenIM requires", maxUserIDBytes)
 	case q.UserID == l.adminUserID:
 		return internalapi.IssuedCode{}, bad("userID is OpenIM's administrator, who cannot log in here: name another user")
+	case ids.Reserved(q.UserID):
+		return internalapi.IssuedCode{}, bad("userID is a user of \"wrapper check\", who cannot log in here: name another user")
 	case q.PlatformID != 0 && !legalPlatform(q.PlatformID):
 		return internalapi.IssuedCode{}, bad("platformID must be 1 to %d, or 0 for any", maxPlatform)
 	case lifetime < minCodeLifetime || lifetime > devices.MaxCodeLifetime:

@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/session"
 )
@@ -12,7 +13,7 @@ import (
 func (l *internalAPI) token(ctx context.Context, call *internalCall, q internalapi.TokenRequest) (internalapi.Token, error) {
 	by := call.caller
 	switch {
-	case !legalUser(by.Subject) || by.Subject == l.adminUserID:
+	case !legalUser(by.Subject) || by.Subject == l.adminUserID || ids.Reserved(by.Subject):
 		return internalapi.Token{}, badUser
 	case !legalPlatform(by.PlatformID):
 		return internalapi.Token{}, bad("the platform must be 1 to %d", maxPlatform)

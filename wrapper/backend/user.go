@@ -11,6 +11,7 @@ import (
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/openimclient"
 	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/wire"
@@ -108,6 +109,9 @@ func (u *users) repeatable(method, target string) bool {
 // answer checks, in this order, the route, the release, the body, the concurrency limit and the needs (such as membership), and then
 // makes the call.
 func (u *users) answer(ctx context.Context, header http.Header, call userCall, rec *httpserver.Record) (*wire.Envelope, *wire.Failure) {
+	if ids.Reserved(call.Principal.Subject) { // a session from before the name was reserved
+		return nil, &wire.Forbidden
+	}
 	if call.Method == http.MethodGet {
 		return u.download(ctx, call, rec)
 	}

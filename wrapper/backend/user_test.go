@@ -19,6 +19,7 @@ import (
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/openimclient"
 	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
@@ -161,6 +162,25 @@ func TestAUsersCallReachesOpenIMAsTheUser(t *testing.T) {
 	g.Expect(openim.tokens).To(Equal([]string{"first-alice"}))
 	g.Expect(log.String()).To(And(ContainSubstring(`"users":["alice","bob"]`), ContainSubstring(`"route":"friend/add_friend"`),
 		Not(ContainSubstring("first-"))))
+}
+
+// A session may be older than the reservation of its user's name.
+func TestAReservedUserCallsNothing(t *testing.T) {
+	for _, reserved := range []string{ids.CheckSender, ids.CheckReceiver} {
+		openim := &openIMAsUser{}
+		u := newUsers(UsersOptions{OpenIM: openim, Tokens: twoTokens{}, Members: aliceGroups{}, Release: routes.LastRelease,
+			ObjectURL: &url.URL{Scheme: "https", Host: "s3.example.com"}, Concurrency: newConcurrency(prometheus.NewRegistry(), routes.Limits)})
+		for _, call := range []userCall{
+			{Method: "POST", Target: wire.UserPrefix + "/user/get_users_info", Body: []byte(`{"userIDs":["bob"]}`)},
+			{Method: "GET", Target: wire.UserPrefix + "/object/" + reserved + "/a.txt"},
+		} {
+			call.Principal = auth.Principal{Subject: reserved, Role: auth.RoleUser, PlatformID: 1}
+			_, failure := u.answer(t.Context(), http.Header{}, call, &httpserver.Record{})
+			NewWithT(t).Expect(failure).NotTo(BeNil())
+			NewWithT(t).Expect(failure.Status).To(Equal(http.StatusForbidden))
+		}
+		NewWithT(t).Expect(openim.seen).To(BeEmpty())
+	}
 }
 
 // TestEveryUsersRouteAgainstAnothersIDs runs the table's attacks through the handler: OpenIM is asked only where the table lets the

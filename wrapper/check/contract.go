@@ -12,24 +12,6 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// OpenIM is what the check needs of OpenIM's API.
-type OpenIM interface {
-	// Prove checks the administrator's token.
-	Prove(ctx context.Context) error
-	// Call makes a call as the administrator.
-	Call(ctx context.Context, r openimclient.Request) (wire.Envelope, error)
-	// CallAs makes a call with a token of the caller's choice. The reply is OpenIM's own.
-	CallAs(ctx context.Context, r openimclient.Request, token string) (wire.Envelope, error)
-}
-
-// Finding is one thing that was checked.
-type Finding struct {
-	// Name is "token", "refused token", or the path of a route.
-	Name string `json:"name"`
-	// Problem is what is wrong, empty when nothing is. It holds no secret.
-	Problem string `json:"problem,omitempty"`
-}
-
 // notJSON is a body that no route of OpenIM accepts.
 const notJSON = "{"
 
@@ -39,7 +21,7 @@ var badTokens = []string{
 	"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJVc2VySUQiOiJpbUFkbWluIiwiUGxhdGZvcm1JRCI6MTB9.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 }
 
-// Contract checks a release of OpenIM. It returns all findings, in the order of the checks; those after a token that cannot be obtained
+// Contract checks the API of a release. It returns all findings, in the order of the checks; those after a token that cannot be obtained
 // are left out.
 func Contract(ctx context.Context, o OpenIM, release routes.Release) []Finding {
 	token := Finding{Name: "token"}

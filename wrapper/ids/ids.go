@@ -21,6 +21,15 @@ const (
 	joins = "_-@:"
 )
 
+// Users of "wrapper check --mode Messages", which sends a message from one to the other. OpenIM cannot delete users, so that they stay.
+const (
+	CheckSender   = "openimstack_check_a"
+	CheckReceiver = "openimstack_check_b"
+)
+
+// Reserved reports whether a user id is one of the two of "wrapper check". Nobody logs in as them, and no user's call may name them.
+func Reserved(userID string) bool { return userID == CheckSender || userID == CheckReceiver }
+
 // Rule describes Legal in words, for error texts.
 const Rule = "letters, digits, _ - @ and : alone"
 

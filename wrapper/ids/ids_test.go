@@ -47,6 +47,17 @@ func TestLegalIDs(t *testing.T) {
 	}
 }
 
+func TestReservedUsers(t *testing.T) {
+	g := NewWithT(t)
+	for _, id := range []string{CheckSender, CheckReceiver} {
+		g.Expect(Reserved(id)).To(BeTrue())
+		g.Expect(LegalNewUser(id)).To(BeTrue(), "OpenIM must accept the registration")
+	}
+	for _, id := range []string{"", "imAdmin", "openimstack_check", "openimstack_check_c", "OpenIMStack_check_a", CheckSender + "a"} {
+		g.Expect(Reserved(id)).To(BeFalse(), "OpenIM compares ids byte for byte: %q is another user", id)
+	}
+}
+
 // FuzzLegalMeansItself: as a pattern, a legal id matches no text but those that begin with it.
 func FuzzLegalMeansItself(f *testing.F) {
 	f.Add("si_alice_bob", "si_alice_bobby")

@@ -29,12 +29,13 @@ const (
 // errManyUsers is an error of the caller, not of OpenIM: the call concerns too many users.
 var errManyUsers = errors.New("checking the users of conversations: too many users: name fewer conversations")
 
-// existing sets the value of each user whom OpenIM has. The caller is assumed to exist.
+// existing sets the value of each user whom OpenIM has. The caller is assumed to exist. Reserved users do not exist for callers, so that
+// nobody has a conversation with them.
 func (c *Client) existing(ctx context.Context, callerID string, users map[string]bool) (map[string]bool, error) {
 	var unknown []string
 	for id := range users {
 		users[id] = id == callerID || c.exists.get(id)
-		if !users[id] && ids.Legal(id) {
+		if !users[id] && ids.Legal(id) && !ids.Reserved(id) {
 			unknown = append(unknown, id)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 	"pgregory.net/rapid"
 
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/openimclient"
 	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 )
@@ -111,6 +112,18 @@ func TestIDsWithUnderscores(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(member).To(Equal([]bool{c.member}))
 		})
+	}
+}
+
+func TestNobodyHasAConversationWithAReservedUser(t *testing.T) {
+	g := NewWithT(t)
+	b := newFixture(t)
+	b.populate(nil, "alice", "bob", ids.CheckSender, ids.CheckReceiver)
+	for _, reserved := range []string{ids.CheckSender, ids.CheckReceiver} {
+		member, err := b.MembersOf(t.Context(), "alice", []string{"si_alice_" + reserved, "n_alice_" + reserved, "sn_" + reserved + "_alice",
+			"si_alice_bob"})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(member).To(Equal([]bool{false, false, false, true}), "%s is in OpenIM, and not for alice", reserved)
 	}
 }
 

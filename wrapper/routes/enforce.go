@@ -129,7 +129,9 @@ func (e *enforcement) apply(rule Identity) *wire.Failure {
 		err = e.each(rule.Field, never)
 	case Dropped:
 		err = e.each(rule.Field, func(p fieldValue) error { p.remove(); return nil })
-	case Other, Role, Public:
+	case Other:
+		err = e.each(rule.Field, func(p fieldValue) error { return otherUser(p.field, p.text()) })
+	case Role, Public:
 		err = e.each(rule.Field, func(p fieldValue) error { return legalID(p.field, p.text()) })
 	case OwnRecord:
 		err = e.each(rule.Field, func(p fieldValue) error { return legalConversation(p.field, p.text()) })
@@ -179,7 +181,7 @@ func (e *enforcement) oneSelf(field, with string) error {
 	second, _ := e.body[with].(string)
 	for _, f := range []string{field, with} {
 		id, _ := e.body[f].(string)
-		if err := legalID(f, id); err != nil {
+		if err := otherUser(f, id); err != nil {
 			return err
 		}
 	}
@@ -296,6 +298,14 @@ func legalID(field, id string) error {
 		return malformed("%s must be an id of at most %d bytes: %s", field, ids.MaxBytes, ids.Rule)
 	}
 	return nil
+}
+
+// otherUser requires the id of a user whom users' calls may name, or "".
+func otherUser(field, id string) error {
+	if ids.Reserved(id) {
+		return fmt.Errorf("%s names a user of the operator's own: name another", field)
+	}
+	return legalID(field, id)
 }
 
 // legalConversation requires the id of a conversation, or "".

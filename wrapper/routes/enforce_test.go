@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	"pgregory.net/rapid"
 
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
 )
@@ -46,6 +47,22 @@ func TestEveryFieldAgainstAnothersIDs(t *testing.T) {
 	}
 	if n < 150 {
 		t.Fatalf("%d attacks: the table has lost rules", n)
+	}
+}
+
+// TestNoCallNamesAReservedUser puts the users of "wrapper check" into every field that may name another user.
+func TestNoCallNamesAReservedUser(t *testing.T) {
+	for _, reserved := range []string{ids.CheckSender, ids.CheckReceiver} {
+		for _, a := range append(fieldsOf(routes.Other), fieldsOf(routes.OneSelf)...) {
+			t.Run(a.Route.Name()+"/"+a.Rule.Field+"/"+reserved, func(t *testing.T) {
+				g := NewWithT(t)
+				routestest.Set(a.Body, a.Rule.Field, reserved)
+				changed, _, refusal := a.Route.Enforce(caller, a.Body)
+				g.Expect(refusal).NotTo(BeNil())
+				g.Expect(refusal.Status).To(Equal(http.StatusForbidden))
+				g.Expect(changed).To(BeNil())
+			})
+		}
 	}
 }
 

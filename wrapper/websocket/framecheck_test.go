@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/openimstack/openim-operator/wrapper/bounds"
+	"github.com/openimstack/openim-operator/wrapper/ids"
 	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -103,6 +104,22 @@ func TestWhatIsNotInTheTableIsRefused(t *testing.T) {
 		NewWithT(t).Expect(r.Reason).To(Equal(reasonUnknown), "%d", id)
 		NewWithT(t).Expect(r.ErrCode).To(Equal(wire.CodeArgs))
 	}
+}
+
+// TestReservedUsersCannotBeNamed names the users of "wrapper check" in each field that may name another user.
+func TestReservedUsersCannotBeNamed(t *testing.T) {
+	seen := 0
+	for _, p := range everyField() {
+		if p.field.Rule != Peer && p.field.Rule != ID {
+			continue
+		}
+		seen++
+		for _, reserved := range []string{ids.CheckSender, ids.CheckReceiver} {
+			r := refusal(t, p.row.ID, p.only(reserved))
+			NewWithT(t).Expect(r.Reason).To(Equal(reasonNoPeer), "%s %s", p, reserved)
+		}
+	}
+	NewWithT(t).Expect(seen).To(BeNumerically(">=", 4))
 }
 
 // spot is a field of a request, and a function that builds a request with it.

@@ -222,6 +222,9 @@ func (w *rewriter) text(f *Field, content []byte) (removed bool, err error) {
 		if !ids.Legal(text) {
 			return false, badID(f)
 		}
+		if f.Rule != Group && ids.Reserved(text) {
+			return false, &argument{reasonNoPeer, f.Name + " names a user of the operator's own"}
+		}
 	}
 	if f.Repeated {
 		w.found.users++

@@ -47,6 +47,26 @@ func (e *refusedByOpenIM) Error() string {
 	return fmt.Sprintf("connecting to msggateway: refused with errCode %d", e.code)
 }
 
+// RefusalOf returns the errCode with which msggateway refused a connection instead of upgrading it. ok is false for other errors.
+func RefusalOf(err error) (code int, ok bool) {
+	refusal, ok := errors.AsType[*refusedByOpenIM](err)
+	if !ok {
+		return 0, false
+	}
+	return refusal.code, true
+}
+
+// DialOpenIM opens one WebSocket to msggateway at ws://host:port or wss://host:port, with a token of OpenIM's, as the relay does it. Its
+// errors contain neither the URL nor the token.
+func DialOpenIM(ctx context.Context, address, userID string, platformID int32, token string, e frame.Encoding) (*websocket.Conn, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New("connecting to msggateway: its address is no URL: write ws://host:port")
+	}
+	d := newDialer(u, nil, nil, defaultTiming)
+	return d.once(ctx, Identity{UserID: userID, PlatformID: platformID}, connectParams{operationID: wire.NewRequestID(), encoding: e}, token)
+}
+
 // dial opens a WebSocket as the user. If OpenIM refuses the token, dial gets another one, once.
 func (d *dialer) dial(ctx context.Context, id Identity, c connectParams) (*websocket.Conn, error) {
 	token, hash, err := d.tokens.Token(ctx, id, "")

@@ -15,13 +15,14 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
+	"github.com/openimstack/openim-operator/wrapper/websocket/sdkws"
 )
 
 // Identifiers of OpenIM's socket that the tests use (internal/msggateway/constant.go).
 const (
-	FramePull = 1005 // messages by their seqs
-	FrameSend = 1003
-	framePush = 2001
+	FramePull = sdkws.IDPull
+	FrameSend = sdkws.IDSend
+	framePush = sdkws.IDPush
 )
 
 const (

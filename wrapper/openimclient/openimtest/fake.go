@@ -1,6 +1,7 @@
 package openimtest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -39,7 +40,7 @@ type Fake struct {
 	Secret  string            // the accepted secret
 	Replies map[string]string // path to body; the reply of other paths is {"errCode":0}
 	State   State
-	// Before is called first, without the lock. It returns true if it has replied.
+	// Before is called first, without the lock, and may read the body. It returns true if it has replied.
 	Before func(w http.ResponseWriter, r *http.Request) bool
 }
 
@@ -92,6 +93,7 @@ func (f *Fake) Set(change func(*Fake)) {
 
 func (f *Fake) serve(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	f.Lock()
 	f.Calls = append(f.Calls, Call{r.Method, r.URL.Path, string(body), r.Header.Clone()})
 	before := f.Before
