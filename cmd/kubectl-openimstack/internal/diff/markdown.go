@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
+	"github.com/openimstack/openim-operator/netpol/report"
 )
 
 // maxComment is the largest comment that GitHub takes, in characters. Bytes are counted, which are at least as many.
@@ -103,8 +104,8 @@ func leftOut(lines, pages int) string {
 
 // fitting returns the first lines that fit, and their length.
 func fitting(lines []string, room int) (fit []string, used int) {
-	for _, l := range cleaned(lines) {
-		l = strings.ReplaceAll(l, "`", "'") + "\n"
+	for _, l := range lines {
+		l = strings.ReplaceAll(report.Line(l), "`", "'") + "\n"
 		if used+len(l) > room {
 			break
 		}

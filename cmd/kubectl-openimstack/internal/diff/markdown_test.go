@@ -47,7 +47,7 @@ func TestACommentFits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			out := markdown(pages)
-			g.Expect(len(out)).To(BeNumerically("<="))
+			g.Expect(len(out)).To(BeNumerically("<=", maxComment))
 			g.Expect(markdown(pages)).To(Equal(out), "equal differences make an equal comment")
 			all, shown := 0, strings.Count(out, "im/chat: line")
 			for _, p := range pages {
