@@ -13,6 +13,8 @@ type check struct {
 const byPort = "Critical: an rpc port or OpenIM's API. High: the WebSocket, the backend. Medium: metrics, or a listener of the gateway " +
 	"that is opened wider than the spec says"
 
+const ownPoliciesOnly = "the operator restores its own policies, and an opening that is wanted belongs in `spec.network`"
+
 // checks are all that the audit looks for. The documentation of findings is generated from this table.
 var checks = []check{
 	{run: checkOwnPolicies, kinds: []Kind{
@@ -22,6 +24,8 @@ var checks = []check{
 			Meaning: "A NetworkPolicy of the stack is missing. What it denied may be open, or what it allowed may be denied.",
 			Example: "`kubectl delete networkpolicy` while the operator is suspended",
 			Fix:     "The operator restores it: see that the operator runs and that `spec.suspend` is false.",
+
+			NeverExcepted: ownPoliciesOnly,
 		},
 		{
 			Name: OwnPolicyChanged, Severities: []Severity{Critical, High, Medium}, Depends: byPort,
@@ -29,6 +33,8 @@ var checks = []check{
 				"and labels, do not count.",
 			Example: "a peer is added to a rule of `chat-api-ingress`",
 			Fix:     "The operator restores it. Remove the permission to write NetworkPolicies from the account that changed it.",
+
+			NeverExcepted: ownPoliciesOnly,
 		},
 	}},
 	{run: checkForeignPolicies, kinds: []Kind{
@@ -162,6 +168,8 @@ var checks = []check{
 			"`--enable-network-policy=false`; " +
 			"Cilium with `--enable-policy=never`, or with `enable-policy: never` in `cilium-config`",
 		Fix: "Install or turn on a plugin that enforces them, and request a probe of the lockdown.",
+
+		NeverExcepted: "without enforcement nothing else that the report says is true",
 	}}},
 	{run: checkOtherPolicies, kinds: []Kind{{
 		Name: UnknownPolicyKind, Severities: []Severity{Low}, Depends: "the verdict becomes CouldNotTell",
@@ -175,6 +183,8 @@ var checks = []check{
 		Meaning: "The manifests hold a NetworkPolicy that the API server would refuse.",
 		Example: "an `except` outside of its `cidr`",
 		Fix:     "Correct or delete it.",
+
+		NeverExcepted: "the API server refuses the policy, so what will be in the cluster is not known",
 	}}},
 	{run: checkUnmatchedPeers, kinds: []Kind{{
 		Name: PeerMatchesNothing, Severities: []Severity{Low},
@@ -197,6 +207,8 @@ var checks = []check{
 				"policy that decides.",
 			Example: "none is known",
 			Fix:     "Narrow the policy that is named.",
+
+			NeverExcepted: "it names an effect and not its cause, so the exception would hide later causes, too",
 		},
 	}},
 }

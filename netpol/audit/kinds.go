@@ -51,6 +51,8 @@ type Kind struct {
 	Example string
 	// Fix in general. A finding's own fix names the object and the command.
 	Fix string
+	// NeverExcepted says why findings of this kind cannot be excepted. Empty when they can.
+	NeverExcepted string
 }
 
 // Kinds returns all kinds of findings, in the order of the checks.

@@ -78,6 +78,8 @@ type Counts struct {
 	// Unexpected cells are open and should be denied, or the reverse.
 	Unexpected int              `json:"unexpected"`
 	Findings   map[Severity]int `json:"findings"`
+	// Excepted findings. They are counted by severity, too.
+	Excepted int `json:"excepted,omitempty"`
 }
 
 // Connection is an edge of the graph: an intended connection.
@@ -156,8 +158,19 @@ type Finding struct {
 	Fix string `json:"fix"`
 	// Ports of the stack that are concerned, "component:number".
 	Ports []string `json:"ports,omitempty"`
+	// Location of the object's manifest. Left out for a cluster, and for objects that no manifest holds.
+	Location *snapshot.Location `json:"location,omitempty"`
+	// Excepted is set when somebody has accepted the finding for a time. The finding stays in the report and does not fail an audit.
+	Excepted *Acceptance `json:"excepted,omitempty"`
 	// store that is concerned, as cells name it. It is not part of the JSON: Ports are the stack's own.
 	store string
+}
+
+// Acceptance of a finding, by somebody who reviewed it.
+type Acceptance struct {
+	Reason string `json:"reason"`
+	// Expires is the day, in UTC, from which the acceptance no longer counts: "2026-12-31".
+	Expires string `json:"expires"`
 }
 
 // Object of a finding.

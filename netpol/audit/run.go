@@ -39,6 +39,7 @@ func Run(in Input) Report {
 		r.Time = in.Now.UTC().Truncate(time.Second)
 	}
 	r.Findings = findings(m)
+	locate(r.Findings, m)
 	r.Counts = countsOf(m, r)
 	r.Verdict = verdict(r)
 	return r
@@ -91,16 +92,21 @@ func countsOf(m *Model, r Report) Counts {
 // verdict sums a report up. Findings of Medium and above count first. Without them, an object that could not be read, or that is of a kind
 // that is not evaluated, makes the verdict CouldNotTell: it might open anything.
 func verdict(r Report) Verdict {
-	if slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity.rank() <= Medium.rank() }) {
+	if slices.ContainsFunc(r.Findings, Finding.IsFault) {
 		return VerdictFindings
 	}
-	unknown := slices.ContainsFunc(r.Findings, func(f Finding) bool {
-		return f.Kind == UnknownPolicyKind || f.Kind == InvalidPolicy || f.Kind == UnknownReference
-	})
-	if unknown || len(r.Unread) > 0 {
+	if slices.ContainsFunc(r.Findings, Finding.IsUnknown) || len(r.Unread) > 0 {
 		return VerdictCouldNotTell
 	}
 	return VerdictSealed
+}
+
+// IsFault reports whether a finding on its own makes the verdict Findings.
+func (f Finding) IsFault() bool { return f.Severity.rank() <= Medium.rank() }
+
+// IsUnknown reports whether a finding on its own makes the verdict CouldNotTell: nobody knows what its object lets through.
+func (f Finding) IsUnknown() bool {
+	return f.Kind == UnknownPolicyKind || f.Kind == InvalidPolicy || f.Kind == UnknownReference
 }
 
 // unreadOf returns what the audit could not read: kinds of objects, settings of the network plugin, and references that did not resolve.

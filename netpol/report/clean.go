@@ -89,6 +89,9 @@ func text(s string) string {
 	return b.String()
 }
 
+// Line returns a text as one line without control characters, as the formats for people show it.
+func Line(s string) string { return text(s) }
+
 // lines cleans each line of a text.
 func lines(s string) string {
 	parts := strings.Split(strings.TrimRight(s, "\n"), "\n")

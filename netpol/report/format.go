@@ -22,13 +22,18 @@ const (
 	DOT      Format = "dot"
 	SVG      Format = "svg"
 	HTML     Format = "html"
+	SARIF    Format = "sarif"
+	JUnit    Format = "junit"
 )
 
 // Formats returns all formats. The format for terminals is the first.
-func Formats() []Format { return []Format{Table, JSON, Markdown, CSV, DOT, SVG, HTML} }
+func Formats() []Format { return []Format{Table, JSON, Markdown, CSV, DOT, SVG, HTML, SARIF, JUnit} }
 
-// ParseFormat returns the format of a name.
+// ParseFormat returns the format of a name. Markdown may be written out.
 func ParseFormat(name string) (Format, error) {
+	if name == "markdown" {
+		return Markdown, nil
+	}
 	if f := Format(name); slices.Contains(Formats(), f) {
 		return f, nil
 	}
@@ -39,12 +44,14 @@ func ParseFormat(name string) (Format, error) {
 	return "", fmt.Errorf("unknown report format %q: use one of %s", name, strings.Join(names, ", "))
 }
 
-// Options of the format table. Other formats ignore them.
+// Options of a format.
 type Options struct {
-	// Colour enables colours.
+	// Colour enables colours in the table.
 	Colour bool
-	// Width of the terminal in columns. 0 means 100, and the minimum is 40.
+	// Width of the terminal in columns, for the table. 0 means 100, and the minimum is 40.
 	Width int
+	// Version of the program, for SARIF. Left out when empty.
+	Version string
 }
 
 // Write writes a report in a format.
@@ -67,6 +74,10 @@ func Write(w io.Writer, format Format, r audit.Report, o Options) error {
 		return err
 	case HTML:
 		return writeHTML(w, r)
+	case SARIF:
+		return writeSARIF(w, []audit.Report{r}, o.Version)
+	case JUnit:
+		return writeJUnit(w, []audit.Report{r})
 	default:
 		_, err := ParseFormat(string(format))
 		return err

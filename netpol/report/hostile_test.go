@@ -59,6 +59,10 @@ func fill(v reflect.Value, s string) {
 		for i := range v.Len() {
 			fill(v.Index(i), s)
 		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			fill(v.Elem(), s)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ var pageStyle string
 // page is escaped by context: texts of a report never become markup.
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"lower": strings.ToLower, "ports": portsText, "port": portText, "object": picture.ObjectText, "first": firstLine, "more": moreLines,
-	"anchor": func(i int) int { return i + 1 }, "join": strings.Join,
+	"anchor": func(i int) int { return i + 1 }, "join": strings.Join, "excepted": exceptedText,
 }).Parse(pageText))
 
 // writeHTML writes one page without scripts and external resources. A content security policy in the page enforces both.

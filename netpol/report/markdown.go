@@ -61,6 +61,9 @@ func (m *markdown) findings(r audit.Report) {
 		if len(f.Ports) > 0 {
 			fmt.Fprintf(m, "- Ports: %s\n", md(strings.Join(f.Ports, ", ")))
 		}
+		if f.Excepted != nil {
+			fmt.Fprintf(m, "- Status: %s\n", md(exceptedText(f)))
+		}
 		first, more, _ := strings.Cut(f.Fix, "\n")
 		fmt.Fprintf(m, "- Fix: %s\n", md(first))
 		if more != "" {

@@ -38,6 +38,9 @@ func Summary(w io.Writer, r audit.Report, o Options) error {
 	}
 	for i, f := range r.Findings {
 		label, text := fmt.Sprintf("F%d %s", i+1, f.Severity), fmt.Sprintf("%s: %s: %s", f.Kind, picture.ObjectText(f.Object), f.Reason)
+		if f.Excepted != nil {
+			text += " (" + exceptedText(f) + ")"
+		}
 		t.item(2, 14, label, severityColours[f.Severity], text)
 	}
 	for _, u := range r.Unread {
@@ -84,7 +87,9 @@ func (t *terminal) findings(r audit.Report) {
 		id := fmt.Sprintf("F%d", i+1)
 		title := fmt.Sprintf("%s %s: %s", strings.ToUpper(string(f.Severity)), f.Kind, picture.ObjectText(f.Object))
 		t.item(2, 6, id, severityColours[f.Severity], title)
-		details := [][2]string{{"reason", f.Reason}, {"lets", f.Lets}, {"fix", f.Fix}, {"ports", strings.Join(f.Ports, ", ")}}
+		details := [][2]string{
+			{"reason", f.Reason}, {"lets", f.Lets}, {"fix", f.Fix}, {"ports", strings.Join(f.Ports, ", ")}, {"status", exceptedText(f)},
+		}
 		for _, line := range details {
 			if line[1] != "" {
 				t.item(6, 14, line[0], plain, line[1])

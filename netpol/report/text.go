@@ -26,7 +26,7 @@ func facts(r audit.Report) [][2]string {
 	return append(out, [2]string{"Digest", r.Digest}, [2]string{"Checked", picture.CountsText(r.Counts)})
 }
 
-// bySeverity returns the number of findings by severity, for example "1 critical, 2 low".
+// bySeverity returns the number of findings by severity, for example "1 critical, 2 low; 1 excepted".
 func bySeverity(r audit.Report) string {
 	var out []string
 	for _, s := range []audit.Severity{audit.Critical, audit.High, audit.Medium, audit.Low} {
@@ -37,7 +37,19 @@ func bySeverity(r audit.Report) string {
 	if len(out) == 0 {
 		return "no findings"
 	}
-	return strings.Join(out, ", ")
+	text := strings.Join(out, ", ")
+	if r.Counts.Excepted > 0 {
+		text += fmt.Sprintf("; %d excepted", r.Counts.Excepted)
+	}
+	return text
+}
+
+// exceptedText says until when a finding is excepted, and why. Empty for a finding that is not.
+func exceptedText(f audit.Finding) string {
+	if f.Excepted == nil {
+		return ""
+	}
+	return "excepted, expires " + f.Excepted.Expires + ": " + f.Excepted.Reason
 }
 
 // sentence returns the meaning of the verdict.
@@ -46,6 +58,9 @@ func sentence(r audit.Report) string {
 	case audit.VerdictSealed:
 		return "Only the connections that the spec requests reach this stack."
 	case audit.VerdictFindings:
+		if r.Outcome() != audit.VerdictFindings {
+			return "Objects open this stack or weaken its lockdown. All of them are excepted for a time: see the findings."
+		}
 		return "Objects open this stack or weaken its lockdown: see the findings."
 	default:
 		return "No findings in the kinds that could be read, but some kinds could not be read."

@@ -30,6 +30,8 @@ type collection struct {
 	droppedWarnings int
 	// podNames are the names in use: two workloads of different kinds may have the same name.
 	podNames map[identity]bool
+	// at is the position of the object that is being added.
+	at position
 	// configMaps so far. Only their short values are kept.
 	configMaps map[types.NamespacedName]map[string]string
 }
@@ -49,13 +51,15 @@ func newCollection(namespace string) *collection {
 		namespace = corev1.NamespaceDefault
 	}
 	return &collection{
-		snapshot: &Snapshot{}, namespace: namespace, seen: map[identity]occurrence{}, skipped: map[string]int{}, podNames: map[identity]bool{},
+		snapshot: &Snapshot{Locations: map[ObjectKey]Location{}}, namespace: namespace,
+		seen: map[identity]occurrence{}, skipped: map[string]int{}, podNames: map[identity]bool{},
 		configMaps: map[types.NamespacedName]map[string]string{},
 	}
 }
 
 // add adds one object. A Secret is dropped before any of its fields is read.
 func (c *collection) add(at position, object map[string]any) error {
+	c.at = at
 	apiVersion, kind := text(object, "apiVersion"), text(object, "kind")
 	if kind == "Secret" && apiVersion == "v1" {
 		return nil
@@ -101,6 +105,7 @@ func (c *collection) mention(gvk schema.GroupVersionKind, object map[string]any,
 	if m == nil {
 		return
 	}
+	c.locate(gvk.GroupKind(), m.Namespace, m.Name)
 	if !labels {
 		m.Labels = nil
 	}
@@ -191,6 +196,7 @@ func (c *collection) register(at position, gvk schema.GroupVersionKind, object m
 	}
 	if !again {
 		c.seen[id] = occurrence{at, sum}
+		c.locate(id.GroupKind, namespace, name)
 	}
 	return !again, nil
 }

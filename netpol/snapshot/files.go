@@ -50,6 +50,7 @@ func FromFiles(dir, namespace string) (*Snapshot, []string, error) {
 	f.collected.settings()
 	w := f.collected.snapshot
 	w.Origin = Origin{Kind: Files, Name: dir}
+	w.placeBelow(folder)
 	w.finish()
 	return w, append(f.warnings, f.collected.warnings()...), nil
 }

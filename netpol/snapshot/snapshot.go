@@ -36,6 +36,9 @@ type Snapshot struct {
 	Stacks        []v1alpha1.OpenIMStack
 	// Settings are the switches of network plugins, by the plugin's ConfigMap. A ConfigMap that was not read is absent.
 	Settings map[types.NamespacedName]map[string]string
+	// Locations are the files and lines that objects were read from. A pod of a workload has the location of the workload. Empty for a
+	// cluster.
+	Locations map[ObjectKey]Location
 	// Unread are kinds that could not be read. Their objects are unknown.
 	Unread []Unread
 }

@@ -31,6 +31,7 @@ func (c *collection) pod(kind string, pod corev1.Pod) {
 		pod.Name += "-x"
 	}
 	c.podNames[id] = true
+	c.locate(corev1.SchemeGroupVersion.WithKind("Pod").GroupKind(), pod.Namespace, pod.Name)
 	c.snapshot.Pods = append(c.snapshot.Pods, pod)
 }
 

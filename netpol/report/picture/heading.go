@@ -98,7 +98,11 @@ func (l *layout) list() {
 			break
 		}
 		object := small.fit(ObjectText(f.Object), 420)
-		line("badt", fmt.Sprintf("F%d", i+1), fmt.Sprintf("%s · %s · %s · %s", f.Severity, f.Kind, object, f.Reason))
+		class, severity := "badt", string(f.Severity)
+		if f.Excepted != nil {
+			class, severity = "exct", severity+" · excepted, expires "+f.Excepted.Expires
+		}
+		line(class, fmt.Sprintf("F%d", i+1), fmt.Sprintf("%s · %s · %s · %s", severity, f.Kind, object, f.Reason))
 	}
 	for _, e := range l.report.Exceptions {
 		line("exct", "E", fmt.Sprintf("%s · %s", e.Name, e.Lets))

@@ -16,6 +16,7 @@ type options struct {
 	load.Flags
 
 	streams cli.Streams
+	output  string
 }
 
 // New returns the command.
@@ -28,9 +29,12 @@ func New(streams cli.Streams, connection *genericclioptions.ConfigFlags) *cobra.
 stack's pods, with what the operator writes, field by field, and names what is open and should be closed.
 
 With two paths, compares two folders of manifests, or two reports of ` + "`audit -o json`" + `, and reports what is newly open and newly
-closed, and which findings are new or gone. One of each is fine.`,
+closed, and which findings are new or gone. One of each is fine.
+
+With -o md the output is a comment for a pull request: it fits GitHub's limit of 65,536 characters, and names of objects are no markup.`,
 		Example: `  ` + cli.Name + ` diff -n im
   ` + cli.Name + ` diff main/deploy/ branch/deploy/
+  ` + cli.Name + ` diff main/deploy/ branch/deploy/ -o md
   ` + cli.Name + ` diff yesterday.json today.json`,
 		Args:              cli.Args(0, 2),
 		ValidArgsFunction: o.completeArgs,
@@ -38,6 +42,9 @@ closed, and which findings are new or gone. One of each is fine.`,
 	}
 	o.AddAllNamespaces(cmd.Flags())
 	o.AddFiles(cmd.Flags())
+	cmd.Flags().StringVarP(&o.output, "output", "o", string(formatText), fmt.Sprintf("format: %s, %s", formatText, formatMarkdown))
+	cli.CompleteFlag(cmd, "output", cobra.FixedCompletions(
+		[]string{string(formatText), string(formatMarkdown)}, cobra.ShellCompDirectiveNoFileComp))
 	cli.DescribeExitCodes(cmd, "0 no difference, 2 some difference, 1 could not tell (errors included).")
 	return cmd
 }
@@ -50,32 +57,35 @@ func (o *options) completeArgs(cmd *cobra.Command, args []string, typed string) 
 
 // run compares the selected stacks with what the operator writes, or the two paths of the arguments.
 func (o *options) run(ctx context.Context, args []string) error {
+	format, err := parseFormat(o.output)
+	if err != nil {
+		return err
+	}
 	if len(args) == 2 {
-		return o.compareReports(ctx, args[0], args[1])
+		return o.compareReports(ctx, format, args[0], args[1])
 	}
 	s, err := load.Read(ctx, &o.Flags, args, o.streams.ErrOut)
 	if err != nil {
 		return err
 	}
 	code := cli.ExitSealed
-	for i, stack := range s.Stacks {
-		if i > 0 {
-			fmt.Fprintln(o.streams.Out)
-		}
+	var pages []page
+	for _, stack := range s.Stacks {
 		d := drift{stack: stack, report: s.Audit(stack)}
 		if err := d.compare(); err != nil {
 			return err
 		}
-		if err := d.write(o.streams.Out); err != nil {
-			return err
-		}
+		pages = append(pages, d.page())
 		code = max(code, d.exitCode())
+	}
+	if err := write(o.streams.Out, format, pages); err != nil {
+		return err
 	}
 	return cli.Exit(code)
 }
 
 // compareReports compares the reports of two paths.
-func (o *options) compareReports(ctx context.Context, a, b string) error {
+func (o *options) compareReports(ctx context.Context, f format, a, b string) error {
 	before, err := o.reportsOf(ctx, a)
 	if err != nil {
 		return err
@@ -85,7 +95,7 @@ func (o *options) compareReports(ctx context.Context, a, b string) error {
 		return err
 	}
 	c := compare(before, after)
-	if err := c.write(o.streams.Out, a, b); err != nil {
+	if err := write(o.streams.Out, f, []page{c.page(a, b)}); err != nil {
 		return err
 	}
 	return cli.Exit(c.exitCode())

@@ -146,3 +146,27 @@ func TestRenderedChildrenDoNotCountTwice(t *testing.T) {
 	g.Expect(out).To(ContainSubstring("NetworkPolicy im/chat-api-ingress spec.ingress[0].ports[0].port: 10003, 10002"))
 	g.Expect(out).To(ContainSubstring("closed, should be open:\n  backend -> api:10002/TCP"))
 }
+
+// A pull request shows the output as a comment. It names no path: a folder may have the name of a branch, which its author chose.
+func TestAComparisonAsAComment(t *testing.T) {
+	g := NewWithT(t)
+	deploy, branch := plugintest.Copies(t, "deploy"), plugintest.Copies(t, "deploy", "branch")
+	for _, format := range []string{"md", "markdown"} {
+		code, out, errs := invoke(t, "diff", deploy, branch, "--output", format)
+		g.Expect(code).To(Equal(cli.ExitFindings), errs)
+		g.Expect(out).To(HavePrefix("### Network audit: the two sides differ\n\n**Newly open** (11)\n\n```text\nim/chat: admins -> "))
+		g.Expect(out).To(ContainSubstring("**New findings** (2)\n\n```text\nim/chat: High ForeignPolicyWidens NetworkPolicy im/debug: "))
+		g.Expect(out).NotTo(ContainSubstring(branch))
+	}
+	code, out, _ := invoke(t, "diff", deploy, deploy, "-o", "md")
+	g.Expect(code).To(Equal(cli.ExitSealed))
+	g.Expect(out).To(Equal("### Network audit: both sides let the same connections through\n\n"))
+
+	code, out, _ = invoke(t, "diff", "--from-files", branch, "-o", "md")
+	g.Expect(code).To(Equal(cli.ExitFindings))
+	g.Expect(out).To(HavePrefix("### OpenIMStack `im/chat`: differs from what the operator writes\n\n**Open, should be closed** (11)\n\n"))
+
+	code, _, errs := invoke(t, "diff", deploy, branch, "-o", "html")
+	g.Expect(code).To(Equal(cli.ExitUnknown))
+	g.Expect(errs).To(ContainSubstring(`unknown format "html": use one of text, md`))
+}

@@ -2,7 +2,6 @@ package diff
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/netpol/audit"
+	"github.com/openimstack/openim-operator/netpol/report"
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
@@ -182,27 +182,24 @@ func (d *drift) exitCode() int {
 	}
 }
 
-// write prints the differences by kind.
-func (d *drift) write(w io.Writer) error {
-	if !d.any() {
-		fmt.Fprintf(w, "OpenIMStack %s: as the operator writes it\n", d.stack.Name())
-	} else {
-		fmt.Fprintf(w, "OpenIMStack %s differs from what the operator writes\n", d.stack.Name())
+// page returns the differences by kind.
+func (d *drift) page() page {
+	result := "as the operator writes it"
+	p := page{title: fmt.Sprintf("OpenIMStack %s: %s", d.stack.Name(), result)}
+	if d.any() {
+		result = "differs from what the operator writes"
+		p.title = fmt.Sprintf("OpenIMStack %s %s", d.stack.Name(), result)
 	}
+	p.heading = fmt.Sprintf("OpenIMStack `%s`: %s", strings.ReplaceAll(report.Line(d.stack.Name()), "`", "'"), result)
 	var unread []string
 	for _, u := range d.report.Unread {
 		unread = append(unread, u.Kind+": "+u.Reason)
 	}
-	for _, s := range []struct {
-		heading string
-		lines   []string
-	}{
-		{"missing:", d.missing}, {"changed (live, then intended):", d.changed}, {"left over:", d.extra},
-		{"open, should be closed:", d.open}, {"closed, should be open:", d.closed}, {"could not be read:", unread},
-	} {
-		if err := cli.Section(w, s.heading, s.lines); err != nil {
-			return err
-		}
+	p.sections = []section{
+		{heading: "missing", lines: d.missing}, {heading: "changed (live, then intended)", lines: d.changed},
+		{heading: "left over", lines: d.extra},
+		{heading: "open, should be closed", lines: d.open}, {heading: "closed, should be open", lines: d.closed},
+		{heading: "could not be read", lines: unread},
 	}
-	return nil
+	return p
 }

@@ -192,27 +192,20 @@ func (c comparison) exitCode() int {
 	}
 }
 
-// write prints the differences by kind. a and b are the paths of the arguments.
-func (c comparison) write(w io.Writer, a, b string) error {
+// page returns the differences by kind. a and b are the paths of the arguments.
+func (c comparison) page(a, b string) page {
+	p := page{heading: "Network audit: the two sides differ"}
 	if !c.any() {
-		if _, err := fmt.Fprintf(w, "%s and %s let the same connections through\n", a, b); err != nil {
-			return err
+		p.title = fmt.Sprintf("%s and %s let the same connections through", a, b)
+		p.heading = "Network audit: both sides let the same connections through"
+		if len(c.unknown) > 0 {
+			p.heading = "Network audit: could not tell"
 		}
 	}
-	for _, s := range []struct {
-		heading string
-		lines   []string
-	}{
-		{"stacks:", c.stacks},
-		{"newly open:", c.newlyOpen},
-		{"newly closed:", c.newlyClosed},
-		{"new findings:", c.added},
-		{"findings that are gone:", c.removed},
-		{"could not be read in " + b + ":", c.unknown},
-	} {
-		if err := cli.Section(w, s.heading, s.lines); err != nil {
-			return err
-		}
+	p.sections = []section{
+		{heading: "stacks", lines: c.stacks}, {heading: "newly open", lines: c.newlyOpen}, {heading: "newly closed", lines: c.newlyClosed},
+		{heading: "new findings", lines: c.added}, {heading: "findings that are gone", lines: c.removed},
+		{heading: "could not be read", lines: c.unknown, where: " in " + b},
 	}
-	return nil
+	return p
 }

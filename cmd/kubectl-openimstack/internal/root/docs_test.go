@@ -15,6 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/plugintest"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/root"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/status"
+	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
 // docs/plugin.md shows commands with their output, in blocks that begin with "$ kubectl openimstack". The commands that need no cluster are
@@ -106,5 +107,23 @@ func TestTheDocsNameFlagsThatExist(t *testing.T) {
 	}
 	for _, f := range regexp.MustCompile(`--[a-z][a-z-]+`).FindAllString(string(page), -1) {
 		g.Expect(known).To(HaveKey(f), f)
+	}
+}
+
+// docs/pipeline.md names every kind of finding that cannot be excepted, with the reason that the plugin prints.
+func TestTheDocsNameWhatIsNeverExcepted(t *testing.T) {
+	g := NewWithT(t)
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "pipeline.md"))
+	g.Expect(err).NotTo(HaveOccurred())
+	_, section, found := strings.Cut(string(page), "These are never excepted")
+	g.Expect(found).To(BeTrue())
+	table, _, _ := strings.Cut(section, "\n## ")
+	for _, k := range audit.Kinds() {
+		row := "`" + k.Name + "`"
+		if k.NeverExcepted == "" {
+			g.Expect(table).NotTo(ContainSubstring(row))
+			continue
+		}
+		g.Expect(table).To(MatchRegexp(`\| [^|]*` + row + `[^|]* \| ` + regexp.QuoteMeta(k.NeverExcepted) + ` \|`))
 	}
 }

@@ -79,7 +79,7 @@ func TestWithoutAKubeconfigNoServerIsContacted(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	for line, wants := range map[string]string{
 		"__complete a":                    "audit :4",
-		"__complete audit -o s":           "svg :4",
+		"__complete audit -o s":           "svg sarif :4",
 		"__complete audit --output-":      "--output-file :4",
 		"__complete probe --from":         ":4",
 		"__complete help di":              "diff :4",
