@@ -55,6 +55,11 @@ var _ = Describe("An object that changes in the moment of the operator's write",
 			Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "other"}, Ports: []corev1.ServicePort{{Port: 80}}},
 		}
 		change(foreign)
+		if owner := metav1.GetControllerOf(foreign); owner != nil { // it exists, or the garbage collector deletes the Service
+			other := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: owner.Name, Namespace: w.namespace}}
+			w.create(other)
+			foreign.OwnerReferences[0].UID = other.UID
+		}
 		beforeWrite(func() { w.create(foreign) })
 		w.start("chat")
 		conflicts()
@@ -70,7 +75,7 @@ var _ = Describe("An object that changes in the moment of the operator's write",
 		Entry("without a controller", func(*corev1.Service) {}),
 		Entry("with another controller", func(s *corev1.Service) {
 			s.OwnerReferences = []metav1.OwnerReference{{
-				APIVersion: "apps/v1", Kind: "Deployment", Name: "other", UID: "11111111-2222-3333-4444-555555555555", Controller: ptr.To(true),
+				APIVersion: "v1", Kind: "ConfigMap", Name: "other", Controller: ptr.To(true),
 			}}
 		}),
 	)

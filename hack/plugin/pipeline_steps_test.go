@@ -68,14 +68,14 @@ func TestTheAuditStepOfGitHub(t *testing.T) {
 		g, r := NewWithT(t), newRepository(t)
 		code, out := audit(r)
 		g.Expect(code).To(Equal(0), out)
-		g.Expect(json.Valid([]byte(r.result("audit.sarif")))).To(BeTrue())
+		g.Expect(json.Valid([]byte(r.output("report")))).To(BeTrue())
 	})
 	t.Run("open", func(t *testing.T) {
 		g, r := NewWithT(t), newRepository(t)
 		r.open()
 		code, out := audit(r)
 		g.Expect(code).To(Equal(2), out)
-		g.Expect(r.result("audit.sarif")).To(ContainSubstring(`"uri": "deploy/debug.yaml"`))
+		g.Expect(r.output("report")).To(ContainSubstring(`"uri": "deploy/debug.yaml"`))
 	})
 	t.Run("excepted", func(t *testing.T) {
 		g, r := NewWithT(t), newRepository(t)
@@ -86,15 +86,16 @@ func TestTheAuditStepOfGitHub(t *testing.T) {
 			"- {finding: ForeignPolicyWidens, object: im/NetworkPolicy/debug, reason: ticket 311, expires: "+expires+"}\n")
 		code, out := audit(r)
 		g.Expect(code).To(Equal(0), out)
-		g.Expect(strings.Count(r.result("audit.sarif"), `"status": "accepted"`)).To(Equal(2))
+		g.Expect(strings.Count(r.output("report"), `"status": "accepted"`)).To(Equal(2))
 	})
 	t.Run("unreadable", func(t *testing.T) {
 		g, r := NewWithT(t), newRepository(t)
 		r.breakYAML()
+		r.write("audit.sarif", "{}") // somebody's own, which must not pass for a report
 		code, out := audit(r)
 		g.Expect(code).To(Equal(1))
 		g.Expect(out).To(ContainSubstring("broken.yaml:"))
-		g.Expect(r.result("audit.sarif")).To(BeEmpty(), "nothing is uploaded")
+		g.Expect(r.output("report")).To(BeEmpty(), "nothing is uploaded")
 	})
 }
 
@@ -104,21 +105,22 @@ func TestTheCompareStepOfGitHub(t *testing.T) {
 		g, r := NewWithT(t), newRepository(t)
 		code, out := compare(r)
 		g.Expect(code).To(Equal(0), out)
-		g.Expect(r.result("comment.md")).To(HavePrefix("### Network audit: both sides let the same connections through\n"))
+		g.Expect(r.output("comment")).To(HavePrefix("### Network audit: both sides let the same connections through\n"))
 	})
 	t.Run("a difference is for the reviewers", func(t *testing.T) {
 		g, r := NewWithT(t), newRepository(t)
 		r.open()
 		code, out := compare(r)
 		g.Expect(code).To(Equal(0), out)
-		g.Expect(r.result("comment.md")).To(ContainSubstring("**Newly open** (11)\n"))
+		g.Expect(r.output("comment")).To(ContainSubstring("**Newly open** (11)\n"))
 	})
 	t.Run("unreadable", func(t *testing.T) {
 		g, r := NewWithT(t), newRepository(t)
 		r.breakYAML()
+		r.write("comment.md", "all is well")
 		code, out := compare(r)
 		g.Expect(code).To(Equal(1), out)
-		g.Expect(r.result("comment.md")).To(BeEmpty())
+		g.Expect(r.output("comment")).To(BeEmpty())
 	})
 }
 

@@ -62,9 +62,10 @@ func newRepository(t *testing.T) repository {
 	g.Expect(err).NotTo(HaveOccurred())
 	bin, err := plugin()
 	g.Expect(err).NotTo(HaveOccurred())
+	temp := t.TempDir()
 	r := repository{t: t, root: root, dir: filepath.Join(t.TempDir(), "repository")}
 	r.env = []string{
-		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "RUNNER_TEMP=" + t.TempDir(), "MANIFESTS=deploy",
+		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "RUNNER_TEMP=" + temp, "GITHUB_OUTPUT=" + filepath.Join(temp, "outputs"), "MANIFESTS=deploy",
 		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com",
 	}
 	r.copy("cmd/kubectl-openimstack/testdata/deploy", "deploy")
@@ -104,6 +105,25 @@ func (r repository) result(name string) string {
 		return ""
 	}
 	return string(content)
+}
+
+// output returns the file that a step names in its output, "" when the step has none.
+func (r repository) output(name string) string {
+	i := slices.IndexFunc(r.env, func(e string) bool { return strings.HasPrefix(e, "GITHUB_OUTPUT=") })
+	outputs, err := os.ReadFile(strings.TrimPrefix(r.env[i], "GITHUB_OUTPUT="))
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(outputs)) {
+		if path, ok := strings.CutPrefix(strings.TrimSpace(line), name+"="); ok {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			return string(content)
+		}
+	}
+	return ""
 }
 
 // shell runs a script as GitHub and GitLab do, and returns its exit code and output.

@@ -46,7 +46,7 @@ type (
 )
 
 // writeJUnit writes a suite for each report: a case for each finding, for what could not be read, and for each kind without findings. A
-// suite fails exactly when the audit does.
+// suite fails exactly when its report does. The command also fails for an exception that has expired, which belongs to no stack.
 func writeJUnit(w io.Writer, reports []audit.Report) error {
 	var all junitSuites
 	for _, r := range reports {

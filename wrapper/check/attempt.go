@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -43,8 +44,10 @@ func (x *exchange) attempt(ctx context.Context, platform int32) (findings []Find
 	}{{"login", a.login}, {"message sent", a.first}, {"message pushed", a.push}, {"message pulled", a.pull}} {
 		err := step.do(ctx)
 		findings = append(findings, found(step.name, err))
+		if errors.Is(err, errKicked) {
+			x.used = slices.DeleteFunc(x.used, func(p int32) bool { return p == platform }) // another check's, which revokes the tokens
+		}
 		if isDisturbed(err) {
-			x.platform = 0 // it is another check's, which revokes the tokens
 			return findings, true
 		}
 		if err != nil {
@@ -80,7 +83,9 @@ func (a *attempt) open(ctx context.Context, user string, e frame.Encoding) (*soc
 	if err != nil {
 		return nil, fmt.Errorf("obtaining a token for %s: %w", user, err)
 	}
-	a.platform = a.on
+	if !slices.Contains(a.used, a.on) {
+		a.used = append(a.used, a.on)
+	}
 	return open(ctx, a.socket, user, a.on, token.Token, a.prefix, e)
 }
 
@@ -94,7 +99,7 @@ func (a *attempt) send(ctx context.Context) error {
 	reply, err := a.sender.do(ctx, sdkws.IDSend, sdkws.Message{
 		SendID: ids.CheckSender, RecvID: ids.CheckReceiver, ClientMsgID: m.id, PlatformID: a.on, SessionType: sdkws.SessionSingle,
 		ContentType: sdkws.ContentText, Content: content, CreateTime: time.Now().UnixMilli(),
-		NoOfflinePush: true, // after a failed login no push service shall hear of it
+		NoOfflinePush: true, // if the receiver's login fails, OpenIM would notify a push service
 	}.Marshal())
 	if err != nil {
 		return fmt.Errorf("sending a message: %w", err)

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -88,11 +89,12 @@ func (o *fakeOpenIM) answer(req msggatewaytest.Req) msggatewaytest.Resp {
 	case sdkws.IDPull:
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		if len(o.stored) == 0 {
-			return msggatewaytest.Resp{}
+		for i, m := range o.stored {
+			if bytes.Equal(req.Data, sdkws.Pull(ids.CheckReceiver, conversation, int64(i+1))) {
+				return msggatewaytest.Resp{Data: listOf(m.Message, i+1)}
+			}
 		}
-		last := len(o.stored)
-		return msggatewaytest.Resp{Data: listOf(o.stored[last-1].Message, last)}
+		return msggatewaytest.Resp{}
 	}
 	return msggatewaytest.Resp{ErrCode: 1001}
 }

@@ -55,8 +55,8 @@ type exchange struct {
 	prefix string
 	// sent has the messages that may be in OpenIM, in their order.
 	sent []*sentMessage
-	// platform is that of the present login. 0: there is none.
-	platform int32
+	// used are the platforms for which this check has tokens.
+	used []int32
 }
 
 // sentMessage is a message that was sent.
@@ -86,7 +86,7 @@ func messages(ctx context.Context, o Messenger, socket string, t timing) []Findi
 		defer cancel()
 		findings = append(findings, found("message deleted", x.remove(end)))
 	}
-	if x.platform != 0 {
+	if len(x.used) > 0 {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.cleanup/3)
 		defer cancel()
 		findings = append(findings, found("logout", x.logout(end)))
@@ -127,12 +127,14 @@ func (x *exchange) register(ctx context.Context) error {
 	return nil
 }
 
-// logout revokes the tokens of this check, which would be valid for 90 days, at the price of two calls. It can end a login of another check
-// that took the platform within the last seconds; that check then takes another platform.
+// logout revokes the tokens of this check, which would be valid for 90 days, at the price of two calls for each platform. It can end a login
+// of another check that took a platform within the last seconds; that check then takes another platform.
 func (x *exchange) logout(ctx context.Context) error {
-	for _, user := range []string{ids.CheckSender, ids.CheckReceiver} {
-		if err := x.openim.ForceLogout(ctx, user, x.platform); err != nil {
-			return fmt.Errorf("logging out %s: %w", user, err)
+	for _, platform := range x.used {
+		for _, user := range []string{ids.CheckSender, ids.CheckReceiver} {
+			if err := x.openim.ForceLogout(ctx, user, platform); err != nil {
+				return fmt.Errorf("logging out %s: %w", user, err)
+			}
 		}
 	}
 	return nil

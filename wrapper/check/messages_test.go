@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"sync"
 	"testing"
@@ -81,7 +82,7 @@ func TestMessagesThatDoNotArrive(t *testing.T) {
 			"users,login,message sent,message pushed,message pulled,!message deleted,logout", "still visible to openimstack_check_a", true},
 		"nothing is stored": {func(o *fakeOpenIM) { o.lost, o.onSend = true, func(int) (int, bool) { return 0, false } },
 			"users,login,message sent,!message pushed,!message deleted,logout", "accepted it and does not have it", false},
-		"msggateway is gone": {func(o *fakeOpenIM) { o.ws.Stop() }, "users,!login", "connecting to msggateway", false},
+		"msggateway is gone": {func(o *fakeOpenIM) { o.ws.Stop() }, "users,!login,logout", "connecting to msggateway", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -101,7 +102,9 @@ func TestAMessageIsDeletedUntilItsMarkIsSeen(t *testing.T) {
 	g := NewWithT(t)
 	o := newFakeOpenIM(t)
 	o.hidden = 4
-	g.Expect(namesOf(o.check(t))).To(Equal(allSteps))
+	patient := fast
+	patient.settle, patient.cleanup = 20*time.Second, 30*time.Second
+	g.Expect(namesOf(messages(within(t, time.Minute), o.client(t), o.ws.URL(), patient))).To(Equal(allSteps))
 	g.Expect(len(o.Seen(pathDelete))).To(BeNumerically(">", 4))
 }
 
@@ -139,8 +142,26 @@ func TestAnotherLoginOnThePlatform(t *testing.T) {
 				platforms[q.Get("platformID")] = true
 			}
 			g.Expect(platforms).To(HaveLen(2), "each attempt takes another platform")
+			revoked := map[string]bool{}
+			for _, call := range o.Seen("/auth/force_logout") {
+				revoked[platformOf(g, call.Body)] = true
+			}
+			if name == "a restart" {
+				g.Expect(revoked).To(Equal(platforms), "the tokens of both logins are revoked")
+			} else {
+				g.Expect(revoked).To(HaveLen(1), "the first platform is another check's now")
+			}
 		})
 	}
+}
+
+// platformOf returns the platform of a logout.
+func platformOf(g *WithT, body string) string {
+	var request struct {
+		PlatformID json.Number `json:"platformID"`
+	}
+	g.Expect(json.Unmarshal([]byte(body), &request)).To(Succeed())
+	return request.PlatformID.String()
 }
 
 func TestALoginThatIsAlwaysDisturbed(t *testing.T) {

@@ -48,6 +48,7 @@ func (m pulledMessage) deleted() bool {
 // /msg/delete_msg_physical destroys the messages of every conversation.
 func (x *exchange) remove(ctx context.Context) error {
 	began := time.Now()
+	var last error
 	for {
 		unseen, err := x.find(ctx)
 		if err == nil {
@@ -60,11 +61,14 @@ func (x *exchange) remove(ctx context.Context) error {
 		case err == nil && settled:
 			return x.missing()
 		}
+		if ctx.Err() == nil {
+			last = err // a call that the deadline ends says nothing
+		}
 		if !sleep(ctx, x.timing.retry) {
-			if err == nil {
-				err = errors.New("deleting the message: not done in time")
+			if last == nil {
+				last = errors.New("deleting the message: not done in time")
 			}
-			return err
+			return last
 		}
 	}
 }
