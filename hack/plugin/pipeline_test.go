@@ -65,7 +65,8 @@ func newRepository(t *testing.T) repository {
 	temp := t.TempDir()
 	r := repository{t: t, root: root, dir: filepath.Join(t.TempDir(), "repository")}
 	r.env = []string{
-		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "RUNNER_TEMP=" + temp, "GITHUB_OUTPUT=" + filepath.Join(temp, "outputs"), "MANIFESTS=deploy",
+		"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "RUNNER_TEMP=" + temp,
+		"GITHUB_OUTPUT=" + filepath.Join(temp, "outputs"), "MANIFESTS=deploy",
 		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com",
 	}
 	r.copy("cmd/kubectl-openimstack/testdata/deploy", "deploy")

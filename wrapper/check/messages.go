@@ -127,8 +127,8 @@ func (x *exchange) register(ctx context.Context) error {
 	return nil
 }
 
-// logout revokes the tokens of this check, which would be valid for 90 days, at the price of two calls for each platform. It can end a login
-// of another check that took a platform within the last seconds; that check then takes another platform.
+// logout revokes the tokens of this check, which would be valid for 90 days, at the price of two calls for each platform. It can end a
+// login of another check that took a platform within the last seconds; that check then takes another platform.
 func (x *exchange) logout(ctx context.Context) error {
 	for _, platform := range x.used {
 		for _, user := range []string{ids.CheckSender, ids.CheckReceiver} {
