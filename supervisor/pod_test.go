@@ -62,21 +62,22 @@ type pod struct {
 	output          output
 }
 
+// output is what the container wrote. The buffer is not embedded: its ReadFrom would be used, which takes no lock.
 type output struct {
-	sync.Mutex
-	bytes.Buffer
+	mutex sync.Mutex
+	text  bytes.Buffer
 }
 
 func (o *output) Write(p []byte) (int, error) {
-	o.Lock()
-	defer o.Unlock()
-	return o.Buffer.Write(p)
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.text.Write(p)
 }
 
 func (o *output) String() string {
-	o.Lock()
-	defer o.Unlock()
-	return o.Buffer.String()
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.text.String()
 }
 
 // newPod returns a pod whose program has ports of the given kinds.

@@ -76,9 +76,12 @@ func (p *child) got(w http.ResponseWriter, _ *http.Request) {
 	_, _ = fmt.Fprint(w, strings.Join(p.seen, ","))
 }
 
-func (p *child) leave(_ http.ResponseWriter, r *http.Request) {
+func (p *child) leave(w http.ResponseWriter, r *http.Request) {
 	code, err := strconv.Atoi(r.URL.Query().Get("code"))
 	must(err)
+	w.Header().Set("Content-Length", "0") // so that the reply is whole before the program ends
+	w.WriteHeader(http.StatusOK)
+	must(http.NewResponseController(w).Flush())
 	p.exit <- code
 }
 
