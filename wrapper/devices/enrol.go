@@ -67,6 +67,12 @@ func (r *Registry) examine(ctx context.Context, req Enrolment, key string) (*han
 	if err != nil {
 		return nil, nil, "", err
 	}
+	// The key is read before the code: the same enrolment, made at the same time, claims the code first and then takes the key. In the other
+	// order its key would look like another device's.
+	by, err := h.takenBy(ctx, key)
+	if err != nil {
+		return nil, nil, "", err
+	}
 	c, err := found[code](h.codes.FindOne(ctx, byID(req.CodeID)))
 	if err != nil {
 		return nil, nil, "", err
@@ -76,10 +82,6 @@ func (r *Registry) examine(ctx context.Context, req Enrolment, key string) (*han
 	}
 	if c.PlatformID != 0 && c.PlatformID != req.PlatformID {
 		return nil, nil, WrongPlatform, nil
-	}
-	by, err := h.takenBy(ctx, key)
-	if err != nil {
-		return nil, nil, "", err
 	}
 	if by != "" && by != c.Claimed {
 		return nil, nil, KeyTaken, nil
