@@ -12,6 +12,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 	"github.com/openimstack/openim-operator/supervisor/termination"
 )
 
@@ -21,12 +22,7 @@ const boundary = tryTimeout + 3*time.Second
 // refused returns an address at which nothing listens.
 func refused(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return freeport.Address(t)
 }
 
 // silent returns the address of a server that accepts connections and never answers.

@@ -24,6 +24,7 @@ import (
 
 	"github.com/openimstack/openim-operator/supervisor"
 	"github.com/openimstack/openim-operator/supervisor/etcdtest"
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 	"github.com/openimstack/openim-operator/supervisor/termination"
 )
 
@@ -86,7 +87,7 @@ func newPod(t *testing.T, etcd *etcdtest.Server, kinds ...string) *pod {
 	p := &pod{WithT: NewWithT(t), t: t, etcd: etcd, timing: quick(), ports: map[string]int{}, log: filepath.Join(t.TempDir(), "log")}
 	p.SetDefaultEventuallyTimeout(patience)
 	p.SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
-	p.control, p.health = "127.0.0.1:"+strconv.Itoa(p.free()), "127.0.0.1:"+strconv.Itoa(p.free())
+	p.control, p.health = freeport.Address(t), freeport.Address(t)
 	p.options = []string{"--key=" + folder, "--etcd=" + etcd.Address, "--health=" + p.health, "--host=" + host}
 	for _, kind := range kinds {
 		p.ports[kind] = p.free()
@@ -105,10 +106,11 @@ func newPod(t *testing.T, etcd *etcdtest.Server, kinds ...string) *pod {
 }
 
 func (p *pod) free() int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	_, text, err := net.SplitHostPort(freeport.Address(p.t))
 	p.Expect(err).NotTo(HaveOccurred())
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	port, err := strconv.Atoi(text)
+	p.Expect(err).NotTo(HaveOccurred())
+	return port
 }
 
 // start starts the container, and waits until the program takes orders.

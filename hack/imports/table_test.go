@@ -126,7 +126,9 @@ func TestImportsGoDown(t *testing.T) {
 		{[]string{"supervisor/termination"}, nil},
 		{[]string{"controllers"}, []string{"controllers", "netpol", "openim", "api", "wrapper/config", "supervisor/termination"}},
 		{[]string{"clients"}, []string{"wrapper/handshake", "wrapper/internalapi", "wrapper/wire"}},
-		{[]string{"wrapper"}, []string{"wrapper", "supervisor/termination"}},
+		// Ports for servers are what tests of all sides need.
+		{[]string{"supervisor/freeport"}, nil},
+		{[]string{"wrapper"}, []string{"wrapper", "supervisor/termination", "supervisor/freeport"}},
 	}
 	for _, r := range rows {
 		for _, layer := range layers {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 )
 
 // listen returns the address of a listener that accepts connections.
@@ -27,12 +29,7 @@ func listen(t *testing.T) string {
 // dead returns an address without a listener.
 func dead(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	return freeport.Address(t)
 }
 
 // silent returns an address whose attempts are never answered: a listener with a full backlog that accepts nothing.

@@ -3,7 +3,6 @@ package etcdtest
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 	"github.com/openimstack/openim-operator/wrapper/procstop"
 )
 
@@ -40,7 +40,7 @@ type Server struct {
 // Start starts etcd: the binary in $KUBEBUILDER_ASSETS, or the one of the Debian package etcd-server.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, binary: binary(t), Address: free(t), peer: free(t), dir: filepath.Join(t.TempDir(), "data")}
+	s := &Server{t: t, binary: binary(t), Address: freeport.Address(t), peer: freeport.Address(t), dir: filepath.Join(t.TempDir(), "data")}
 	t.Cleanup(s.Stop)
 	s.Run()
 	return s
@@ -56,16 +56,6 @@ func binary(t testing.TB) string {
 		t.Fatal("starting etcd: not installed: run go run ./hack/packages etcd-server, or set KUBEBUILDER_ASSETS to a folder with etcd")
 	}
 	return path
-}
-
-func free(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // Run starts a stopped server on its data, and waits until it answers.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 )
 
 // Metrics of client-go and controller-runtime.
@@ -39,7 +40,7 @@ type operator struct {
 
 // startOperator starts the operator and waits until it serves metrics.
 func startOperator(ctx context.Context, c *cluster, s settings) (*operator, error) {
-	address, err := freeAddress()
+	address, err := freeport.Take()
 	if err != nil {
 		return nil, err
 	}
@@ -87,15 +88,6 @@ func (o *operator) serves(ctx context.Context) bool {
 func (o *operator) stop() {
 	_ = o.command.Process.Kill()
 	<-o.ended
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
 }
 
 // sample is the state of the operator's process and its metrics.

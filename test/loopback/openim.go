@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 )
 
 // DefaultRelease is the release whose programs hack/cluster/components/openim pins.
@@ -143,7 +144,7 @@ func (s *Stack) openIMProgram(p openim.Process, settings openim.Settings) (progr
 
 // supervised returns a program under the supervisor, whose port differs from that in pods: all processes share one loopback interface.
 func (s *Stack) supervised(p openim.Process, what program) (program, error) {
-	health, err := free()
+	health, err := freeport.Take()
 	if err != nil {
 		return program{}, err
 	}

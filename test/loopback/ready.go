@@ -46,16 +46,6 @@ func serves(url string) func(context.Context) error {
 // atOnce is the readiness check of a process without a port.
 func atOnce(context.Context) error { return nil }
 
-// free returns an unused address on loopback.
-func free() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("finding a free port: %w", err)
-	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String(), nil
-}
-
 // vacant fails if a port is in use.
 func vacant(port int32) error {
 	conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)

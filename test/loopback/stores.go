@@ -10,6 +10,7 @@ import (
 
 	"github.com/openimstack/openim-operator/hack/cluster/component"
 	"github.com/openimstack/openim-operator/hack/images/image"
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 )
 
 // Names of the stores.
@@ -70,7 +71,7 @@ func (s *Stack) addStores(context.Context) ([]string, error) {
 	}
 	var etcdPeer string
 	for _, address := range []*string{&s.Etcd, &etcdPeer, &s.Redis, &s.WrapperRedis, &s.Kafka, &s.MongoDB} {
-		if *address, err = free(); err != nil {
+		if *address, err = freeport.Take(); err != nil {
 			return nil, err
 		}
 	}

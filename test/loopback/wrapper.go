@@ -18,6 +18,7 @@ import (
 
 	"github.com/openimstack/openim-operator/hack/environment/identity"
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 	"github.com/openimstack/openim-operator/test/loopback/balance"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/devices"
@@ -189,7 +190,7 @@ func publicOf(private string) (string, error) {
 }
 
 func (h *wrapperSetup) addBackend(number int) (string, error) {
-	listen, err := free()
+	listen, err := freeport.Take()
 	if err != nil {
 		return "", err
 	}
@@ -208,7 +209,7 @@ func (h *wrapperSetup) addBackend(number int) (string, error) {
 			Release: cmp.Or(h.s.options.Release, DefaultRelease), ExternalURL: h.frontend.URL + "/im/v1",
 		},
 	}
-	if c.Telemetry.Listen, err = free(); err != nil {
+	if c.Telemetry.Listen, err = freeport.Take(); err != nil {
 		return "", err
 	}
 	if h.w.Backend != nil {
@@ -231,7 +232,7 @@ func (h *wrapperSetup) addGateway(number int, name string) (string, error) {
 	var addresses [3]string
 	for i := range addresses {
 		var err error
-		if addresses[i], err = free(); err != nil {
+		if addresses[i], err = freeport.Take(); err != nil {
 			return "", err
 		}
 	}

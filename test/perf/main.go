@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 )
 
 func main() {
@@ -130,7 +132,7 @@ func (p *bench) prepare(ctx context.Context, shared *running) error {
 	}
 	p.vegeta = strings.TrimSpace(string(tool))
 	for _, address := range []*string{&p.stub, &p.redis} {
-		if *address, err = freeAddress(); err != nil {
+		if *address, err = freeport.Take(); err != nil {
 			return err
 		}
 	}

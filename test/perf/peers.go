@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 )
 
 // bench holds the folder of the measurement and the addresses of the processes that all cases share.
@@ -85,7 +87,7 @@ func startDirect(_ context.Context, p *bench) (*running, error) {
 }
 
 func startBare(ctx context.Context, p *bench) (*running, error) {
-	address, err := freeAddress()
+	address, err := freeport.Take()
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +141,7 @@ backend openim
 `
 
 func startHAProxy(ctx context.Context, p *bench) (*running, error) {
-	address, err := freeAddress()
+	address, err := freeport.Take()
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +200,7 @@ http {
 `
 
 func (p *bench) startAuth(ctx context.Context, name string) (*process, string, error) {
-	address, err := freeAddress()
+	address, err := freeport.Take()
 	if err != nil {
 		return nil, "", err
 	}
@@ -232,7 +234,7 @@ func asking(name, config string, env []string, args ...string) func(context.Cont
 			return nil, err
 		}
 		r := &running{processes: []*process{auth}}
-		address, err := freeAddress()
+		address, err := freeport.Take()
 		if err != nil {
 			r.stop()
 			return nil, err

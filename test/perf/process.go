@@ -134,13 +134,3 @@ func usageOf(pid int) (use, error) {
 	}
 	return use{cpu: time.Duration(numbers[0]+numbers[1]) * clockTick, rss: numbers[2] * int64(os.Getpagesize())}, nil
 }
-
-// freeAddress returns an unused address on loopback.
-func freeAddress() (string, error) {
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = lis.Close() }()
-	return lis.Addr().String(), nil
-}

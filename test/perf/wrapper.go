@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
@@ -73,7 +74,7 @@ func startWrapper(full bool) func(context.Context, *bench) (*running, error) {
 		}
 		var addresses [7]string
 		for i := range addresses {
-			address, err := freeAddress()
+			address, err := freeport.Take()
 			if err != nil {
 				return nil, err
 			}

@@ -12,13 +12,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 	"github.com/openimstack/openim-operator/wrapper/redisdb/redistest"
 )
@@ -133,17 +133,16 @@ func TestTLSTrustsOnlyTheConfiguredAuthority(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := selfSigned(t, dir, "good")
 	other, _ := selfSigned(t, dir, "other")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address := freeport.Address(t)
+	_, port, err := net.SplitHostPort(address)
 	g.Expect(err).NotTo(HaveOccurred())
-	port := l.Addr().(*net.TCPAddr).Port
-	g.Expect(l.Close()).To(Succeed())
-	server := redistest.Start(t, "--tls-port", strconv.Itoa(port), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file",
+	server := redistest.Start(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file",
 		cert, "--tls-auth-clients", "no")
 
 	for _, c := range []struct{ name, ca, want string }{{"its own", cert, ""}, {"another's", other, "unknown authority"},
 		{"the system's", "", "unknown authority"}} {
 		config := server.Config("a:")
-		config.Addresses = []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+		config.Addresses = []string{address}
 		config.TLS = &redisdb.TLS{CAFile: c.ca}
 		db, sources := redisdb.Open(config, slog.New(slog.DiscardHandler))
 		t.Cleanup(func() { _ = db.Close() })

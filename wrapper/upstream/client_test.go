@@ -2,7 +2,6 @@ package upstream_test
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 	"github.com/openimstack/openim-operator/wrapper/upstream"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -44,11 +44,6 @@ func TestOnlyTheGivenHeadersAreSent(t *testing.T) {
 }
 
 func TestErrorsOfARequestWithoutReply(t *testing.T) {
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = closed.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 
@@ -58,7 +53,7 @@ func TestErrorsOfARequestWithoutReply(t *testing.T) {
 		client *upstream.Client
 		want   error
 	}{
-		{"no listener", t.Context(), upstream.New("http://" + closed.Addr().String()), upstream.ErrNotSent},
+		{"no listener", t.Context(), upstream.New("http://" + freeport.Address(t)), upstream.ErrNotSent},
 		{"closed before the reply", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) { hijack(t, w, "") }),
 			upstream.ErrBroken},
 		{"closed within the reply", t.Context(), serve(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 	"github.com/openimstack/openim-operator/wrapper/procstop"
 )
 
@@ -73,21 +74,11 @@ func Start(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &Server{t: t, Address: free(t), program: paths["mongodb"]}
+	s := &Server{t: t, Address: freeport.Address(t), program: paths["mongodb"]}
 	s.args = []string{"--listen=" + s.Address, "--ferretdb=" + paths["ferretdb"], "--data-dir=" + dir}
 	t.Cleanup(s.Stop)
 	s.Restart()
 	return s
-}
-
-func free(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // URI returns the connection string for the wrapper.

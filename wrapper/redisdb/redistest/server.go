@@ -10,13 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/openimstack/openim-operator/supervisor/freeport"
 	"github.com/openimstack/openim-operator/wrapper/procstop"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
 )
@@ -44,7 +44,7 @@ func Start(t testing.TB, extra ...string) *Server {
 		t.Fatal("starting redis-server: not installed: install the Debian package redis-server (apt-get install redis-server)")
 	}
 	s := &Server{t: t, dir: t.TempDir(), Password: rand.Text(), extra: extra}
-	s.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+	s.Address = freeport.Address(t)
 	s.PasswordFile = filepath.Join(s.dir, "password")
 	if err := os.WriteFile(s.PasswordFile, []byte(s.Password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -52,16 +52,6 @@ func Start(t testing.TB, extra ...string) *Server {
 	t.Cleanup(s.Stop)
 	s.Restart()
 	return s
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // Config returns the wrapper's configuration for this server.
