@@ -104,6 +104,9 @@ func (m *model) reconcile(t *rapid.T, k int) {
 	if again := rollout.Next(m.in); !slices.Equal(plan.Waiting, again.Waiting) || !maps.Equal(plan.Assignments, again.Assignments) {
 		t.Fatalf("the plan is not a function of its input")
 	}
+	if r, next := before.Rollout, plan.State.Rollout; r != nil && next != nil && next.To != r.To {
+		m.forget(r)
+	}
 	m.in.State = plan.State
 	if plan.State.Rollout == nil && plan.State.Current != "" {
 		m.lost = m.lost && slices.ContainsFunc(slices.Collect(maps.Values(m.clusters)), func(d *deployment) bool { return d.unproven })
@@ -121,6 +124,13 @@ func (m *model) reconcile(t *rapid.T, k int) {
 			return
 		}
 		m.write(name, plan.Assignments[name])
+	}
+}
+
+// forget: a rollout has no room for what an earlier one has changed and it was to change, too, and had not come to.
+func (m *model) forget(r *v1alpha1.Rollout) {
+	for name, d := range m.clusters {
+		d.unproven = d.unproven && d.hash == m.hash(name, r.To)
 	}
 }
 

@@ -152,13 +152,19 @@ func (p *planner) participants() []string {
 	return names
 }
 
-// unproven reports whether the unfinished rollout has changed a component that is not complete yet.
+// unproven reports whether the unfinished rollout, or one that it replaced, has changed a component that is not complete yet.
 func (p *planner) unproven(c Component) bool {
 	r := p.rollout()
 	if r == nil || !slices.Contains(r.Components, c.Name) || p.Observed[c.Name].Complete {
 		return false
 	}
-	return !isWaiting(r) && p.reached(c.Wave) // one that waits has changed nothing
+	if !isWaiting(r) && p.reached(c.Wave) {
+		return true
+	}
+	// The rollout has not come to it. A component that it need not change takes part only because an earlier rollout has changed it.
+	to, _ := p.revision(r.To)
+	current, _ := p.revision(p.plan.State.Current)
+	return p.hash(c.Name) == to.Hashes[c.Name] && to.Hashes[c.Name] == current.Hashes[c.Name]
 }
 
 // hash returns the hash of the template that a component's Deployment was built from, "" when it is not known.

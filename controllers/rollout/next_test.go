@@ -309,3 +309,30 @@ func TestTheSpecThatIsTakenBackWhileARolloutWaitsNeedsNothing(t *testing.T) {
 	s.next()
 	s.Expect(s.state()).To(Equal("Complete a"), "nothing was changed, so nothing has to be proven")
 }
+
+// The way back of an earlier rollout is not over: what it changed must be available before others change, also after a wait.
+func TestWhatAnEarlierRolloutChangedIsStillWaitedForAfterASlot(t *testing.T) {
+	s := newStack(t)
+	s.in.Revisions = append(s.in.Revisions, revision("c", 3, "v3.8.3-patch.16", map[string]string{"auth": "a", "user": "a"}))
+	s.in.Wanted = "b"
+	s.next()
+	s.in.Wanted = "a"
+	s.next()
+	s.Expect(s.at()).To(Equal("aaaaaa"))
+	s.in.Wanted, s.in.Slot = "c", false // the operator was restarted, too
+	s.next()
+	s.Expect(s.state()).To(Equal("WaitingForSlot 0"))
+	s.next()
+	s.in.Slot = true
+	s.next()
+	s.Expect(s.state()).To(Equal("Progressing 1"))
+	s.Expect(s.at()).To(Equal("aaaaaa"), "the new pods of auth and user are not available yet, though both have their templates")
+	s.ready("auth", "user")
+	s.next()
+	s.Expect(s.at()).To(Equal("aacaaa"))
+	for _, name := range []string{"push", "api", "backend", "gateway"} {
+		s.ready(name)
+		s.next()
+	}
+	s.Expect(s.state()).To(Equal("Complete c"))
+}
