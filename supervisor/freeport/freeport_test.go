@@ -38,9 +38,17 @@ func TestMain(m *testing.M) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
+// release gives the ports of a test back, so that it can be run again in the same process.
+func (h *taken) release() {
+	for _, lock := range h.locks {
+		_ = lock.Close()
+	}
+}
+
 func TestNoTwoCallsOrProcessesHaveAPort(t *testing.T) {
 	g := NewWithT(t)
 	var mine taken
+	t.Cleanup(mine.release)
 	seen := map[string]bool{}
 	take := func() {
 		address, err := mine.take(low, few)
@@ -84,6 +92,7 @@ func TestAPortInUseIsNotTaken(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	defer func() { _ = listener.Close() }()
 	var mine taken
+	t.Cleanup(mine.release)
 	for range few - 1 {
 		address, err := mine.take(19908, few)
 		g.Expect(err).NotTo(HaveOccurred())
