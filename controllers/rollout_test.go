@@ -381,7 +381,8 @@ var _ = Describe("A rollout", func() {
 		w.rolledOut("chat")
 		Expect(w.replicaSets()).To(Equal(before), "no pod restarts")
 		Expect(w.runRevisions()).To(HaveLen(1))
-		Expect(w.condition("chat", v1alpha1.ConditionUpdateAvailable)).NotTo(BeNil(), "the templates of this operator are others")
+		Eventually(func() *metav1.Condition { return w.condition("chat", v1alpha1.ConditionUpdateAvailable) }).
+			ShouldNot(BeNil(), "the templates of this operator are others")
 		w.edit("chat", upgrade)
 		w.rolledOut("chat")
 		Expect(w.at("chat", newer)).To(HaveLen(12))
