@@ -195,6 +195,11 @@ test-failures: ## Stop and freeze each dependency of the wrapper, and check what
 	go run ./hack/packages redis-server
 	go test ./test/failures -count=1 -timeout 15m $(TEST_FLAGS)
 
+.PHONY: test-supervised
+test-supervised: ## Freeze etcd under the real OpenIM with its supervisors, on loopback.
+	go run ./hack/packages redis-server etcd-server
+	go test ./test/supervised -count=1 -timeout 15m $(TEST_FLAGS)
+
 .PHONY: test-samples
 test-samples: ## Start the real OpenIM with the operator's configuration for every sample. One minute.
 	go run ./hack/packages redis-server

@@ -57,7 +57,7 @@ func (w testEnv) secret(name, key, value string) {
 	w.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace}, Data: map[string][]byte{key: []byte(value)}})
 }
 
-// stack returns a valid stack and does not create it.
+// stack returns a valid stack and does not create it. Its rollouts are not checked: the specs of checkrun_test.go are about that.
 func (w testEnv) stack(name string) *v1alpha1.OpenIMStack {
 	address := func(service string, port int) v1alpha1.Address {
 		return v1alpha1.Address(fmt.Sprintf("%s.%s.svc:%d", service, w.namespace, port))
@@ -66,6 +66,7 @@ func (w testEnv) stack(name string) *v1alpha1.OpenIMStack {
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace},
 		Spec: v1alpha1.OpenIMStackSpec{
 			Version: "v3.8.3",
+			Upgrade: unchecked(),
 			Dependencies: v1alpha1.Dependencies{
 				Kafka:   v1alpha1.Kafka{Brokers: []v1alpha1.Address{address("kafka", 9092)}},
 				Redis:   v1alpha1.Redis{Addresses: []v1alpha1.Address{address("redis", 6379)}, CredentialsRef: &v1alpha1.LocalReference{Name: "redis"}},
@@ -80,6 +81,8 @@ func (w testEnv) stack(name string) *v1alpha1.OpenIMStack {
 		},
 	}
 }
+
+func unchecked() *v1alpha1.Upgrade { return &v1alpha1.Upgrade{Check: v1alpha1.CheckNone} }
 
 // letUsersIn lets users log in to a stack.
 func letUsersIn(s *v1alpha1.OpenIMStackSpec) {

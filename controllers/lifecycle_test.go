@@ -7,7 +7,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -137,25 +136,16 @@ var _ = Describe("A stack", func() {
 	})
 
 	It("records its writes in events: many of one kind in one, few one by one", func() {
-		notes := func() []string {
-			var list eventsv1.EventList
-			Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace))).To(Succeed())
-			var notes []string
-			for _, e := range list.Items {
-				notes = append(notes, e.Reason+": "+e.Note)
-			}
-			return notes
-		}
 		w.start("chat")
-		Eventually(notes).Should(ContainElements(
+		Eventually(w.events).Should(ContainElements(
 			And(HavePrefix("Created: NetworkPolicy "), ContainSubstring("chat-default-deny"), ContainSubstring(", ")),
 			And(HavePrefix("Created: Deployment "), ContainSubstring("chat-rpc-user"), ContainSubstring("chat-gateway")),
 			"Created: Secret chat-share-secret",
 		))
 		w.eventuallyReady("chat")
-		Expect(notes()).NotTo(ContainElement("Created: Deployment chat-rpc-user"))
+		Expect(w.events()).NotTo(ContainElement("Created: Deployment chat-rpc-user"))
 		Expect(k8s.Delete(w.ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-api"}})).To(Succeed())
-		Eventually(notes).Should(ContainElement("Created: Service chat-api"))
+		Eventually(w.events).Should(ContainElement("Created: Service chat-api"))
 	})
 
 	It("leaves nothing behind when it is deleted", func() {

@@ -162,7 +162,7 @@ func (r *Reconciler) patchStatus(ctx context.Context, s *scope) (time.Duration, 
 	if equality.Semantic.DeepEqual(before.Status, s.stack.Status) {
 		return 0, nil
 	}
-	if due := r.pacer.messagesDue(s.stack); due > 0 && onlyMessages(before.Status, s.stack.Status) {
+	if due := r.pacer.messagesDue(s.stack); due > 0 && !s.urgent && onlyMessages(before.Status, s.stack.Status) {
 		return due, nil
 	}
 	// The answer may have a newer spec, which nothing of this reconciliation was decided from, and which what is remembered must not become.

@@ -31,6 +31,9 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 	}
 	s.now = r.pacer.now()
 	input, wrong := s.input()
+	if err := r.findUncheckable(ctx, s, &input); err != nil {
+		return err
+	}
 	input.Slot = r.slots.Holds(key)
 	plan := rollout.Next(input)
 	if plan.NeedsSlot {
@@ -50,6 +53,7 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 	if err := r.markRolledOut(ctx, s, plan.State.Current); err != nil {
 		return err
 	}
+	s.urgent = s.checkIsStuck(plan)
 	if err := r.writeState(ctx, s, plan); err != nil {
 		return err
 	}
@@ -70,10 +74,12 @@ func (s *scope) input() (rollout.Input, error) {
 		Wanted: s.wanted, Observed: map[string]rollout.Observation{}, Policy: policy,
 		Suspended: s.suspended(), Blocked: !s.sealed, Retry: s.requestOf(v1alpha1.AnnotationRetryRollout), Now: s.now,
 	}
+	input.Policy.Check = graph.CheckOf(s.stack) != v1alpha1.CheckNone
+	input.Check = s.checked()
 	for _, h := range s.history {
 		input.Revisions = append(input.Revisions, h.Revision)
 	}
-	for _, c := range graph.ComponentsOf(s.stack) {
+	for _, c := range graph.DeploymentsOf(s.stack) {
 		input.Components = append(input.Components, rollout.Component{Name: c.Name, Wave: c.Wave})
 		input.Observed[c.Name] = s.observation(c.Name)
 	}
@@ -167,6 +173,7 @@ func (r *Reconciler) writeState(ctx context.Context, s *scope, plan rollout.Plan
 		s.stack.Status = before.Status // nothing may be done about a state that was not written
 		return fmt.Errorf("writing the rollout to the status: %w", err)
 	}
+	r.tellUnchecked(s, before.Status.Rollout)
 	return r.applier.Wrote(s.stack.UID, written)
 }
 

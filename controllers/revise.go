@@ -63,7 +63,7 @@ func (r *Reconciler) request(s *scope) (revision.Request, []string) {
 		Images: r.images(),
 		Update: s.updateRequested(),
 	}
-	for _, c := range graph.ComponentsOf(s.stack) {
+	for _, c := range graph.DeploymentsOf(s.stack) {
 		request.Components = append(request.Components, c.Name)
 		if s.held(c.Name) {
 			request.Inputs.Unresolved = append(request.Inputs.Unresolved, c.Name)

@@ -70,7 +70,24 @@ func (s *scope) describeRollout(r *v1alpha1.Rollout) string {
 		return fmt.Sprintf("the components go back to %s in wave %d, because %s failed: %s%s",
 			r.To, r.Wave, r.FailedRevision, failure, s.waiting())
 	default:
-		return fmt.Sprintf("wave %d of the rollout to %s%s", r.Wave, r.To, s.waiting())
+		if r.Wave == 0 {
+			return fmt.Sprintf("before the first wave of the rollout to %s%s", r.To, s.waiting())
+		}
+		return fmt.Sprintf("wave %d of the rollout to %s%s%s", r.Wave, r.To, s.waiting(), unchecked(r))
+	}
+}
+
+// unchecked says that the rollout is not gated by checks, and why.
+func unchecked(r *v1alpha1.Rollout) string {
+	switch {
+	case r.Check == nil:
+		return ""
+	case r.Check.State == v1alpha1.CheckSkipped:
+		return "; OpenIM is not checked: " + r.Check.Message
+	case r.Check.State == v1alpha1.CheckFailed && r.Check.Wave == 0:
+		return "; OpenIM is not checked, because a check already failed before the first wave: " + r.Check.Message
+	default:
+		return ""
 	}
 }
 
@@ -78,7 +95,11 @@ func (s *scope) waiting() string {
 	if len(s.planned.Waiting) == 0 {
 		return ""
 	}
-	return ": waiting for " + strings.Join(s.planned.Waiting, ", ")
+	text := ": waiting for " + strings.Join(s.planned.Waiting, ", ")
+	if c := s.planned.State.Rollout.Check; s.planned.Check != "" && c != nil && c.Message != "" {
+		text += " (" + c.Message + ")"
+	}
+	return text
 }
 
 // hasFailed reports whether the rollout to the present spec needs a user. The failure of an earlier spec's says nothing about this one.
@@ -88,9 +109,10 @@ func (s *scope) hasFailed(rolledOut metav1.Condition) bool {
 		(rolledOut.Reason == v1alpha1.ReasonHeld || rolledOut.Reason == v1alpha1.ReasonRolledBack)
 }
 
-// updateAvailable returns the condition UpdateAvailable, without a type unless the present operator would build other pods.
+// updateAvailable returns the condition UpdateAvailable, without a type unless the present operator would build other pods. A
+// reconciliation that proposed no revision does not know, and leaves the last one.
 func (s *scope) updateAvailable() metav1.Condition {
-	if s.wanted == "" {
+	if !s.proposed {
 		if before := apimeta.FindStatusCondition(s.stack.Status.Conditions, v1alpha1.ConditionUpdateAvailable); before != nil {
 			return *before
 		}

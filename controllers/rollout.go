@@ -29,10 +29,15 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if err := r.client.List(ctx, &deployments, in, labels); err != nil {
 		return fmt.Errorf("listing Deployments: %w", err)
 	}
-	s.deployments = map[string]*appsv1.Deployment{}
+	s.deployments, s.checking = map[string]*appsv1.Deployment{}, nil
 	for i, d := range deployments.Items {
-		if metav1.IsControlledBy(&d, s.stack) {
-			s.deployments[componentOf(&d)] = &deployments.Items[i]
+		if !metav1.IsControlledBy(&d, s.stack) {
+			continue
+		}
+		if component := componentOf(&d); component == v1alpha1.ComponentCheck {
+			s.checking = &deployments.Items[i] // no revision holds it
+		} else {
+			s.deployments[component] = &deployments.Items[i]
 		}
 	}
 	var services corev1.ServiceList
@@ -58,7 +63,7 @@ func (s *scope) state() []observe.Component {
 		if now.IsZero() {
 			now = time.Now()
 		}
-		for _, c := range graph.ComponentsOf(s.stack) {
+		for _, c := range graph.DeploymentsOf(s.stack) {
 			d := s.deployments[c.Name]
 			generation := s.generations["Deployment/"+v1alpha1.ChildName(s.stack.Name, c.Name)]
 			s.components = append(s.components, observe.Deployment(c.Name, d, generation, s.pods, now))

@@ -13,7 +13,6 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -149,9 +148,7 @@ var _ = Describe("A rollout among faults", func() {
 		}).Should(Succeed())
 		w.edit("chat", func(s *v1alpha1.OpenIMStack) { s.Spec.Version = "v3.8.3" })
 		w.rolledOut("chat")
-		var events eventsv1.EventList
-		Expect(k8s.List(w.ctx, &events, client.InNamespace(w.namespace))).To(Succeed())
-		Expect(events.Items).NotTo(ContainElement(HaveField("Reason", v1alpha1.ReasonHeld)))
+		Expect(w.events()).NotTo(ContainElement(HavePrefix(v1alpha1.ReasonHeld + ": ")))
 	})
 
 	It("that a request for an update asks for is answered only when all references resolve", func() {

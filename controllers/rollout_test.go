@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -115,6 +116,18 @@ func (w testEnv) status(name string) v1alpha1.OpenIMStackStatus {
 	var stack v1alpha1.OpenIMStack
 	Expect(w.get(name, &stack)).To(Succeed())
 	return stack.Status
+}
+
+// events returns the reason and the text of each event of the namespace.
+func (w testEnv) events() []string {
+	GinkgoHelper()
+	var list eventsv1.EventList
+	Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace))).To(Succeed())
+	var texts []string
+	for _, e := range list.Items {
+		texts = append(texts, e.Reason+": "+e.Note)
+	}
+	return texts
 }
 
 // runRevisions returns the stack's run revisions.
@@ -233,7 +246,7 @@ var _ = Describe("A rollout", func() {
 
 	It("is held when an image does not exist: the earlier pods stay, the rest is repaired, and another spec continues", func() {
 		w.start("chat", func(s *v1alpha1.OpenIMStackSpec) {
-			s.Upgrade = &v1alpha1.Upgrade{WaveTimeoutSeconds: ptr.To[int32](60)}
+			s.Upgrade = &v1alpha1.Upgrade{Check: v1alpha1.CheckNone, WaveTimeoutSeconds: ptr.To[int32](60)}
 		})
 		w.rolledOut("chat")
 		before := w.replicaSets()

@@ -39,7 +39,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	if s.suspended() {
 		return failure
 	}
-	err = errors.Join(failure, r.apply(ctx, s))
+	err = errors.Join(failure, r.apply(ctx, s), r.endCheck(ctx, s))
 	err = errors.Join(err, r.replan(ctx, s))
 	s.applied = s.sealed && s.planned != nil && err == nil
 	return err
@@ -69,7 +69,7 @@ func (r *Reconciler) assigned(ctx context.Context, s *scope) ([]client.Object, e
 	var objects []client.Object
 	var failures []error
 	used := map[string]bool{}
-	for _, c := range graph.ComponentsOf(s.stack) {
+	for _, c := range graph.DeploymentsOf(s.stack) {
 		name := s.planned.Assignments[c.Name]
 		if name == "" {
 			failures = append(failures, s.lostRevision(c.Name))
@@ -83,8 +83,15 @@ func (r *Reconciler) assigned(ctx context.Context, s *scope) ([]client.Object, e
 		}
 		objects = append(objects, s.workload(c.Name, d, name)...)
 	}
+	checks, err := r.checkOf(ctx, s)
+	if err != nil {
+		failures = append(failures, err)
+	}
+	if len(checks) > 0 {
+		used[s.planned.State.Rollout.To] = true
+	}
 	r.runs.of(s.stack).keepData(used)
-	return objects, errors.Join(failures...)
+	return append(objects, checks...), errors.Join(failures...)
 }
 
 func (s *scope) workload(component string, d revision.Data, name string) []client.Object {
@@ -177,7 +184,7 @@ func (r *Reconciler) pruneRuns(ctx context.Context, s *scope) error {
 func (s *scope) keepsRun(object client.Object) bool {
 	switch object.(type) {
 	case *appsv1.Deployment:
-		return slices.ContainsFunc(graph.ComponentsOf(s.stack), func(c graph.Component) bool { return c.Name == componentOf(object) })
+		return slices.ContainsFunc(graph.DeploymentsOf(s.stack), func(c graph.Component) bool { return c.Name == componentOf(object) })
 	case *corev1.ConfigMap:
 		if !s.atRest() && strings.HasSuffix(object.GetName(), manifests.HotSuffix) {
 			return true // the gateway of the way back may mount it

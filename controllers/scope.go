@@ -70,6 +70,10 @@ type scope struct {
 	generations map[string]int64
 	// deployments that were observed, by component, and the pods of all components, reduced by observe.Pod.
 	deployments map[string]*appsv1.Deployment
+	// urgent is true when a message must not wait for its turn.
+	urgent bool
+	// checking is the Deployment of the check of OpenIM, nil without one.
+	checking *appsv1.Deployment
 	// shareSuffix is that of the generated share.secret, and rotated is the request for another one that it answers.
 	shareSuffix, rotated string
 	// shareIsNew is true when the request asks for another value than the stack has.

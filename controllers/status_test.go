@@ -277,3 +277,20 @@ func TestAMessageOfProgressMakesNoEvent(t *testing.T) {
 	s.deployments["api"] = running().deployments["api"]
 	NewWithT(t).Expect(s.updateStatus()).To(BeEmpty())
 }
+
+// An update that was found stays available until a reconciliation finds out that it is not.
+func TestUpdateStaysAvailableWhileNothingIsProposed(t *testing.T) {
+	g := NewWithT(t)
+	found := running(func(s *scope) { s.proposed, s.outdated = true, []string{"backend"} })
+	found.updateStatus()
+	before := apimeta.FindStatusCondition(found.stack.Status.Conditions, v1alpha1.ConditionUpdateAvailable)
+	g.Expect(before).NotTo(BeNil())
+
+	failed := running(func(s *scope) { s.stack.Status = found.stack.Status })
+	failed.updateStatus()
+	g.Expect(apimeta.FindStatusCondition(failed.stack.Status.Conditions, v1alpha1.ConditionUpdateAvailable)).To(Equal(before))
+
+	updated := running(func(s *scope) { s.stack.Status, s.proposed = failed.stack.Status, true })
+	updated.updateStatus()
+	g.Expect(apimeta.FindStatusCondition(updated.stack.Status.Conditions, v1alpha1.ConditionUpdateAvailable)).To(BeNil())
+}

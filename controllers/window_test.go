@@ -19,7 +19,7 @@ var _ = Describe("Windows of upgrades", func() {
 
 	// later is a window that opens in twelve hours.
 	later := func(zone string) *v1alpha1.Upgrade {
-		return &v1alpha1.Upgrade{Windows: []v1alpha1.UpgradeWindow{{
+		return &v1alpha1.Upgrade{Check: v1alpha1.CheckNone, Windows: []v1alpha1.UpgradeWindow{{
 			Start: time.Now().UTC().Add(12 * time.Hour).Format("15:04"), DurationSeconds: 600, TimeZone: zone,
 		}}}
 	}
@@ -51,7 +51,7 @@ var _ = Describe("Windows of upgrades", func() {
 		Eventually(func() int32 { return w.replicas("chat-gateway") }).Should(BeEquivalentTo(3), "replicas do not wait")
 		Expect(w.at("chat", newer)).To(BeEmpty())
 
-		w.edit("chat", func(s *v1alpha1.OpenIMStack) { s.Spec.Upgrade = nil })
+		w.edit("chat", func(s *v1alpha1.OpenIMStack) { s.Spec.Upgrade = unchecked() })
 		w.rolledOut("chat")
 		Expect(w.at("chat", newer)).To(HaveLen(12))
 	})
@@ -80,7 +80,7 @@ var _ = Describe("Windows of upgrades", func() {
 		}
 		Expect(k8s.Delete(w.ctx, gone)).To(Succeed())
 		Eventually(func() int { return len(w.deployments("chat")) }).Should(Equal(14), "what is deleted is repaired")
-		w.edit("chat", func(s *v1alpha1.OpenIMStack) { s.Spec.Upgrade = nil })
+		w.edit("chat", func(s *v1alpha1.OpenIMStack) { s.Spec.Upgrade = unchecked() })
 		w.rolledOut("chat")
 		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
 		Expect(w.at("chat", newer)).To(HaveLen(12))

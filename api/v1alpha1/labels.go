@@ -14,12 +14,14 @@ const (
 
 // Values of the labels.
 const (
-	NameOpenIM        = "openim"
-	NameWrapper       = "openim-wrapper"
-	PartOf            = "openimstack"
-	ManagedBy         = "openim-operator"
-	ComponentGateway  = "gateway"
-	ComponentBackend  = "backend"
+	NameOpenIM       = "openim"
+	NameWrapper      = "openim-wrapper"
+	PartOf           = "openimstack"
+	ManagedBy        = "openim-operator"
+	ComponentGateway = "gateway"
+	ComponentBackend = "backend"
+	// ComponentCheck is the check of OpenIM at its boundary. It has a pod only during a rollout.
+	ComponentCheck    = "check"
 	ComponentBoundary = "boundary"
 )
 
@@ -34,6 +36,8 @@ const (
 	// AnnotationInitialReplicas on a Deployment holds the number of replicas at its creation. It is present when the spec names no number:
 	// the operator then never writes spec.replicas again.
 	AnnotationInitialReplicas = "openimstack.dev/initial-replicas"
+	// AnnotationCheck on a pod names the run of the check that the pod makes.
+	AnnotationCheck = "openimstack.dev/check"
 	// AnnotationTemplate on a pod holds the hash of the template that the pod was made from.
 	AnnotationTemplate = "openimstack.dev/template"
 	// AnnotationRevision on a Deployment names the run revision that the Deployment was built from.

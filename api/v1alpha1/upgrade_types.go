@@ -29,6 +29,20 @@ const (
 // DefaultWaveTimeoutSeconds is the time of a wave when the spec names none.
 const DefaultWaveTimeoutSeconds int32 = 600
 
+// CheckMode selects what is checked between the waves of a rollout to another version or image.
+// +kubebuilder:validation:Enum=Messages;Contract;None
+type CheckMode string
+
+// Modes.
+const (
+	// CheckMessages checks the contract, and sends a message from one user of the check to another.
+	CheckMessages CheckMode = "Messages"
+	// CheckContract checks tokens, routes, error codes and the form of replies, and writes nothing.
+	CheckContract CheckMode = "Contract"
+	// CheckNone checks nothing.
+	CheckNone CheckMode = "None"
+)
+
 // Upgrade configures how changes reach the running pods. A change of a component's pods is made in waves: the rpc services; msgtransfer,
 // push and crontask; api and msggateway; the backend; the gateway. The next wave starts when all changed components are available. A
 // change to an older release takes the reverse order.
@@ -49,6 +63,13 @@ type Upgrade struct {
 	// +kubebuilder:validation:Minimum=60
 	// +kubebuilder:validation:Maximum=7200
 	WaveTimeoutSeconds *int32 `json:"waveTimeoutSeconds,omitempty"`
+
+	// check is made before the first and after each wave of a rollout to another version or image, by a pod in front of OpenIM: Messages
+	// (default) sends a message from the user openimstack_check_a to openimstack_check_b, which stay registered; Contract writes nothing;
+	// None checks nothing. Without spec.wrapper.auth.users, Messages is Contract. A stack with spec.wrapper.externalRef is not checked.
+	// A check that fails before the first wave is reported and gates nothing.
+	// +optional
+	Check CheckMode `json:"check,omitempty"`
 
 	// windows are the times at which a rollout of other images may start: another version, image, or wrapper. Without windows it starts at
 	// once. A rollout that has started goes on after the end of the window. First installations, changed credentials and settings, policies,
@@ -158,6 +179,10 @@ type Rollout struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Components []string `json:"components,omitempty"`
 
+	// check that is made, or was made last. Absent when nothing is checked.
+	// +optional
+	Check *RolloutCheck `json:"check,omitempty"`
+
 	// failedRevision is the run revision whose rollout failed. It is not tried again unless that is requested.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
@@ -166,6 +191,58 @@ type Rollout struct {
 	// failure that ended the rollout.
 	// +optional
 	Failure *RolloutFailure `json:"failure,omitempty"`
+}
+
+// CheckState is the state of a check.
+// +kubebuilder:validation:Enum=Running;Passed;Failed;Unknown;Skipped
+type CheckState string
+
+// States.
+const (
+	CheckRunning CheckState = "Running"
+	CheckPassed  CheckState = "Passed"
+	CheckFailed  CheckState = "Failed"
+	// CheckUnknown: its pod did not run in time.
+	CheckUnknown CheckState = "Unknown"
+	// CheckSkipped: the revision cannot be checked. The rollout goes on without checks.
+	CheckSkipped CheckState = "Skipped"
+)
+
+// CheckPoint selects the waves after which a check is made.
+// +kubebuilder:validation:Enum=EachWave;LastWave
+type CheckPoint string
+
+// Points.
+const (
+	CheckEachWave CheckPoint = "EachWave"
+	// CheckLastWave: the rollout repairs an unfinished one, whose components no check could pass before they are replaced.
+	CheckLastWave CheckPoint = "LastWave"
+)
+
+// RolloutCheck is the check of OpenIM during a rollout.
+type RolloutCheck struct {
+	// state of the check. Absent before the first one.
+	// +optional
+	State CheckState `json:"state,omitempty"`
+
+	// after selects the waves after which a check is made.
+	// +optional
+	After CheckPoint `json:"after,omitempty"`
+
+	// wave after which this check is made. 0 before the first. A check that failed there gates nothing.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=16
+	Wave int32 `json:"wave,omitempty"`
+
+	// startTime of the check. Absent while the stack is suspended.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+
+	// message describes what failed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
 }
 
 // RolloutFailure is the reason why a rollout ended.

@@ -9,8 +9,8 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/check"
 )
 
-// maxTerminationMessage bounds the termination message, in bytes. Kubernetes reads 4,096 of a container.
-const maxTerminationMessage = 1024
+// maxTerminationMessage bounds the summary in the termination message, in bytes: package termination cuts longer ones.
+const maxTerminationMessage = 1000
 
 // checkReport is what `wrapper check --output json` prints.
 type checkReport struct {

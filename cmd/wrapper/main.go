@@ -2,8 +2,9 @@
 //
 //	wrapper gateway --config FILE   the public edge: verifies callers
 //	wrapper backend --config FILE   the adapter behind it: verifies again, decides, and calls OpenIM
-//	wrapper check --config FILE [--mode Contract|Messages] [--socket ws://HOST:PORT] [--output text|json] [--serve ADDRESS]
+//	wrapper check --config FILE [--mode Contract|Messages] [--socket ws://HOST:PORT] [--output text|json] [--attempts N]
 //	  [--termination-log FILE]      checks that OpenIM keeps to what the wrapper relies on
+//	wrapper check --wait            checks nothing and waits for SIGTERM, beside a container that has checked
 //	wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...   checks that an audit log is unchanged and complete
 //	wrapper version
 package main
@@ -34,8 +35,9 @@ var version string
 const usage = `usage:
   wrapper gateway --config FILE
   wrapper backend --config FILE
-  wrapper check --config FILE [--mode Contract|Messages] [--socket ws://HOST:PORT] [--output text|json] [--serve ADDRESS]
+  wrapper check --config FILE [--mode Contract|Messages] [--socket ws://HOST:PORT] [--output text|json] [--attempts N]
     [--termination-log FILE]    Messages needs --socket
+  wrapper check --wait
   wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...
   wrapper version
 `

@@ -12,8 +12,17 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/config"
 )
 
-// addBackend adds the backend, the only component of the wrapper that holds OpenIM's secret and the static keys of the login.
+// addBackend adds the backend. Of the wrapper, only it and the check hold OpenIM's secret, and only it the static keys of the login.
 func (b *builder) addBackend() error {
+	r, _, err := b.backend()
+	if err != nil {
+		return err
+	}
+	return b.addRole(r)
+}
+
+// backend returns the role, and its configuration file.
+func (b *builder) backend() (role, config.Backend, error) {
 	component := b.component(v1alpha1.ComponentBackend)
 	mounts := &mounts{}
 	file := config.Backend{
@@ -25,7 +34,7 @@ func (b *builder) addBackend() error {
 	}
 	var err error
 	if file.Tracing, err = tracing(b.stack); err != nil {
-		return err
+		return role{}, file, err
 	}
 	file.OpenIM.APIURL = "http://" + b.address(string(openim.API), string(openim.HTTP))
 	file.OpenIM.AdminUserID = openim.AdminUserID
@@ -48,9 +57,7 @@ func (b *builder) addBackend() error {
 		file.MongoDB = b.mongodb(mounts)
 		file.CustodyKeyFile = mounts.key("custody", &b.facts.Wrapper.CustodyKey, "key")
 	}
-	return b.addRole(role{
-		component: component, config: file, mounts: mounts, credentials: credentials,
-	})
+	return role{component: component, config: file, mounts: mounts, credentials: credentials}, file, nil
 }
 
 // Volumes of the backend with share.secret, and with the one that is being replaced.

@@ -42,7 +42,7 @@ func Workloads(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options)
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range graph.ComponentsOf(stack) {
+	for _, c := range graph.DeploymentsOf(stack) {
 		if r, ok := rendered[c.Name]; ok {
 			objects = append(objects, Workload(stack, c.Name, r, "")...)
 		}
@@ -69,7 +69,7 @@ func Others(stack *v1alpha1.OpenIMStack, facts openim.Facts, held func(component
 		if len(c.ServicePorts()) > 0 {
 			b.add(b.service(c))
 		}
-		if size := b.size(c); c.App == v1alpha1.NameWrapper && (size.initial || size.replicas > 1) {
+		if size := b.size(c); c.App == v1alpha1.NameWrapper && !c.OnDemand && (size.initial || size.replicas > 1) {
 			b.add(b.disruptionBudget(c))
 		}
 		if c.Name == v1alpha1.ComponentGateway && !held(c.Name) {

@@ -1,6 +1,7 @@
 package manifests_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/manifests/manifeststest"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
 )
@@ -41,9 +43,10 @@ func TestPoliciesComeBeforeEverythingElse(t *testing.T) {
 
 // Every pod satisfies restricted pod security, and the two additional rules that OpenIM needs.
 func TestEveryPodIsRestricted(t *testing.T) {
-	_, objects := build(t, "testdata/everything")
+	stack, objects := build(t, "testdata/everything")
 	all := deployments(objects)
-	NewWithT(t).Expect(all).To(HaveLen(len(graph.Components())))
+	NewWithT(t).Expect(all).To(HaveLen(len(graph.DeploymentsOf(stack))))
+	all = append(all, deployments(manifeststest.Check(t, "testdata/everything"))...)
 	for _, d := range all {
 		g := NewWithT(t)
 		pod := d.Spec.Template.Spec
@@ -51,7 +54,7 @@ func TestEveryPodIsRestricted(t *testing.T) {
 		g.Expect(*pod.EnableServiceLinks).To(BeFalse(), d.Name)
 		g.Expect(*pod.SecurityContext.RunAsNonRoot).To(BeTrue(), d.Name)
 		g.Expect(pod.HostNetwork || pod.HostPID || pod.HostIPC).To(BeFalse(), d.Name)
-		for _, c := range pod.Containers {
+		for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
 			s := c.SecurityContext
 			g.Expect(*s.ReadOnlyRootFilesystem).To(BeTrue(), d.Name)
 			g.Expect(*s.AllowPrivilegeEscalation).To(BeFalse(), d.Name)

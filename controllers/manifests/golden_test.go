@@ -24,8 +24,8 @@ import (
 const fullCase = "minimal"
 
 // Each folder under testdata is a case. in.yaml holds a stack and the objects that the stack refers to. out holds the stack's children,
-// one file for each component, in the order of applying: as YAML for fullCase, as differences from fullCase for the other cases (see
-// diff_test.go).
+// one file for each component (the check's as during a rollout), in the order of applying: as YAML for fullCase, as differences from
+// fullCase for the other cases (see diff_test.go).
 //
 // Three things that are the same everywhere are checked here and left out of the files: owner references, the labels of all children, and
 // the text of a ConfigMap's file that an earlier ConfigMap of the case holds too.
@@ -80,6 +80,7 @@ type documents map[string][]document
 func golden(t *testing.T, name string) documents {
 	t.Helper()
 	stack, objects := build(t, filepath.Join("testdata", name))
+	objects = append(objects, manifeststest.Check(t, filepath.Join("testdata", name))...)
 	all, seen, titles := documents{}, map[string]string{}, map[string]bool{}
 	for _, o := range objects {
 		g := NewWithT(t)

@@ -63,6 +63,10 @@ func (b *builder) size(c graph.Component) size {
 	switch wrapper := b.stack.Spec.Wrapper; c.Name {
 	case v1alpha1.ComponentBackend:
 		return effective(wrapper.Backend, wrapperReplicas)
+	case v1alpha1.ComponentCheck: // one pod, as large as one of the backend's
+		one := effective(wrapper.Backend, 1)
+		one.replicas, one.initial = 1, false
+		return one
 	case v1alpha1.ComponentGateway:
 		if wrapper.Gateway == nil {
 			return effective(nil, wrapperReplicas)

@@ -112,5 +112,8 @@ func known(message string) string {
 	if _, err := termination.DecodePreflight(message); err == nil {
 		return message
 	}
+	if _, err := termination.DecodeCheck(message); err == nil {
+		return message
+	}
 	return ""
 }

@@ -155,8 +155,8 @@ func (d Data) check() error {
 	return nil
 }
 
-// inputsOf returns the inputs that a component's template belongs to.
-func (d Data) inputsOf(c Component) Inputs {
+// InputsOf returns the inputs that the template of one of the components belongs to.
+func (d Data) InputsOf(c Component) Inputs {
 	if c.Inputs == 0 {
 		return d.Inputs
 	}

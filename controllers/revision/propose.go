@@ -130,7 +130,7 @@ func (p *proposing) carry(name string) {
 		if !ok {
 			continue
 		}
-		inputs := earlier.inputsOf(stored)
+		inputs := earlier.InputsOf(stored)
 		stored.Carried, stored.Inputs = true, p.earlier(inputs)
 		p.store(name, stored, earlier)
 		return
@@ -180,7 +180,7 @@ func (p *past) find(name string, template corev1.PodTemplateSpec) (Data, *Compon
 		if !ok {
 			continue
 		}
-		renderings, err := p.of(earlier.inputsOf(stored))
+		renderings, err := p.of(earlier.InputsOf(stored))
 		if err != nil {
 			// Recorded inputs that the present code cannot render decide nothing: the component is rendered anew.
 			continue

@@ -179,6 +179,9 @@ func (p *planner) rollBack(record *v1alpha1.RolloutFailure) {
 	if failed.Direction == v1alpha1.RolloutBackward {
 		r.Direction = v1alpha1.RolloutForward
 	}
+	if gates(failed.Check) {
+		r.Check = &v1alpha1.RolloutCheck{After: v1alpha1.CheckLastWave}
+	}
 	for _, c := range p.sorted() {
 		if hash, ok := back.Hashes[c.Name]; ok && p.hash(c.Name) != hash {
 			r.Components = append(r.Components, c.Name)

@@ -18,8 +18,10 @@ import (
 type model struct {
 	in       rollout.Input
 	clusters map[string]*deployment
-	// bad are the templates that never become available.
-	bad    map[string]bool
+	// bad are the templates that never become available, wrong those whose pods run and break what the check finds.
+	bad, wrong map[string]bool
+	// check is the run of the check whose pod was made.
+	check  string
 	number int64
 	// lost is true from a loss of the status until all components were available: the operator cannot know then which component on its
 	// completed template is not proven.
@@ -38,9 +40,11 @@ type deployment struct {
 func newModel(t *rapid.T) *model {
 	first := rollout.Revision{Name: "r1", Number: 1, RolledOut: true, Release: release("v3.8.3-patch.5"), Hashes: hashes("r1", nil)}
 	images(&first, "r1")
-	m := &model{number: 1, clusters: map[string]*deployment{}, bad: map[string]bool{}, in: rollout.Input{
+	m := &model{number: 1, clusters: map[string]*deployment{}, bad: map[string]bool{}, wrong: map[string]bool{}, in: rollout.Input{
 		State: rollout.State{Current: "r1"}, Wanted: "r1", Revisions: []rollout.Revision{first}, Components: components, Slot: true, Now: start,
-		Policy: rollout.Policy{WaveTimeout: 600 * time.Second, Rollback: rapid.Bool().Draw(t, "rollback")},
+		Policy: rollout.Policy{
+			WaveTimeout: 600 * time.Second, Rollback: rapid.Bool().Draw(t, "rollback"), Check: rapid.Bool().Draw(t, "check"),
+		},
 	}}
 	for _, c := range components {
 		m.clusters[c.Name] = &deployment{revision: "r1", hash: "r1", complete: true, since: start}
@@ -65,6 +69,9 @@ func (m *model) change(t *rapid.T) {
 		all[c.Name] = name
 		if rapid.IntRange(0, 3).Draw(t, "bad") == 0 {
 			m.bad[c.Name+name] = true
+		}
+		if rapid.IntRange(0, 5).Draw(t, "wrong") == 0 {
+			m.wrong[c.Name+name] = true
 		}
 	}
 	tag := rapid.SampledFrom([]string{"v3.8.3", "v3.8.3-patch.5", "v3.8.3-patch.16"}).Draw(t, "release")
@@ -104,6 +111,11 @@ func (m *model) reconcile(t *rapid.T, k int) {
 	if again := rollout.Next(m.in); !slices.Equal(plan.Waiting, again.Waiting) || !maps.Equal(plan.Assignments, again.Assignments) {
 		t.Fatalf("the plan is not a function of its input")
 	}
+	if r := before.Rollout; r != nil && plan.State.Rollout == nil && m.in.Policy.Check && !m.in.Blocked && r.To == plan.State.Current &&
+		r.Check != nil && r.Check.State != v1alpha1.CheckSkipped && (r.Check.State != v1alpha1.CheckFailed || r.Check.Wave > 0) &&
+		(r.Check.Wave != r.Wave || m.in.Check.Failed) {
+		t.Fatalf("complete without its last check: %+v, %+v", r, r.Check)
+	}
 	if r, next := before.Rollout, plan.State.Rollout; r != nil && next != nil && next.To != r.To {
 		m.forget(r)
 	}
@@ -119,11 +131,16 @@ func (m *model) reconcile(t *rapid.T, k int) {
 	m.checkHeld(t, before.Rollout, plan)
 	m.checkWindow(t, before, plan)
 	m.checkOrder(t, plan)
+	m.checkGate(t, plan)
+	m.checkChecked(t, before.Rollout, plan)
 	for i, name := range slices.Sorted(maps.Keys(plan.Assignments)) {
 		if i == k {
 			return
 		}
 		m.write(name, plan.Assignments[name])
+	}
+	if k < 0 {
+		m.check = plan.Check // the Deployment of the check is the last
 	}
 }
 
@@ -131,6 +148,45 @@ func (m *model) reconcile(t *rapid.T, k int) {
 func (m *model) forget(r *v1alpha1.Rollout) {
 	for name, d := range m.clusters {
 		d.unproven = d.unproven && d.hash == m.hash(name, r.To)
+	}
+}
+
+// makeCheck lets the pod of the check end.
+func (m *model) makeCheck() {
+	o := rollout.CheckObservation{Run: m.check}
+	for name, d := range m.clusters {
+		o.Failed = o.Failed || m.wrong[name+d.hash]
+	}
+	o.Passed = !o.Failed
+	m.in.Check = o
+}
+
+// checkGate: where checks gate each wave, no component changes before the check after the wave before has passed.
+func (m *model) checkGate(t *rapid.T, plan rollout.Plan) {
+	r := plan.State.Rollout
+	if r == nil || r.Check == nil || r.Check.After != v1alpha1.CheckEachWave || r.Check.State == v1alpha1.CheckSkipped ||
+		r.Check.State == v1alpha1.CheckFailed && r.Check.Wave == 0 {
+		return
+	}
+	for name, assigned := range plan.Assignments {
+		changes := m.hash(name, assigned) != m.clusters[name].hash
+		if changes && (r.Check.State != v1alpha1.CheckPassed || r.Check.Wave == r.Wave) {
+			t.Fatalf("%s changes to %s with the check %+v in wave %d", name, assigned, r.Check, r.Wave)
+		}
+	}
+}
+
+// checkChecked: a rollout that starts to change images has checks.
+func (m *model) checkChecked(t *rapid.T, before *v1alpha1.Rollout, plan rollout.Plan) {
+	r := plan.State.Rollout
+	if r == nil || r.State != v1alpha1.RolloutProgressing || r.Check != nil || !m.in.Policy.Check || plan.State.Current == "" ||
+		before != nil && before.To == r.To && rollout.Moving(before) {
+		return
+	}
+	for _, name := range r.Components {
+		if m.revision(r.To).Images[name] != m.revision(m.clusters[name].revision).Images[name] {
+			t.Fatalf("%s gets another image without a check: before %+v, now %+v", name, before, r)
+		}
 	}
 }
 
@@ -166,7 +222,9 @@ func (m *model) checkWindow(t *rapid.T, before rollout.State, plan rollout.Plan)
 			}
 		}
 	}
-	atRest := current != "" && (before.Rollout == nil || before.Rollout.State == v1alpha1.RolloutWaitingForWindow)
+	r := before.Rollout
+	atRest := current != "" && (r == nil || r.State == v1alpha1.RolloutWaitingForWindow ||
+		r.State == v1alpha1.RolloutHeld && r.Wave == 0 && r.To != m.in.Wanted)
 	if m.in.Policy.Windows == nil || !atRest || current == m.in.Wanted {
 		return
 	}
@@ -238,6 +296,12 @@ func TestNoSequenceOfFailuresBreaksTheOrder(t *testing.T) {
 			"killed":    func(t *rapid.T) { m.reconcile(t, rapid.IntRange(0, len(components)).Draw(t, "writes")) },
 			"time":      func(*rapid.T) { m.in.Now = m.in.Now.Add(30 * time.Second) },
 			"settle":    func(t *rapid.T) { m.settle(t, true) },
+			"repaired":  func(*rapid.T) { m.bad, m.wrong = map[string]bool{}, map[string]bool{} },
+			"check":     func(*rapid.T) { m.makeCheck() },
+			"late":      func(*rapid.T) { m.in.Now = m.in.Now.Add(5 * time.Minute) },
+			"refused":   func(*rapid.T) { m.in.Check = rollout.CheckObservation{Run: m.check, Refused: "NameConflict"} },
+			"no check":  func(*rapid.T) { m.in.Check = rollout.CheckObservation{Run: m.check, Impossible: true} },
+			"checks":    func(t *rapid.T) { m.in.Policy.Check = rapid.Bool().Draw(t, "check") },
 			"breaks": func(t *rapid.T) {
 				d := m.clusters[rapid.SampledFrom(components).Draw(t, "component").Name]
 				d.complete, d.since = false, m.in.Now
@@ -298,7 +362,7 @@ func (m *model) end(t *rapid.T) {
 	if m.text() != stable {
 		t.Fatalf("at rest, the stack changes from %s to %s", stable, m.text())
 	}
-	m.bad = map[string]bool{}
+	m.bad, m.wrong = map[string]bool{}, map[string]bool{}
 	m.settle(t, false)
 	m.in.Retry = "the end"
 	m.finish(t)
@@ -306,7 +370,7 @@ func (m *model) end(t *rapid.T) {
 		t.Fatalf("a retry does not continue: %+v", m.in.State.Rollout)
 	}
 	m.change(t)
-	m.bad = map[string]bool{}
+	m.bad, m.wrong = map[string]bool{}, map[string]bool{}
 	m.finish(t)
 	if m.in.State.Rollout != nil || m.in.State.Current != m.in.Wanted {
 		t.Fatalf("a new revision does not continue: %+v", m.in.State.Rollout)
@@ -318,6 +382,7 @@ func (m *model) finish(t *rapid.T) {
 		m.reconcile(t, -1)
 		m.in.Now = m.in.Now.Add(30 * time.Second)
 		m.settle(t, false)
+		m.makeCheck()
 	}
 }
 

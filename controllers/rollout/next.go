@@ -54,10 +54,13 @@ type planner struct {
 // rollout returns the rollout of the next state, nil at rest.
 func (p *planner) rollout() *v1alpha1.Rollout { return p.plan.State.Rollout }
 
-// freeze stops the wave's clock.
+// freeze stops the clocks of the wave and of the check.
 func (p *planner) freeze() {
 	if r := p.rollout(); r != nil {
 		r.WaveStartTime = nil
+		if r.Check != nil {
+			r.Check.StartTime = nil
+		}
 	}
 }
 
@@ -80,18 +83,26 @@ func (p *planner) recover() {
 // start starts a rollout when another revision is wanted than the one that is pursued, or when a retry is requested.
 func (p *planner) start() {
 	retry := p.Retry != "" && p.Retry != p.plan.State.RetryAnswered // an annotation that is removed requests nothing
+	r := p.rollout()
+	if retry && r != nil && !Moving(r) && !isWaiting(r) && p.plan.State.Current != "" && p.lacksSlot() {
+		return // the retry is answered with a slot: a rollout that waits for one would not know that it was retried
+	}
 	if retry {
 		p.plan.State.RetryAnswered = p.Retry
 	}
-	r := p.rollout()
 	switch {
 	case r == nil && p.plan.State.Current == p.Wanted && !p.lost:
 		return
 	case r == nil, p.Wanted != pursued(r), isWaiting(r), retry && r.State != v1alpha1.RolloutProgressing:
 		p.begin()
 	}
-	if r := p.rollout(); Moving(r) && r.WaveStartTime == nil {
-		r.WaveStartTime = p.timestamp() // the clock was stopped
+	if r := p.rollout(); Moving(r) { // the clocks were stopped
+		if r.Wave > 0 && r.WaveStartTime == nil {
+			r.WaveStartTime = p.timestamp()
+		}
+		if isChecking(r) && r.Check.StartTime == nil {
+			r.Check.StartTime = p.timestamp()
+		}
 	}
 }
 
@@ -110,6 +121,10 @@ func pursued(r *v1alpha1.Rollout) string {
 
 // begin starts a rollout to the wanted revision. Components that an earlier rollout has changed go to the wanted revision directly.
 func (p *planner) begin() {
+	if p.checkAgain() {
+		return
+	}
+	unfinished, checkAtRest := p.rollout(), p.startsAtRest(p.rollout())
 	from := p.plan.State.Current
 	if from == p.Wanted && p.rollout() != nil {
 		from = pursued(p.rollout()) // back to the completed revision: what is left is the one that was under way
@@ -118,10 +133,17 @@ func (p *planner) begin() {
 	r := &v1alpha1.Rollout{State: v1alpha1.RolloutProgressing, From: from, To: p.Wanted, Components: p.participants()}
 	p.plan.State.Rollout = r
 	if len(r.Components) == 0 {
-		p.complete()
+		if !owesCheck(unfinished, p.Wanted) {
+			p.complete()
+			return
+		}
+		p.plan.State.Rollout = unfinished // what is left of the way back is its check
+		if Moving(unfinished) || !p.lacksSlot() {
+			p.pursue(unfinished)
+		}
 		return
 	}
-	r.Direction = p.direction()
+	r.Direction, r.Check = p.direction(), p.checkFor(unfinished, checkAtRest)
 	if open, _ := p.open(); atRest && !open && p.changesImages() {
 		r.State = v1alpha1.RolloutWaitingForWindow
 		p.awaitWindow()
@@ -130,6 +152,10 @@ func (p *planner) begin() {
 	if p.plan.State.Current != "" && !p.Slot {
 		// A first installation has nothing to protect and waits for nobody.
 		r.State, p.plan.NeedsSlot, p.plan.Requeue = v1alpha1.RolloutWaiting, true, slotPoll
+		return
+	}
+	if gates(r.Check) && r.Check.After == v1alpha1.CheckEachWave {
+		p.startCheck()
 		return
 	}
 	p.enter(p.firstWave())
@@ -251,8 +277,19 @@ func (p *planner) advance() {
 			return
 		}
 		if r.State == v1alpha1.RolloutHeld {
-			p.recoverHeld()
-			return
+			if !p.recoverHeld() {
+				return
+			}
+			continue
+		}
+		if isChecking(r) {
+			if !p.awaitCheck() {
+				return
+			}
+			continue
+		}
+		if r.Wave == 0 {
+			p.enter(p.firstWave()) // what was checked is how the stack was before
 		}
 		if last := p.lastWave(); p.single() && !p.reached(last) {
 			p.enter(last) // the strategy became AllAtOnce
@@ -267,6 +304,10 @@ func (p *planner) advance() {
 			return
 		}
 		next, more := p.nextWave()
+		if p.mustCheck(!more) {
+			p.startCheck()
+			continue
+		}
 		if !more {
 			p.complete()
 			return
@@ -283,15 +324,49 @@ func (p *planner) lastWave() int {
 	return waves[len(waves)-1]
 }
 
-// recoverHeld completes a rollout that was held after its last wave once its components are available after all. Before the last wave,
-// going on is a decision for the user.
-func (p *planner) recoverHeld() {
-	if _, more := p.nextWave(); more {
-		return
+// recoverHeld ends a rollout that was held after its last wave once its components are available after all, with its last check. Before the
+// last wave, going on is a decision for the user; so it is after a check that failed, unless the spec wants none any more. It reports
+// whether the rollout goes on.
+func (p *planner) recoverHeld() bool {
+	r := p.rollout()
+	if heldByCheck(r) {
+		if p.Policy.Check {
+			return false
+		}
+		return p.goOnUnchecked()
 	}
-	if g := p.gate(); g.open {
+	if _, more := p.nextWave(); more || r.Wave == 0 {
+		return false
+	}
+	if g := p.gate(); !g.open {
+		return false
+	}
+	if !p.mustCheck(true) {
 		p.complete()
+		return false
 	}
+	if p.lacksSlot() {
+		return false
+	}
+	p.resume()
+	p.startCheck()
+	return true
+}
+
+// goOnUnchecked sets a rollout going again that its check held, because the spec wants no check any more. It reports whether it goes on.
+// Before the first wave nothing was changed, so that it starts as any other: in a window, and with a slot.
+func (p *planner) goOnUnchecked() bool {
+	r := p.rollout()
+	if r.Wave == 0 && r.To == p.Wanted {
+		p.begin()
+		return Moving(p.rollout())
+	}
+	if p.lacksSlot() {
+		return false
+	}
+	r.Check = nil
+	p.resume()
+	return true
 }
 
 // complete ends a rollout.

@@ -67,6 +67,8 @@ type Policy struct {
 	AllAtOnce   bool
 	Rollback    bool
 	WaveTimeout time.Duration
+	// Check is true when OpenIM is checked before and after the waves of a rollout of other images.
+	Check bool
 	// Windows in which a rollout of other images may start. Nil: at any time. Not nil and empty: at none.
 	Windows []Window
 }
@@ -92,6 +94,8 @@ type Input struct {
 	Blocked bool
 	// Retry is the value of the annotation that requests a retry.
 	Retry string
+	// Check is what was observed of the check of OpenIM.
+	Check CheckObservation
 	// Slot is true when the stack holds one of the operator's slots.
 	Slot bool
 	Now  time.Time
@@ -103,6 +107,8 @@ type Plan struct {
 	State State
 	// Assignments are the revisions to build from, by component. A component without one is left as it is.
 	Assignments map[string]string
+	// Check names the run of the check that is to be made now, "" for none.
+	Check string
 	// NeedsSlot is true when the rollout would start if the stack held a slot.
 	NeedsSlot bool
 	// Waiting are the components for which the wave waits, in the order of their names.

@@ -127,7 +127,10 @@ func (p *planner) atRest() bool {
 	if p.plan.State.Current == "" || p.plan.State.Current == p.Wanted {
 		return false
 	}
-	if p.lost {
+	if r != nil && r.Wave == 0 && (Moving(r) || r.State == v1alpha1.RolloutHeld) {
+		return true // its first check was not over: no component was changed yet
+	}
+	if p.lost || r != nil && r.State == v1alpha1.RolloutWaiting { // it may replace one that had begun
 		current, _ := p.revision(p.plan.State.Current)
 		return !slices.ContainsFunc(p.Components, func(c Component) bool { return p.hash(c.Name) != current.Hashes[c.Name] })
 	}

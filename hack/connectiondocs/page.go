@@ -31,7 +31,7 @@ func page() []byte {
 		direction   graph.Direction
 	}{
 		{"Into the stack", "The only connections from outside the stack.", graph.Ingress},
-		{"Inside the stack", "The gateway authenticates, only the backend calls OpenIM's HTTP API, " +
+		{"Inside the stack", "Only the backend and an upgrade's check call OpenIM's HTTP API, " +
 			"and OpenIM's processes call one another as in its source code.", graph.Internal},
 		{"Out of the stack", "No component reaches the API server or any other server that is not listed here.", graph.Egress},
 	} {

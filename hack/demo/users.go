@@ -79,10 +79,10 @@ func (s *demo) enrol(ctx context.Context) error {
 
 // openSockets opens both sockets, at different replicas if there are two.
 func (s *demo) openSockets(ctx context.Context) (err error) {
-	if s.bobSocket, err = s.gateways[len(s.gateways)-1].Open(ctx, s.bob); err != nil {
+	if s.bobSocket, err = s.gateways[len(s.gateways)-1].OpenSoon(ctx, s.bob); err != nil {
 		return err
 	}
-	if s.aliceSocket, err = s.gateways[0].Open(ctx, s.alice); err != nil {
+	if s.aliceSocket, err = s.gateways[0].OpenSoon(ctx, s.alice); err != nil {
 		return err
 	}
 	s.Journal.Say(

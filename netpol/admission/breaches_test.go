@@ -24,7 +24,7 @@ var breaches = []breach{
 	{"network-policies", "a policy for all pods that have a component", `
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: exists}, spec: {podSelector: {matchExpressions: [{key: app.kubernetes.io/component, operator: Exists}]}, ingress: [{}]}}`, "(all of its pods)"},
 	{"network-policies", "a policy for all pods but some", `
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: but}, spec: {podSelector: {matchExpressions: [{key: app.kubernetes.io/name, operator: NotIn, values: [openim, nginx]}]}, ingress: [{}]}}`, "(gateway, backend)"},
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: but}, spec: {podSelector: {matchExpressions: [{key: app.kubernetes.io/name, operator: NotIn, values: [openim, nginx]}]}, ingress: [{}]}}`, "(gateway, backend, check)"},
 	{"network-policies", "a policy for all pods without a label", `
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: without}, spec: {podSelector: {matchExpressions: [{key: app, operator: DoesNotExist}]}, ingress: [{}]}}`, "(all of its pods)"},
 	{"network-policies", "a policy with rules for a direction that it does not claim", `

@@ -32,7 +32,7 @@ func findComponents(m *Model) []*component {
 	var all []*component
 	for _, c := range m.graph.Components {
 		k := &component{Component: c, pods: own[c.Name]}
-		template := templatePod(m.graph, c)
+		template := PodOf(m.graph, c)
 		if len(k.pods) > 0 {
 			pods := addressed(k.pods)
 			k.classes = m.live.Classes(pods, nil)
@@ -128,8 +128,8 @@ func isProbe(pod *corev1.Pod) bool {
 	return pod.Labels[v1alpha1.LabelName] == v1alpha1.NameProbe && pod.Labels[v1alpha1.LabelManagedBy] == v1alpha1.ManagedBy
 }
 
-// templatePod returns a component's pod as its Deployment makes it, with what policies can select: namespace, labels and named ports.
-func templatePod(g graph.Graph, c graph.Component) *corev1.Pod {
+// PodOf returns a component's pod as its Deployment makes it, with what policies can select: namespace, labels and named ports.
+func PodOf(g graph.Graph, c graph.Component) *corev1.Pod {
 	labels := c.Labels(g.Stack)
 	labels[v1alpha1.LabelPartOf], labels[v1alpha1.LabelManagedBy] = v1alpha1.PartOf, v1alpha1.ManagedBy
 	container := corev1.Container{Name: c.Name}

@@ -31,7 +31,7 @@ func ProxiesInFront(g graph.Graph, w *snapshot.Snapshot) []Object {
 	if i < 0 {
 		return nil
 	}
-	leads := leadsToUsers(w, templatePod(g, g.Components[i]))
+	leads := leadsToUsers(w, PodOf(g, g.Components[i]))
 	var found []Object
 	for i := range w.Ingresses {
 		if in := &w.Ingresses[i]; leads(ingressBackends(in)) {

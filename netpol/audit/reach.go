@@ -75,7 +75,7 @@ func findProtected(m *Model) []protectedPods {
 		}
 		pods := t.pods
 		if len(pods) == 0 {
-			pods = []*corev1.Pod{templatePod(m.graph, t.Component)}
+			pods = []*corev1.Pod{PodOf(m.graph, t.Component)}
 		}
 		all = append(all, protectedPods{
 			pods: pods, number: t.port.Number, protocol: t.port.Protocol, port: protectedPort{name: t.String(), severity: t.impact()},

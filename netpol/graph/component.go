@@ -26,6 +26,8 @@ type Component struct {
 	Ports []Port
 	// Wave is its place in the order of an upgrade: those of openim, then the wrapper's.
 	Wave int
+	// OnDemand is true for a component that has a Deployment only at times. Its policies are always there.
+	OnDemand bool
 }
 
 // Waves of the wrapper. The backend verifies what the gateway sends, so it is upgraded first.
@@ -56,10 +58,12 @@ var wrapperComponents = []Component{
 		Name: v1alpha1.ComponentBackend, App: v1alpha1.NameWrapper, Wave: WaveBackend,
 		Ports: []Port{tcp(BackendPort, 8080), tcp(TelemetryPort, 9090)},
 	},
+	// The check of OpenIM between the waves of an upgrade. It listens on no port.
+	{Name: v1alpha1.ComponentCheck, App: v1alpha1.NameWrapper, OnDemand: true},
 }
 
 // Components returns every component that a stack may run, with every port that the component may have: OpenIM's processes in the
-// order of the catalogue, then gateway and backend.
+// order of the catalogue, then gateway, backend and the check.
 func Components() []Component {
 	var all []Component
 	for _, p := range openim.Processes() {
@@ -72,7 +76,7 @@ func Components() []Component {
 	return append(all, wrapperComponents...)
 }
 
-// ComponentsOf returns the components that a stack runs, with the ports that its spec requests. A stack with
+// ComponentsOf returns the components that a stack may run, with the ports that its spec requests. A stack with
 // spec.wrapper.externalRef runs OpenIM's processes only.
 func ComponentsOf(stack *v1alpha1.OpenIMStack) []Component {
 	all := Components()
@@ -85,7 +89,31 @@ func ComponentsOf(stack *v1alpha1.OpenIMStack) []Component {
 	if stack.Spec.Wrapper.Auth.Users == nil {
 		all = without(all, UsersPort)
 	}
+	if CheckOf(stack) == v1alpha1.CheckNone {
+		all = slices.DeleteFunc(all, func(c Component) bool { return c.Name == v1alpha1.ComponentCheck })
+	}
 	return all
+}
+
+// DeploymentsOf returns the components of a stack that always have a Deployment.
+func DeploymentsOf(stack *v1alpha1.OpenIMStack) []Component {
+	return slices.DeleteFunc(ComponentsOf(stack), func(c Component) bool { return c.OnDemand })
+}
+
+// CheckOf returns what is checked between the waves of an upgrade. Where no user may log in, no message is sent, and nothing of the wrapper
+// reaches OpenIM's WebSocket.
+func CheckOf(stack *v1alpha1.OpenIMStack) v1alpha1.CheckMode {
+	mode := v1alpha1.CheckMessages
+	if upgrade := stack.Spec.Upgrade; upgrade != nil && upgrade.Check != "" {
+		mode = upgrade.Check
+	}
+	switch {
+	case stack.Spec.Wrapper.ExternalRef != nil:
+		return v1alpha1.CheckNone
+	case mode == v1alpha1.CheckMessages && stack.Spec.Wrapper.Auth.Users == nil:
+		return v1alpha1.CheckContract
+	}
+	return mode
 }
 
 // without returns components without the ports of a name.

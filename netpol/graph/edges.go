@@ -52,7 +52,7 @@ func (g *Graph) connectWrapper(spec v1alpha1.OpenIMStackSpec) {
 		Ports: backend.ports(BackendPort),
 	})
 	g.connect(Edge{
-		From: inside(backend.Name), To: inside(api.Name), Reason: "the backend alone calls OpenIM's HTTP API",
+		From: inside(backend.Name), To: inside(api.Name), Reason: "the backend calls OpenIM's HTTP API",
 		Ports: api.ports(string(openim.HTTP)),
 	})
 	if spec.Wrapper.Auth.Users == nil {
@@ -65,6 +65,20 @@ func (g *Graph) connectWrapper(spec v1alpha1.OpenIMStackSpec) {
 		From: inside(gateway.Name), To: inside(string(openim.MsgGateway)), Reason: "users' WebSockets, through the gateway", Ports: webSocket(),
 		Field: "spec.wrapper.auth.users",
 	})
+}
+
+// connectCheck adds the edges of the check of OpenIM between the waves of an upgrade.
+func (g *Graph) connectCheck(stack *v1alpha1.OpenIMStack) {
+	if CheckOf(stack) == v1alpha1.CheckNone {
+		return
+	}
+	const reason = "the check between the waves of an upgrade"
+	api, _ := Lookup(string(openim.API))
+	from, field := inside(v1alpha1.ComponentCheck), "spec.upgrade.check"
+	g.connect(Edge{From: from, To: inside(api.Name), Reason: reason, Ports: api.ports(string(openim.HTTP)), Field: field})
+	if stack.Spec.Wrapper.Auth.Users != nil {
+		g.connect(Edge{From: from, To: inside(string(openim.MsgGateway)), Reason: reason, Ports: webSocket(), Field: field})
+	}
 }
 
 // gatewayPeer is a source that may reach a listener of the gateway, with the field of the spec that declares the source.

@@ -33,7 +33,7 @@ func TestDirectOpensTheWebSocketToItsClientsAndNothingElse(t *testing.T) {
 	g := NewWithT(t)
 	proxied := graph.New(withUsers(nil), wrapperFacts())
 	direct := graph.New(withUsers(&v1alpha1.Network{WebSocket: v1alpha1.WebSocketDirect, WebSocketClients: bots()}), wrapperFacts())
-	g.Expect(rows(direct, "msggateway", "websocket")).To(ConsistOf("gateway", graph.WebSocketClients), "the gateway's edge stays")
+	g.Expect(rows(direct, "msggateway", "websocket")).To(ConsistOf("gateway", "check", graph.WebSocketClients), "the gateway's edge stays")
 	g.Expect(direct.TruthTable()).To(Equal(proxied.TruthTable()), "neither the intruder nor a component reaches more")
 	var more []string
 	for _, target := range direct.Targets() {
@@ -53,7 +53,7 @@ func TestDirectOpensTheWebSocketToItsClientsAndNothingElse(t *testing.T) {
 
 func TestProxiedLetsNoClientOfTheWebSocketInEvenIfTheSpecNamesThem(t *testing.T) {
 	stackGraph := graph.New(withUsers(&v1alpha1.Network{WebSocket: v1alpha1.WebSocketProxied, WebSocketClients: bots()}), wrapperFacts())
-	NewWithT(t).Expect(rows(stackGraph, "msggateway", "websocket")).To(ConsistOf("gateway"))
+	NewWithT(t).Expect(rows(stackGraph, "msggateway", "websocket")).To(ConsistOf("gateway", "check"))
 }
 
 func TestAnOwnWrapperReplacesGatewayAndBackend(t *testing.T) {

@@ -71,7 +71,7 @@ const (
 type Graph struct {
 	// Namespace and Stack name the stack.
 	Namespace, Stack string
-	// Components that the stack runs, in the order of the catalogue, then gateway and backend.
+	// Components that the stack may run, in the order of the catalogue, then gateway, backend and the check.
 	Components []Component
 	Edges      []Edge
 }
@@ -84,6 +84,7 @@ func New(stack *v1alpha1.OpenIMStack, facts openim.Facts) Graph {
 		g.connectOwnWrapper(own)
 	} else {
 		g.connectWrapper(stack.Spec)
+		g.connectCheck(stack)
 		g.connectWrapperStores(stack.Spec.Wrapper, facts.Wrapper)
 	}
 	network := v1alpha1.Network{}

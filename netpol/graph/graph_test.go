@@ -63,13 +63,38 @@ func sources(g graph.Graph, to, port string) []string {
 	return from
 }
 
-func TestOnlyTheBackendReachesTheAPI(t *testing.T) {
-	NewWithT(t).Expect(sources(graph.New(stack(nil), facts()), "api", "http")).To(ConsistOf("backend"))
+func TestOnlyTheBackendAndTheCheckReachTheAPI(t *testing.T) {
+	NewWithT(t).Expect(sources(graph.New(stack(nil), facts()), "api", "http")).To(ConsistOf("backend", "check"))
 }
 
-func TestOnlyTheGatewayReachesTheWebSocketAndOnlyForUsers(t *testing.T) {
-	NewWithT(t).Expect(sources(graph.New(withUsers(nil), wrapperFacts()), "msggateway", "websocket")).To(ConsistOf("gateway"))
+func TestOnlyTheGatewayAndTheCheckReachTheWebSocketAndOnlyForUsers(t *testing.T) {
+	NewWithT(t).Expect(sources(graph.New(withUsers(nil), wrapperFacts()), "msggateway", "websocket")).To(ConsistOf("gateway", "check"))
 	NewWithT(t).Expect(sources(graph.New(stack(nil), facts()), "msggateway", "websocket")).To(BeEmpty(), "nobody may log in")
+}
+
+// The check reaches the api, msggateway and DNS, nothing reaches the check, and the spec can do without it.
+func TestTheCheckReachesOpenIMAlone(t *testing.T) {
+	g := NewWithT(t)
+	all := graph.New(withUsers(nil), wrapperFacts())
+	var to []string
+	for _, e := range all.EdgesFrom("check") {
+		to = append(to, e.To.Name)
+	}
+	g.Expect(to).To(ConsistOf("api", "msggateway", graph.DNS))
+	g.Expect(all.EdgesTo("check")).To(BeEmpty())
+	without, external := withUsers(nil), withUsers(nil)
+	without.Spec.Upgrade = &v1alpha1.Upgrade{Check: v1alpha1.CheckNone}
+	external.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{
+		PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "own"}},
+	}}
+	for _, stack := range []*v1alpha1.OpenIMStack{without, external} {
+		g.Expect(graph.CheckOf(stack)).To(Equal(v1alpha1.CheckNone))
+		for _, e := range graph.New(stack, wrapperFacts()).Edges {
+			g.Expect(e.From.Name).NotTo(Equal("check"))
+		}
+	}
+	g.Expect(graph.CheckOf(withUsers(nil))).To(Equal(v1alpha1.CheckMessages))
+	g.Expect(graph.CheckOf(stack(nil))).To(Equal(v1alpha1.CheckContract), "nobody can log in, so no message is sent")
 }
 
 func TestOnlyTheGatewayReachesTheBackend(t *testing.T) {
@@ -237,6 +262,8 @@ func TestTheWrapperIsUpgradedLastAndTheBackendBeforeTheGateway(t *testing.T) {
 	for _, c := range graph.Components() {
 		want := graph.WaveBackend
 		switch {
+		case c.OnDemand:
+			want = 0 // it is part of no wave
 		case c.Name == v1alpha1.ComponentGateway:
 			want = graph.WaveGateway
 		case c.App == v1alpha1.NameOpenIM:

@@ -16,8 +16,8 @@ import (
 func TestThereIsOneDenialAndAPolicyForEachDirectionOfEachComponent(t *testing.T) {
 	g := NewWithT(t)
 	policies := graph.Policies(graph.New(stack(nil), facts()))
-	g.Expect(policies).To(HaveLen(1+2*len(graph.Components())-2), "nothing enters crontask, which has no port, nor msgtransfer, which has "+
-		"metrics alone")
+	g.Expect(policies).To(HaveLen(1+2*len(graph.Components())-3), "nothing enters crontask and the check, which have no port, nor "+
+		"msgtransfer, which has metrics alone")
 	deny := policies[0]
 	g.Expect(deny.Name).To(Equal("chat-default-deny"))
 	g.Expect(deny.Spec.PolicyTypes).To(ConsistOf(networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress))

@@ -68,7 +68,7 @@ func widen(ctx SpecContext, limits *v1alpha1.Limits) {
 		Expect(environment.Cluster.Patch(ctx, pod, client.RawPatch(types.MergePatchType, touch))).To(Succeed())
 	}
 	for _, gateway := range gateways(ctx) {
-		s, err := gateway.Open(ctx, users[alice])
+		s, err := gateway.OpenSoon(ctx, users[alice])
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(
 			ctx,

@@ -27,8 +27,8 @@ import (
 	"github.com/openimstack/openim-operator/netpol/probe"
 )
 
-// everyRule is the environment variable that has each rule mutated. Without it, one rule of each policy is mutated, which saves a quarter
-// of an hour.
+// everyRule is the environment variable that has each rule dropped and widened. Without it, one rule of each policy is, in turns, dropped
+// or widened, which saves most of an hour.
 const everyRule = "E2E_EVERY_RULE"
 
 // noticing bounds how long evaluator, packets and condition may each take to notice a change of a policy.
@@ -36,8 +36,11 @@ const noticing = time.Minute
 
 // mutations drops and widens rules, one at a time, while the operator runs but may not write.
 func mutations() {
+	AfterAll(func(ctx SpecContext) { checkIsGone(ctx) }, NodeTimeout(2*time.Minute))
+
 	It("is suspended, so that the operator observes and repairs nothing", func(ctx SpecContext) {
 		suspend(ctx, true)
+		checkStandsIn(ctx) // so that each rule has two ends
 		Eventually(ctx, isolated).WithTimeout(noticing).Should(haveReason(v1alpha1.ReasonEnforced))
 	}, SpecTimeout(3*time.Minute))
 
@@ -52,22 +55,29 @@ func mutations() {
 			rules := truthtable.Rules([]networkingv1.NetworkPolicy{p})
 			all += 2 * len(rules)
 			guarding += min(1, len(rules)) // the default-deny policy has no rule
+			// The two policies of a component follow each other: both directions are dropped, and both are widened.
 			for n, rule := range rules {
-				if os.Getenv(everyRule) == "" && n != i%len(rules) {
+				every := os.Getenv(everyRule) != ""
+				if !every && n != i%len(rules) {
 					continue
 				}
-				through, err := rule.Edge(w)
-				Expect(err).NotTo(HaveOccurred())
-				opened, err := rule.Opened(w, table)
-				Expect(err).NotTo(HaveOccurred())
-				mutation{whole: &p, mutant: rule.Without(&p), edge: through, opens: false}.isNoticed(ctx, slowest)
-				mutation{whole: &p, mutant: rule.Widened(&p), edge: opened, opens: true}.isNoticed(ctx, slowest)
-				tried += 2
+				if every || i/2%2 == 0 {
+					through, err := rule.Edge(w)
+					Expect(err).NotTo(HaveOccurred())
+					mutation{whole: &p, mutant: rule.Without(&p), edge: through, opens: false}.isNoticed(ctx, slowest)
+					tried++
+				}
+				if every || i/2%2 != 0 {
+					opened, err := rule.Opened(w, table)
+					Expect(err).NotTo(HaveOccurred())
+					mutation{whole: &p, mutant: rule.Widened(&p), edge: opened, opens: true}.isNoticed(ctx, slowest)
+					tried++
+				}
 			}
 			GinkgoWriter.Printf("%s: all noticed, %d so far, %s\n", p.Name, tried, time.Since(began).Round(time.Second))
 		}
 		Expect(guarding).To(BeNumerically(">", len(graph.Components())), "most components have a policy for each direction")
-		Expect(tried).To(BeNumerically(">=", 2*guarding), "at least one rule of each policy was dropped and widened")
+		Expect(tried).To(BeNumerically(">=", guarding), "at least one rule of each policy was dropped or widened")
 		AddReportEntry(
 			"rules dropped or widened, each noticed by all three",
 			fmt.Sprintf(
@@ -85,6 +95,7 @@ func mutations() {
 
 	It("is repaired when it is resumed", func(ctx SpecContext) {
 		Eventually(ctx, isolated).WithTimeout(noticing).Should(haveReason(v1alpha1.ReasonEnforced), "the last mutant is forgotten")
+		checkIsGone(ctx)
 		suspend(ctx, false)
 		ready(ctx, stack)
 		Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())

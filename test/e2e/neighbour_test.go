@@ -147,7 +147,7 @@ func seated(ctx SpecContext, s *v1alpha1.OpenIMStack) *side {
 	for name, socket := range map[string]**chat.Socket{speaker: &made.from, listener: &made.to} {
 		p, err := gateways[0].NewUser(ctx, a, name)
 		Expect(err).NotTo(HaveOccurred())
-		*socket, err = gateways[0].Open(ctx, p)
+		*socket, err = gateways[0].OpenSoon(ctx, p)
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup((*socket).Close)
 	}
@@ -178,7 +178,7 @@ func apart(ctx SpecContext, from, to *v1alpha1.OpenIMStack) truthtable.Report {
 		Image:     environment.Images[setup.OperatorImage],
 		Timeout:   programming,
 	}
-	for _, c := range graph.ComponentsOf(to) {
+	for _, c := range graph.DeploymentsOf(to) { // the check has no pod at rest
 		container, err := environment.Inside(ctx, client.ObjectKeyFromObject(from), c.Name)
 		Expect(err).NotTo(HaveOccurred())
 		o.ExtraSources = append(o.ExtraSources, truthtable.ExtraSource{Name: from.Name + "/" + c.Name, Row: foreign, Container: container})

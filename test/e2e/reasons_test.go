@@ -66,24 +66,26 @@ func reasons() {
 		const missing = "openimstack/openim-wrapper:does-not-exist"
 		var s v1alpha1.OpenIMStack
 		Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), &s)).To(Succeed())
-		before := s.Spec.Wrapper.Image
-		setImage := func(ctx SpecContext, image string) {
-			GinkgoHelper()
-			var s v1alpha1.OpenIMStack
-			Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), &s)).To(Succeed())
-			changed := s.DeepCopy()
-			changed.Spec.Wrapper.Image = image
-			Expect(environment.Cluster.Patch(ctx, changed, client.MergeFrom(&s))).To(Succeed())
-		}
-		DeferCleanup(func(ctx SpecContext) {
-			setImage(ctx, before)
+		before, policy := s.Spec.Wrapper.Image, s.Spec.Upgrade.DeepCopy()
+		restore := func(ctx SpecContext) {
+			changeStack(ctx, func(s *v1alpha1.OpenIMStack) { s.Spec.Wrapper.Image, s.Spec.Upgrade = before, policy })
 			ready(ctx, stack)
-		})
-		setImage(ctx, missing)
+		}
+		DeferCleanup(restore)
+		changeStack(ctx, func(s *v1alpha1.OpenIMStack) { s.Spec.Wrapper.Image = missing })
+		Eventually(ctx, func(g Gomega) { // the check has the new image, too
+			g.Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(stack), &s)).To(Succeed())
+			for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionRolledOut} {
+				c := apimeta.FindStatusCondition(s.Status.Conditions, kind)
+				g.Expect(c).NotTo(BeNil())
+				g.Expect(c.Status).To(Equal(metav1.ConditionFalse), kind)
+				g.Expect(c.Message).To(ContainSubstring("waiting for check (image "+missing+" cannot be pulled"), kind)
+			}
+		}).WithTimeout(noticing).Should(Succeed())
+		changeStack(ctx, func(s *v1alpha1.OpenIMStack) { s.Spec.Upgrade = &v1alpha1.Upgrade{Check: v1alpha1.CheckNone} })
 		named(ctx, v1alpha1.ComponentBackend, v1alpha1.ReasonImagePull, "image "+missing+" cannot be pulled")
 		talk(ctx, gateways(ctx))
-		setImage(ctx, before)
-		ready(ctx, stack)
+		restore(ctx)
 		talk(ctx, gateways(ctx))
 	}, SpecTimeout(10*time.Minute))
 }

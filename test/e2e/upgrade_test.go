@@ -35,6 +35,11 @@ func upgrades() {
 		Expect(err).NotTo(HaveOccurred())
 		stack.Spec.Version = nextRelease
 		Expect(environment.Apply(ctx, stack)).To(Succeed())
+		for _, wave := range []int{0, 1, 2, 3} {
+			Eventually(ctx, func() *v1alpha1.Rollout { return observed(ctx).Status.Rollout }).
+				WithTimeout(5 * time.Minute).WithPolling(100 * time.Millisecond).
+				Should(HaveField("Check", HaveValue(And(HaveField("Wave", BeEquivalentTo(wave)), HaveField("State", v1alpha1.CheckRunning)))))
+		}
 		rolled(ctx, v1alpha1.ReasonComplete)
 		ready(ctx, stack)
 		report := stopped(ctx, traffic)
@@ -54,7 +59,8 @@ func upgrades() {
 		gateways := names(podsOf(pods(ctx), v1alpha1.ComponentGateway))
 		stack.Spec.Version = stuckRelease
 		// More than the minute after which a process that runs and is not ready counts as not serving.
-		stack.Spec.Upgrade = &v1alpha1.Upgrade{WaveTimeoutSeconds: ptr.To[int32](120)}
+		// Without checks: each takes some seconds of traffic, and the spec before this one shows them.
+		stack.Spec.Upgrade = &v1alpha1.Upgrade{Check: v1alpha1.CheckNone, WaveTimeoutSeconds: ptr.To[int32](80)}
 		Expect(environment.Apply(ctx, stack)).To(Succeed())
 		Eventually(ctx, func(g Gomega) {
 			g.Expect(observed(ctx).Status.Processes).To(ContainElement(And(
@@ -79,9 +85,11 @@ func upgrades() {
 
 		sample, err := environment.Sample()
 		Expect(err).NotTo(HaveOccurred())
-		stack.Spec.Version, stack.Spec.Upgrade = sample.Spec.Version, sample.Spec.Upgrade
+		stack.Spec.Version, stack.Spec.Upgrade = sample.Spec.Version, &v1alpha1.Upgrade{Check: v1alpha1.CheckNone}
 		Expect(environment.Apply(ctx, stack)).To(Succeed())
 		rolled(ctx, v1alpha1.ReasonComplete)
+		stack.Spec.Upgrade = sample.Spec.Upgrade
+		Expect(environment.Apply(ctx, stack)).To(Succeed())
 		ready(ctx, stack)
 		Expect(observed(ctx).Status.Version).To(Equal(sample.Spec.Version))
 		deliver(ctx, "back")

@@ -44,7 +44,7 @@ func gateways(ctx context.Context) []setup.Gateway {
 // socket opens a socket of a user, which is open until the spec ends.
 func socket(ctx context.Context, gateway setup.Gateway, name string) *chat.Socket {
 	GinkgoHelper()
-	s, err := gateway.Open(ctx, users[name])
+	s, err := gateway.OpenSoon(ctx, users[name])
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(s.Close)
 	return s

@@ -94,7 +94,7 @@ var userRoutes = []Route{
 	{Method: post, Path: "/user/search_notification_account", Audience: Admin, Limit: Read, Audit: AuditRead, Body: Small, Repeatable: true,
 		Why: "find such accounts"},
 	{Method: post, Path: "/auth/get_admin_token", Audience: Nobody,
-		Why: "takes share.secret and grants full access; only the backend calls it"},
+		Why: "takes share.secret and grants full access; only the backend and its check call it"},
 	{Method: post, Path: "/auth/get_user_token", Audience: Nobody,
 		Why: "returns a user's OpenIM token, which never leaves the cluster"},
 	{Method: post, Path: "/auth/parse_token", Audience: Nobody,

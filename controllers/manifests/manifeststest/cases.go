@@ -61,6 +61,19 @@ func Build(t testing.TB, folder string) (*v1alpha1.OpenIMStack, []client.Object)
 	return stack, Children(t, stack, cluster)
 }
 
+// Check returns the objects of the check of a case's stack, none when the stack is not checked.
+func Check(t testing.TB, folder string) []client.Object {
+	t.Helper()
+	stack, cluster := Read(t, folder)
+	objects, err := manifests.Check(stack, Facts(t, stack, cluster), manifests.CheckOptions{
+		Run: "chat-run-1.2.0", Image: WrapperImage, Release: stack.Spec.Version, Socket: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects
+}
+
 // Children resolves a stack's references against the objects of a cluster, and returns the stack's children.
 func Children(t testing.TB, stack *v1alpha1.OpenIMStack, cluster []client.Object) []client.Object {
 	t.Helper()

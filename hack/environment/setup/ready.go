@@ -34,7 +34,7 @@ func (e *Environment) WaitReady(ctx context.Context, key client.ObjectKey) (*v1a
 	if err != nil {
 		return stack, err
 	}
-	for _, c := range graph.ComponentsOf(stack) {
+	for _, c := range graph.DeploymentsOf(stack) {
 		if err := e.waitForPods(ctx, stack, c); err != nil {
 			return stack, err
 		}

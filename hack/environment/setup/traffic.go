@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// trafficInterval is the pause between two messages, and between two calls.
-	trafficInterval = 250 * time.Millisecond
+	// trafficInterval is the pause between two messages, and between two calls. The stand-in for MongoDB reads all messages of all
+	// conversations for each message that OpenIM stores, so that its work grows with the square of their number.
+	trafficInterval = 500 * time.Millisecond
 	// reconnectInterval is the pause between two attempts to open a socket again.
 	reconnectInterval = 200 * time.Millisecond
 	// pullBatch is the number of messages that one call pulls: a call for each would meet the gateway's limits.

@@ -3,6 +3,7 @@ package setup
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -152,6 +154,22 @@ func (d Gateway) As(p *User) chat.User {
 	return chat.User{URL: d.Audience, Client: d.HTTP, Token: p.Session.Token()}
 }
 
+// openWithin bounds how long OpenSoon tries while the answer is to try again. On a machine that starts a stack's pods, Redis now and then
+// waits for longer than the wrapper's timeout.
+const openWithin = 20 * time.Second
+
+// OpenSoon opens the user's socket as an application would: it tries again when the gateway says so.
+func (d Gateway) OpenSoon(ctx context.Context, p *User) (socket *chat.Socket, err error) {
+	_ = wait.PollUntilContextTimeout(ctx, time.Second, openWithin, true, func(ctx context.Context) (bool, error) {
+		socket, err = d.Open(ctx, p)
+		return !errors.Is(err, errTryAgain), nil
+	}) // the last attempt's error says more
+	return socket, err
+}
+
+// errTryAgain is the cause when the gateway cannot tell now.
+var errTryAgain = errors.New("try again")
+
 // Open requests a ticket and opens the user's socket with it.
 func (d Gateway) Open(ctx context.Context, p *User) (*chat.Socket, error) {
 	var ticket struct {
@@ -160,6 +178,9 @@ func (d Gateway) Open(ctx context.Context, p *User) (*chat.Socket, error) {
 	reply, err := d.As(p).Post(ctx, wire.PathTickets, struct{}{})
 	if err != nil {
 		return nil, err
+	}
+	if reply.Status == http.StatusServiceUnavailable {
+		return nil, fmt.Errorf("%s got no ticket: %s: %w", p.UserID, reply, errTryAgain)
 	}
 	if err := json.Unmarshal(reply.Data, &ticket); err != nil || !reply.OK() || ticket.Ticket == "" {
 		return nil, fmt.Errorf("%s got no ticket: %s", p.UserID, reply)

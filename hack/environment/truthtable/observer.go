@@ -57,6 +57,12 @@ type source struct {
 	container kube.Container
 }
 
+// isOnDemand reports whether a component has no pod at most times. Its rows are observed when it has one.
+func isOnDemand(component string) bool {
+	c, _ := graph.Lookup(component)
+	return c.OnDemand
+}
+
 // Observe observes the cells of a truth table, from the extra sources and from inside the stack's own pods.
 func (o *Observer) Observe(ctx context.Context, table []graph.Cell) (Report, error) {
 	start := time.Now()
@@ -65,6 +71,9 @@ func (o *Observer) Observe(ctx context.Context, table []graph.Cell) (Report, err
 	if err != nil {
 		return Report{}, err
 	}
+	absent := func(name string) bool { return len(pods[name]) == 0 }
+	components = slices.DeleteFunc(components, absent)
+	table = slices.DeleteFunc(slices.Clone(table), func(c graph.Cell) bool { return isOnDemand(c.From) && absent(c.From) })
 	containers, err := o.injectProbers(ctx, pods)
 	if err != nil {
 		return Report{}, err
@@ -131,7 +140,7 @@ func (o *Observer) pods(ctx context.Context, components []string) (map[string][]
 		}
 	}
 	for _, component := range components {
-		if len(found[component]) == 0 {
+		if len(found[component]) == 0 && !isOnDemand(component) {
 			return nil, fmt.Errorf(
 				"no pod of %s is ready in stack %s/%s: check `kubectl -n %s get pods`",
 				component,

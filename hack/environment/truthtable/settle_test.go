@@ -151,7 +151,7 @@ func TestANetworkAsItShouldBeHasNoFault(t *testing.T) {
 	report := Report{Observations: p.observations}
 	g.Expect(report.Faults()).To(BeEmpty())
 	counts := report.Count()
-	g.Expect(counts.Cells).To(Equal(15 * 39))
+	g.Expect(counts.Cells).To(Equal(16 * 39))
 	g.Expect(counts.Open + counts.Shut + counts.Skipped).To(Equal(counts.Cells))
 	g.Expect(counts.Open).To(BeNumerically(">", 40))
 	g.Expect(counts.Skipped).To(Equal(39), "each port from its own component, which has one pod")
@@ -223,7 +223,7 @@ func TestADeadPortNeverCountsAsSealed(t *testing.T) {
 	p, containers := layOut(pods, nil)
 	g.Expect(p.settle(t.Context(), n.dial, containers, 0)).To(Succeed())
 	faults := Report{Observations: p.observations}.Faults()
-	g.Expect(faults).To(HaveLen(14), "from the intruder and from each other component")
+	g.Expect(faults).To(HaveLen(15), "from the intruder and from each other component")
 	g.Expect(faults).To(HaveEach(ContainSubstring("nothing listens")))
 }
 

@@ -89,7 +89,8 @@ func unexpectedSources(namespace string) map[string]end {
 
 // componentEnd returns the end for a component: a pod that runs, or else the pod that the Deployment will create.
 func (x *explainer) componentEnd(word string) (end, bool) {
-	if !slices.ContainsFunc(x.stack.Graph.Components, func(c graph.Component) bool { return c.Name == word }) {
+	i := slices.IndexFunc(x.stack.Graph.Components, func(c graph.Component) bool { return c.Name == word })
+	if i < 0 {
 		return end{}, false
 	}
 	if pod := x.pod(func(p *corev1.Pod) bool { return x.componentOf(p) == word }); pod != nil {
@@ -102,6 +103,9 @@ func (x *explainer) componentEnd(word string) (end, bool) {
 			pod.Namespace, pod.Name = d.Namespace, d.Name
 			return end{End: evaluate.End{Pod: pod}, words: word + " (no pod of it runs)", component: word}, true
 		}
+	}
+	if c := x.stack.Graph.Components[i]; c.OnDemand {
+		return end{End: evaluate.End{Pod: audit.PodOf(x.stack.Graph, c)}, words: word + " (no pod of it runs)", component: word}, true
 	}
 	return end{}, false
 }

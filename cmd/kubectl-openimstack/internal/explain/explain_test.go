@@ -50,7 +50,7 @@ spec: {containers: [{name: c}]}
 		code int
 		says []string
 	}{
-		"backend api http": {cli.ExitSealed, []string{"OPEN", "intended: open; the backend alone calls OpenIM's HTTP API",
+		"backend api http": {cli.ExitSealed, []string{"OPEN", "intended: open; the backend calls OpenIM's HTTP API",
 			"let out by rule 0 of NetworkPolicy im/chat-backend-egress", "let in by rule 0 of NetworkPolicy im/chat-api-ingress",
 			"nothing in the spec: every stack needs the connection"}},
 		"gateway msggateway websocket": {cli.ExitSealed, []string{

@@ -241,10 +241,13 @@ func exposedPorts() []exposure {
 	}
 }
 
-// allowedSources returns the names of the sources that may reach the port.
+// allowedSources returns the names of the sources that may reach the port, without components that nobody can connect through.
 func (e *explanation) allowedSources() []string {
 	var names []string
 	for _, c := range e.stack.Graph.EdgesTo(e.to.component) {
+		if from, ok := graph.Lookup(c.From.Name); ok && c.From.Inside && from.OnDemand {
+			continue
+		}
 		for _, p := range c.Ports {
 			if p.Number == e.port.Number && p.Protocol == e.port.Protocol && !slices.Contains(names, c.From.Name) {
 				names = append(names, c.From.Name)

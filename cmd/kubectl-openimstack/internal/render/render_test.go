@@ -31,7 +31,7 @@ func TestRenderingAllObjectsOfAStack(t *testing.T) {
 			g.Expect(u.GetKind()).To(Equal("NetworkPolicy"), "policies come first")
 		}
 	}
-	g.Expect(kinds["NetworkPolicy"]).To(Equal(27))
+	g.Expect(kinds["NetworkPolicy"]).To(Equal(28))
 	g.Expect(kinds["Deployment"]).To(Equal(14))
 	g.Expect(kinds).NotTo(HaveKey("Secret"))
 	g.Expect(out).NotTo(ContainSubstring(load.Placeholder), "the placeholder of a Secret is not printed")
@@ -65,7 +65,7 @@ func TestRenderingClusterNetworkPolicies(t *testing.T) {
 	code, out, errs := invoke(t, "render", "--from-files", plugintest.Path("deploy"), "--cluster-network-policy", "--priority", "7")
 	g.Expect(code).To(Equal(cli.ExitSealed), errs)
 	objects := plugintest.Objects(t, out)
-	g.Expect(objects).To(HaveLen(14), "one for each component")
+	g.Expect(objects).To(HaveLen(15), "one for each component")
 	for _, u := range objects {
 		g.Expect(u.GetAPIVersion() + " " + u.GetKind()).To(Equal("policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy"))
 		priority, _, err := unstructured.NestedInt64(u.Object, "spec", "priority")

@@ -324,7 +324,7 @@ func (l *live) confinement(t *testing.T) {
 	g.Expect(code).To(Equal(cli.ExitUnknown), errs)
 	r := plugintest.Reports(t, out)[0]
 	g.Expect(r.Verdict).To(Equal(audit.VerdictCouldNotTell))
-	g.Expect(r.Counts.Policies).To(Equal(27), "the audit covers what may be read")
+	g.Expect(r.Counts.Policies).To(Equal(28), "the audit covers what may be read")
 	var unread []string
 	for _, u := range r.Unread {
 		unread = append(unread, u.Kind+": "+u.Reason)

@@ -3,32 +3,23 @@ package main
 import (
 	"bytes"
 	"context"
-	"net"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/supervisor/termination"
 	"github.com/openimstack/openim-operator/wrapper/check"
 	"github.com/openimstack/openim-operator/wrapper/openimclient/openimtest"
 	"github.com/openimstack/openim-operator/wrapper/websocket/msggatewaytest"
 )
-
-// freeAddress returns an address of loopback at which nothing listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = lis.Close() }()
-	return lis.Addr().String()
-}
 
 // refusingGateway is a msggateway that refuses every connection with an errCode.
 func refusingGateway(t *testing.T, code int) string {
@@ -38,54 +29,52 @@ func refusingGateway(t *testing.T, code int) string {
 	return ws.URL()
 }
 
-func TestACheckThatServesItsResult(t *testing.T) {
+func TestWaitingEndsAtASignal(t *testing.T) {
 	g := NewWithT(t)
-	fake := openimtest.New(t)
-	checking, proceed := make(chan struct{}), make(chan struct{})
-	fake.Set(func(f *openimtest.Fake) {
-		f.Before = func(_ http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Path == "/auth/parse_token" {
-				select {
-				case checking <- struct{}{}:
-					<-proceed
-				default:
-				}
-			}
-			return false
-		}
-	})
-	address, left := freeAddress(t), filepath.Join(t.TempDir(), "termination-log")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var stdout, stderr bytes.Buffer
 	ended := make(chan int, 1)
-	go func() {
-		ended <- run(ctx, []string{"check", "--config", backendFile(t, fake.URL, openimtest.Secret), "--socket", refusingGateway(t, 1501),
-			"--serve", address, "--termination-log", left}, &stdout, &stderr)
-	}()
-	ready := func(method string) (int, error) {
-		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+address+"/readyz", nil)
-		if err != nil {
-			return 0, err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return 0, err
-		}
-		return resp.StatusCode, resp.Body.Close()
-	}
-	<-checking
-	_, err := ready(http.MethodGet)
-	g.Expect(err).To(HaveOccurred(), "nothing listens before the check has passed")
-	close(proceed)
-	g.Eventually(func() (int, error) { return ready(http.MethodGet) }, 10*time.Second).Should(Equal(http.StatusOK))
-	status, err := ready(http.MethodPost)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(status).To(Equal(http.StatusMethodNotAllowed))
+	go func() { ended <- run(ctx, []string{"check", "--wait"}, io.Discard, io.Discard) }()
+	g.Consistently(ended, 50*time.Millisecond).ShouldNot(Receive())
 	stop()
-	g.Eventually(ended, 5*time.Second).Should(Receive(Equal(exitOK)), "%s", stderr.String())
-	g.Expect(stdout.String()).To(MatchRegexp(`^\d+ things checked, 0 problems\n$`))
-	g.Expect(left).NotTo(BeAnExistingFile())
+	g.Eventually(ended, 5*time.Second).Should(Receive(Equal(exitOK)))
+}
+
+// An attempt fails while a process of OpenIM starts; only when all fail the check has failed.
+func TestAnAttemptThatPassesIsEnough(t *testing.T) {
+	for name, c := range map[string]struct{ broken, code, attempts int }{
+		"the second passes":       {1, exitOK, 2},
+		"both fail":               {2, exitFailed, 2},
+		"the third is not needed": {1, exitOK, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			fake := openimtest.New(t)
+			var checks int
+			fake.Set(func(f *openimtest.Fake) {
+				f.Before = func(w http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path != "/user/user_register" {
+						return false
+					}
+					checks++
+					if checks > c.broken {
+						return false
+					}
+					http.NotFound(w, r)
+					return true
+				}
+			})
+			command, err := parseCheck([]string{"--config", backendFile(t, fake.URL, openimtest.Secret), "--attempts", strconv.Itoa(c.attempts)})
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(command.between).To(Equal(15 * time.Second))
+			command.between = 0
+			var stdout, stderr bytes.Buffer
+			g.Expect(command.check(t.Context(), &stdout, &stderr)).To(Equal(c.code))
+			g.Expect(checks).To(Equal(2))
+			g.Expect(stderr.String()).To(ContainSubstring("attempt 1 of"))
+			g.Expect(stderr.String()).To(ContainSubstring("/user/user_register: the route does not exist"))
+		})
+	}
 }
 
 func TestAFailedCheckLeavesItsProblems(t *testing.T) {
@@ -106,12 +95,13 @@ func TestAFailedCheckLeavesItsProblems(t *testing.T) {
 			left := filepath.Join(t.TempDir(), "termination-log")
 			var stdout, stderr bytes.Buffer
 			code := run(t.Context(), []string{"check", "--config", backendFile(t, fake.URL, c.secret), "--mode", "Messages", "--socket",
-				refusingGateway(t, c.socket), "--serve", "127.0.0.1:0", "--termination-log", left}, &stdout, &stderr)
+				refusingGateway(t, c.socket), "--termination-log", left}, &stdout, &stderr)
 			g.Expect(code).To(Equal(exitFailed))
 			text, err := os.ReadFile(left)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(len(text)).To(BeNumerically("<=", 1024))
-			g.Expect(string(text)).To(And(MatchRegexp(`^\d+ things checked, \d+ problems\n`), ContainSubstring(c.says)))
+			decoded, err := termination.DecodeCheck(string(text))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(decoded.Failed).To(And(MatchRegexp(`^\d+ things checked, \d+ problems `), ContainSubstring(c.says)))
 			for _, secret := range []string{"wrong-secret", openimtest.Secret, "eyJ", "goroutine"} {
 				g.Expect(string(text) + stdout.String() + stderr.String()).NotTo(ContainSubstring(secret))
 			}
@@ -126,15 +116,6 @@ func TestAFailedCheckLeavesItsProblems(t *testing.T) {
 		text, err := os.ReadFile(left)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(string(text)).To(ContainSubstring("reading the configuration"))
-	})
-	t.Run("an address that is taken", func(t *testing.T) {
-		g := NewWithT(t)
-		fake := openimtest.New(t)
-		taken := strings.TrimPrefix(fake.URL, "http://")
-		var stdout, stderr bytes.Buffer
-		code := run(t.Context(), []string{"check", "--config", backendFile(t, fake.URL, openimtest.Secret), "--serve", taken}, &stdout, &stderr)
-		g.Expect(code).To(Equal(exitFailed))
-		g.Expect(stderr.String()).To(ContainSubstring("readiness"))
 	})
 }
 
