@@ -16,8 +16,8 @@ import (
 //
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,verbs=get;list;watch
 
-// consentInterval is the time after which the consent of other namespaces is read again: Services of other namespaces are not watched, nor
-// are ReferenceGrants when the Gateway API was installed after the operator's start.
+// consentInterval is the time after which the consent of other namespaces is read again: ReferenceGrants are not watched when
+// the Gateway API was installed after the operator's start.
 const consentInterval = time.Minute
 
 // consentRecheck returns the time after which the stack must be reconciled again because of references to other namespaces; 0 when there is

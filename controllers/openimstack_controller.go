@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -55,6 +56,9 @@ type Reconciler struct {
 	claims     *claimRegistry
 	acceptance *acceptance
 	pacer      *pacer
+	// resolutions are what the references of stacks resolved to. watched returns the cache that shows whether they still do.
+	resolutions *resolutions
+	watched     func(schema.GroupVersionKind) client.Reader
 }
 
 // NewReconciler returns a Reconciler. It passes each stack's graph to the prober, and writes the prober's results to the status. live reads
@@ -67,6 +71,7 @@ func NewReconciler(
 		client: c, live: live, applier: apply.New(c, live, applyOptions()), events: recorder, options: options, access: access,
 		prober: loop, references: newReferences(), lastHot: newLastGood(), runs: newRuns(), slots: rollout.NewSlots(DefaultRollouts),
 		seals: newSeals(), claims: newClaimRegistry(), acceptance: newAcceptance(), pacer: newPacer(),
+		resolutions: newResolutions(), watched: watchedMetadata(nil, nil),
 	}
 }
 
@@ -98,6 +103,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 			r.claims.forget(request.NamespacedName)
 			r.acceptance.forget(request.NamespacedName)
 			r.pacer.forget(request.NamespacedName)
+			r.resolutions.forget(request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}

@@ -112,6 +112,8 @@ type operator struct {
 	policies sync.RWMutex
 	// lag delays, in nanoseconds, what the operator's watch of Deployments brings.
 	lag atomic.Int64
+	// secretReads counts the reads of single Secrets.
+	secretReads atomic.Int64
 	// refuse answers a write in the API server's place, unless it is nil or returns nil.
 	refuse atomic.Pointer[func(*http.Request) *metav1.Status]
 }
@@ -230,6 +232,9 @@ func startWith(setting operatorSetting, prepare ...func(*controllers.Reconciler)
 	restConfig.QPS, restConfig.Burst = 200, 400
 	restConfig.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.Contains(r.URL.Path, "/secrets/") && r.Method == http.MethodGet {
+				o.secretReads.Add(1)
+			}
 			if r.Method != http.MethodGet {
 				if o.isCutOff(r) {
 					return nil, errors.New("the operator was killed")
@@ -252,7 +257,8 @@ func startWith(setting operatorSetting, prepare ...func(*controllers.Reconciler)
 	})
 	skip := true
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Scheme: scheme, Cache: controllers.CacheOptions(setting.access.Namespaces), Metrics: metricsserver.Options{BindAddress: "0"},
+		Scheme: scheme, Cache: controllers.CacheOptions(setting.access.Namespaces), Client: controllers.ClientOptions(),
+		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: &skip},
 	})
 	Expect(err).NotTo(HaveOccurred())

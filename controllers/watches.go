@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
@@ -47,6 +48,11 @@ func CacheOptions(namespaces []string) cache.Options {
 	return options
 }
 
+// ClientOptions are those of the manager's client: Secrets are read from the API server, so that no value of one is kept.
+func ClientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}
+}
+
 // slimRevision removes the data of a run revision, which is large and read once (runs.go), before it enters the cache.
 func slimRevision(object any) (any, error) {
 	if r, ok := object.(*appsv1.ControllerRevision); ok {
@@ -65,8 +71,9 @@ const (
 	reconciliationTimeout = time.Minute
 )
 
-// SetupWithManager watches stacks, every owned kind, and what stacks refer to.
+// SetupWithManager watches stacks, every owned kind, and what stacks refer to. The prober's SetupWithManager must have been called.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.watched = watchedMetadata(mgr.GetCache(), r.prober.Watched())
 	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 	secretReaders := func(o client.Object) []types.NamespacedName {
 		return r.references.ofSecret(client.ObjectKeyFromObject(o))
@@ -86,8 +93,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesRawSource(r.prober.Changes()).
 		WatchesRawSource(r.claims).
 		WatchesRawSource(r.pacer).
-		WatchesMetadata(metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")), r.referenced(secretReaders), changed).
-		WatchesMetadata(metadataOf(discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice")), r.referenced(serviceReaders), changed).
+		WatchesMetadata(metadataOf(secretKind), r.referenced(secretReaders), changed).
+		WatchesRawSource(source.Kind(r.prober.Watched(), metadataOf(serviceKind), r.referencedService(),
+			predicate.TypedResourceVersionChangedPredicate[*metav1.PartialObjectMetadata]{})).
+		WatchesMetadata(metadataOf(endpointSliceKind), r.referenced(serviceReaders), changed).
 		Complete(r)
 }
 
@@ -97,14 +106,25 @@ func metadataOf(gvk schema.GroupVersionKind) *metav1.PartialObjectMetadata {
 	return object
 }
 
+// referencedService handles the Services of the prober's cache, which the manager's cache does not hold.
+func (r *Reconciler) referencedService() handler.TypedEventHandler[*metav1.PartialObjectMetadata, reconcile.Request] {
+	return handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, o *metav1.PartialObjectMetadata) []reconcile.Request {
+		return requestsOf(r.references.ofService(client.ObjectKeyFromObject(o)))
+	})
+}
+
 func (r *Reconciler) referenced(stacks func(client.Object) []types.NamespacedName) handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
-		var requests []reconcile.Request
-		for _, name := range stacks(o) {
-			requests = append(requests, reconcile.Request{NamespacedName: name})
-		}
-		return requests
+		return requestsOf(stacks(o))
 	})
+}
+
+func requestsOf(stacks []types.NamespacedName) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, name := range stacks {
+		requests = append(requests, reconcile.Request{NamespacedName: name})
+	}
+	return requests
 }
 
 // references records which Secrets and Services each stack has read.

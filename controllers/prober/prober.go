@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -71,6 +72,8 @@ type Prober struct {
 	// ownQueue requeues stacks in the prober's loop. statusQueue requeues them in the reconcile loop, which writes the status.
 	ownQueue, statusQueue *requeuer
 
+	// watched is the cache that Watched returns.
+	watched cache.Cache
 	// catalog remembers which kinds the cluster lacks.
 	catalog *snapshot.AbsentKinds
 
@@ -112,6 +115,10 @@ func New(c client.Client, live client.Reader, options Options) *Prober {
 
 // Changes requeues each stack whose assessment changed. It is a source for the reconcile loop.
 func (p *Prober) Changes() source.Source { return p.statusQueue }
+
+// Watched returns the cache that watches, by metadata alone, the objects that decide who reaches stacks: Services are among them. It is nil
+// before SetupWithManager.
+func (p *Prober) Watched() cache.Cache { return p.watched }
 
 // Latest returns the latest assessment of a stack's lockdown.
 func (p *Prober) Latest(key types.NamespacedName) Assessment {

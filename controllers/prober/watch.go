@@ -42,6 +42,7 @@ func (p *Prober) SetupWithManager(mgr ctrl.Manager) error {
 	if err != nil {
 		return fmt.Errorf("setting up the prober's watches: %w", err)
 	}
+	p.watched = watched.GetCache()
 	if err := mgr.Add(watched); err != nil {
 		return fmt.Errorf("adding the prober's watches: %w", err)
 	}
