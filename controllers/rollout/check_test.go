@@ -20,17 +20,20 @@ func newChecked(t *testing.T) *stack {
 	return s
 }
 
-// checkedBefore returns a stack whose first check of a rollout to b is under way: nothing is changed yet.
-func checkedBefore(t *testing.T) *stack {
+// checkedBefore returns a stack, after the changes of a case, whose first check of a rollout to b is under way: nothing is changed yet.
+func checkedBefore(t *testing.T, change ...func(*stack)) *stack {
 	s := newChecked(t)
+	for _, c := range change {
+		c(s)
+	}
 	s.in.Wanted = "b"
 	s.next()
 	return s
 }
 
 // checkedAfterWave returns a stack whose check after the first wave to b is under way.
-func checkedAfterWave(t *testing.T) *stack {
-	s := checkedBefore(t)
+func checkedAfterWave(t *testing.T, change ...func(*stack)) *stack {
+	s := checkedBefore(t, change...)
 	s.pass()
 	s.wave()
 	return s
@@ -99,10 +102,7 @@ func TestWhatIsNotChecked(t *testing.T) {
 }
 
 func TestAllAtOnceIsCheckedBeforeAndAfter(t *testing.T) {
-	s := newChecked(t)
-	s.in.Policy.AllAtOnce = true
-	s.in.Wanted = "b"
-	s.next()
+	s := checkedBefore(t, func(s *stack) { s.in.Policy.AllAtOnce = true })
 	s.pass()
 	s.Expect(s.at()).To(Equal("bbbbbb"))
 	s.wave()
@@ -146,12 +146,7 @@ func TestACheckThatFailsHoldsTheRolloutUntilARetry(t *testing.T) {
 
 // The last check must not be passed by without a result: all components are complete by then.
 func TestTheLastCheckHoldsToo(t *testing.T) {
-	s := newChecked(t)
-	s.in.Policy.AllAtOnce = true
-	s.in.Wanted = "b"
-	s.next()
-	s.pass()
-	s.wave()
+	s := checkedAfterWave(t, func(s *stack) { s.in.Policy.AllAtOnce = true })
 	s.failCheck("no message arrived")
 	s.Expect(s.state()).To(Equal("Held 5"))
 	s.wave()
@@ -168,10 +163,7 @@ func TestTheLastCheckHoldsToo(t *testing.T) {
 
 // A rollout that was held in its last wave is not complete without its last check.
 func TestTheLastCheckIsMadeAfterAHeldWave(t *testing.T) {
-	s := newChecked(t)
-	s.in.Policy.AllAtOnce = true
-	s.in.Wanted = "b"
-	s.next()
+	s := checkedBefore(t, func(s *stack) { s.in.Policy.AllAtOnce = true })
 	s.pass()
 	s.wait(time.Hour)
 	s.next()
@@ -188,12 +180,7 @@ func TestTheLastCheckIsMadeAfterAHeldWave(t *testing.T) {
 
 // The time of a check is not that of the wave before it.
 func TestACheckTakesNoTimeFromTheWave(t *testing.T) {
-	s := newChecked(t)
-	s.in.Policy.WaveTimeout = time.Minute
-	s.in.Wanted = "b"
-	s.next()
-	s.pass()
-	s.wave()
+	s := checkedAfterWave(t, func(s *stack) { s.in.Policy.WaveTimeout = time.Minute })
 	s.wait(4 * time.Minute)
 	s.broken("auth", rollout.Observation{Reason: "Starting"})
 	s.pass()
@@ -202,10 +189,7 @@ func TestACheckTakesNoTimeFromTheWave(t *testing.T) {
 
 // A check that no pod could make proves nothing, so it waives nothing.
 func TestACheckThatDoesNotRunBeforeTheFirstWaveHolds(t *testing.T) {
-	s := newChecked(t)
-	s.in.Policy.Rollback = true
-	s.in.Wanted = "b"
-	s.next()
+	s := checkedBefore(t, func(s *stack) { s.in.Policy.Rollback = true })
 	s.answer(rollout.CheckObservation{Message: "quota"})
 	s.wait(5 * time.Minute)
 	s.next()
@@ -311,12 +295,7 @@ func TestTheWayBackIsCheckedOnceAtItsEnd(t *testing.T) {
 }
 
 func TestAFailedCheckOfARollbackIsHeldWithBothReasons(t *testing.T) {
-	s := newChecked(t)
-	s.in.Policy.Rollback, s.in.Policy.AllAtOnce = true, true
-	s.in.Wanted = "b"
-	s.next()
-	s.pass()
-	s.wave()
+	s := checkedAfterWave(t, func(s *stack) { s.in.Policy.Rollback, s.in.Policy.AllAtOnce = true, true })
 	s.failCheck("first")
 	s.wave()
 	s.failCheck("second")
@@ -326,12 +305,7 @@ func TestAFailedCheckOfARollbackIsHeldWithBothReasons(t *testing.T) {
 
 // Its pod is not scheduled, or its image is not there: that says nothing about OpenIM, so nothing is rolled back.
 func TestACheckWithoutAResultHolds(t *testing.T) {
-	s := newChecked(t)
-	s.in.Policy.Rollback = true
-	s.in.Wanted = "b"
-	s.next()
-	s.pass()
-	s.wave()
+	s := checkedAfterWave(t, func(s *stack) { s.in.Policy.Rollback = true })
 	s.answer(rollout.CheckObservation{Message: "quota"})
 	s.wait(s.next().Requeue - time.Second)
 	s.next()

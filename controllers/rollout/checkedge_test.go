@@ -154,10 +154,7 @@ func TestARevertedSpecIsNotCompleteUntilTheWayBackPassesItsCheck(t *testing.T) {
 }
 
 func TestARefusedCheckIsTold(t *testing.T) {
-	s := newChecked(t)
-	s.in.Policy.Rollback = true
-	s.in.Wanted = "b"
-	s.next()
+	s := checkedBefore(t, func(s *stack) { s.in.Policy.Rollback = true })
 	s.answer(rollout.CheckObservation{Refused: v1alpha1.ReasonNameConflict, Message: `Deployment "chat-check" exists and is not the stack's`})
 	s.next()
 	s.Expect(s.state()).To(Equal("Held 0"))
@@ -172,10 +169,7 @@ func TestARefusedCheckIsTold(t *testing.T) {
 
 // No Deployment could be written, so that the way back has nothing to change, and nothing to check.
 func TestARevertedSpecAfterARollbackWithoutChangesIsComplete(t *testing.T) {
-	s := newChecked(t)
-	s.in.Policy.Rollback = true
-	s.in.Wanted = "b"
-	s.next()
+	s := checkedBefore(t, func(s *stack) { s.in.Policy.Rollback = true })
 	s.answer(rollout.CheckObservation{Passed: true})
 	s.decide()
 	s.wait(10 * time.Minute)
@@ -214,12 +208,7 @@ func TestARepairThatWaitedForASlotDoesNotWaitForAWindow(t *testing.T) {
 }
 
 func TestARetryAfterARollbackThatWaitedForASlotDoesNotWaitForAWindow(t *testing.T) {
-	s := newChecked(t)
-	s.in.Policy.Rollback, s.in.Policy.AllAtOnce = true, true
-	s.in.Wanted = "b"
-	s.next()
-	s.pass()
-	s.wave()
+	s := checkedAfterWave(t, func(s *stack) { s.in.Policy.Rollback, s.in.Policy.AllAtOnce = true, true })
 	s.failCheck("errCode 500")
 	s.wave()
 	s.pass()
