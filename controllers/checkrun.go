@@ -48,9 +48,9 @@ func (r *Reconciler) tellUnchecked(s *scope, before *v1alpha1.Rollout) {
 	var reason string
 	switch {
 	case now.Check.State == v1alpha1.CheckSkipped:
-		reason = "CheckSkipped"
+		reason = v1alpha1.RolloutReasonCheckSkipped
 	case now.Check.State == v1alpha1.CheckFailed && now.Check.Wave == 0:
-		reason = rollout.ReasonCheckFailed
+		reason = v1alpha1.RolloutReasonCheckFailed
 	default:
 		return
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -153,6 +155,20 @@ func (w testEnv) replicaSets() map[string]string {
 	return names
 }
 
+// templates returns how many templates each Deployment has had, by its name, as the Deployment controller counts them.
+func (w testEnv) templates() map[string]int {
+	GinkgoHelper()
+	var list appsv1.DeploymentList
+	Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace))).To(Succeed())
+	all := map[string]int{}
+	for _, d := range list.Items {
+		count, err := strconv.Atoi(d.Annotations["deployment.kubernetes.io/revision"])
+		Expect(err).NotTo(HaveOccurred(), d.Name)
+		all[d.Name] = count
+	}
+	return all
+}
+
 // rolledOut waits until the last change of the spec has reached all components. It acts as the kubelet.
 func (w testEnv) rolledOut(stack string) {
 	GinkgoHelper()
@@ -281,12 +297,15 @@ var _ = Describe("A rollout", func() {
 	It("of a changed Secret restarts its readers alone", func() {
 		w.start("chat")
 		w.rolledOut("chat")
-		before := w.replicaSets()
+		before, templates := w.replicaSets(), w.templates()
 		var secret corev1.Secret
 		Expect(w.get("redis", &secret)).To(Succeed())
 		secret.Data["password"] = []byte("another")
 		Expect(k8s.Update(w.ctx, &secret)).To(Succeed())
+		changed := time.Now()
 		first := w.status("chat").CurrentRevision
+		Eventually(w.templates).ShouldNot(Equal(templates))
+		AddReportEntry("from the change of a Secret to the first template", time.Since(changed).Round(time.Millisecond).String())
 		Eventually(func() string { return w.status("chat").UpdateRevision }).ShouldNot(Equal(first))
 		w.rolledOut("chat")
 		after := w.replicaSets()
@@ -295,6 +314,7 @@ var _ = Describe("A rollout", func() {
 		}
 		for _, name := range []string{"chat-rpc-auth", "chat-msgtransfer", "chat-push", "chat-msggateway"} {
 			Expect(after[name]).NotTo(Equal(before[name]), name)
+			Expect(w.templates()[name]).To(Equal(templates[name]+1), "%s has one new template", name)
 		}
 	})
 

@@ -78,7 +78,7 @@ func TestSupportedReleases(t *testing.T) {
 		NewWithT(t).Expect(r.Tag).To(Equal(tag))
 	}
 	for _, tag := range []string{"", "3.8.3", "v3.8.4", "v3.8.3-patch.0", "v3.8.3-patch.17", "v3.8.3-patch.016", "v3.8.3-patch.1x",
-		"v3.8.3-alpha.1"} {
+		"v3.8.3-alpha.1", "v3.8.3-patch.11"} {
 		_, err := openim.ParseRelease(tag)
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("write v3.8.3")), tag)
 	}
@@ -92,7 +92,7 @@ func TestDialects(t *testing.T) {
 	}{
 		{"v3.8.3", false, false, false, false}, {"v3.8.3-patch.2", false, false, false, false}, {"v3.8.3-patch.3", false, false, true, false},
 		{"v3.8.3-patch.4", false, false, true, false}, {"v3.8.3-patch.5", false, true, true, false},
-		{"v3.8.3-patch.11", false, true, true, false}, {"v3.8.3-patch.12", true, true, true, false},
+		{"v3.8.3-patch.10", false, true, true, false}, {"v3.8.3-patch.12", true, true, true, false},
 		{"v3.8.3-patch.15", true, true, true, false}, {"v3.8.3-patch.16", true, true, true, true},
 	}
 	for _, c := range cases {

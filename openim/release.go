@@ -19,6 +19,9 @@ type Release struct {
 const (
 	base      = "v3.8.3"
 	lastPatch = 16
+	// unbuildable is a patch whose sources do not compile: pkg/common/config/config.go sets ClusterMode, which redisutil.Config of the version
+	// of github.com/openimsdk/tools that it pins, v0.0.50-alpha.103, does not have.
+	unbuildable = 11
 )
 
 // ParseRelease returns the supported release with the given tag.
@@ -31,6 +34,9 @@ func ParseRelease(tag string) (Release, error) {
 	if err != nil || patch < 1 || patch > lastPatch || strconv.Itoa(patch) != digits {
 		return Release{}, fmt.Errorf("version %q is not supported: write %s, or a patch from %s-patch.1 to %s-patch.%d",
 			tag, base, base, base, lastPatch)
+	}
+	if patch == unbuildable {
+		return Release{}, fmt.Errorf("version %q is not supported, because its sources do not compile: write %s-patch.%d", tag, base, patch+1)
 	}
 	return Release{Tag: tag, patch: patch}, nil
 }

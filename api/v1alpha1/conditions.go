@@ -160,6 +160,19 @@ const (
 	ReasonOperatorUpdated = "OperatorUpdated"
 )
 
+// Reasons in status.rollout.failure, beside those of components. CheckFailed and CheckSkipped are also reasons of events.
+const (
+	// RolloutReasonWaveTimeout: the components of the wave did not become available in time. The message has what is in the way.
+	RolloutReasonWaveTimeout = "WaveTimeout"
+	// RolloutReasonCheckFailed: OpenIM does not do what the wrapper relies on. The message says what. In an event: it was so before the
+	// first wave, and the rollout goes on without checks.
+	RolloutReasonCheckFailed = "CheckFailed"
+	// RolloutReasonCheckNotRun: the check has no result in time, because its pod does not run. The message says why.
+	RolloutReasonCheckNotRun = "CheckNotRun"
+	// RolloutReasonCheckSkipped: the revision cannot be checked, and the rollout goes on without checks. In an event alone.
+	RolloutReasonCheckSkipped = "CheckSkipped"
+)
+
 // Reasons of NetworkIsolated.
 const (
 	// ReasonEnforced: intruders attempted every port, and only those that the spec opens were open.

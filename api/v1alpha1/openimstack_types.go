@@ -49,7 +49,7 @@ type OpenIMStackList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.wrapper.externalRef) || !has(self.network) || !has(self.network.extraEgress) || self.network.extraEgress.all(e, !('gateway' in e.components) && !('backend' in e.components))",message="network.extraEgress names gateway or backend, which wrapper.externalRef replaces: remove them from components"
 type OpenIMStackSpec struct {
 	// version is the tag of the OpenIM release to run. It selects the format of the configuration and is the image's tag.
-	// Supported: v3.8.3 and v3.8.3-patch.1 to v3.8.3-patch.16.
+	// Supported: v3.8.3 and v3.8.3-patch.1 to v3.8.3-patch.16, but for patch.11, whose sources do not compile.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

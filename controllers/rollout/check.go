@@ -10,14 +10,6 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// Reasons of a check that did not pass.
-const (
-	// ReasonCheckFailed: OpenIM does not do what the wrapper relies on.
-	ReasonCheckFailed = "CheckFailed"
-	// ReasonCheckNotRun: the check has no result in time, because its pod does not run.
-	ReasonCheckNotRun = "CheckNotRun"
-)
-
 // checkTimeout is the time within which a check must have a result. It covers the start of the pod, two attempts of a minute, and the
 // pause between them.
 const checkTimeout = 5 * time.Minute
@@ -196,12 +188,12 @@ func (p *planner) awaitCheck() bool {
 		c.State, c.Message = v1alpha1.CheckFailed, cut(o.Message) // it was so before
 	case o.Failed:
 		c.State, c.Message = v1alpha1.CheckFailed, cut(o.Message)
-		p.fail(failure{component: v1alpha1.ComponentCheck, reason: ReasonCheckFailed, message: o.Message, class: Fault})
+		p.fail(failure{component: v1alpha1.ComponentCheck, reason: v1alpha1.RolloutReasonCheckFailed, message: o.Message, class: Fault})
 		return true
 	case left <= 0:
 		c.State, c.Message = v1alpha1.CheckUnknown, cut(o.Message)
 		p.fail(failure{
-			component: v1alpha1.ComponentCheck, reason: ReasonCheckNotRun, class: Environment,
+			component: v1alpha1.ComponentCheck, reason: v1alpha1.RolloutReasonCheckNotRun, class: Environment,
 			message: fmt.Sprintf("no result %d s after the start of the check: %s", int(checkTimeout.Seconds()),
 				cmp.Or(o.Message, "look at its pod with kubectl describe")),
 		})

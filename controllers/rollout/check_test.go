@@ -129,7 +129,7 @@ func TestACheckThatFailsHoldsTheRolloutUntilARetry(t *testing.T) {
 	s.Expect(s.state()).To(Equal("Held 1"))
 	r := s.in.State.Rollout
 	s.Expect(r.Failure.Component).To(Equal("check"))
-	s.Expect(r.Failure.Reason).To(Equal(rollout.ReasonCheckFailed))
+	s.Expect(r.Failure.Reason).To(Equal(v1alpha1.RolloutReasonCheckFailed))
 	s.Expect(r.Failure.Message).To(Equal("refused token 1: errCode 0"))
 	for range 3 {
 		s.wait(time.Hour)
@@ -313,7 +313,7 @@ func TestACheckWithoutAResultHolds(t *testing.T) {
 	s.wait(time.Second)
 	s.next()
 	s.Expect(s.state()).To(Equal("Held 1"))
-	s.Expect(s.in.State.Rollout.Failure.Reason).To(Equal(rollout.ReasonCheckNotRun))
+	s.Expect(s.in.State.Rollout.Failure.Reason).To(Equal(v1alpha1.RolloutReasonCheckNotRun))
 	s.Expect(s.in.State.Rollout.Failure.Message).To(ContainSubstring("quota"))
 }
 

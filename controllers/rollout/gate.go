@@ -17,12 +17,6 @@ const (
 	longestMessage = 1024
 )
 
-// Reasons of failures that are not observed at one component.
-const (
-	// ReasonWaveTimeout: the components of the wave did not become available in time.
-	ReasonWaveTimeout = "WaveTimeout"
-)
-
 // gate is the state of a wave.
 type gate struct {
 	open    bool
@@ -122,7 +116,7 @@ func (p *planner) timeout(waiting []string, o Observation) *failure {
 		}
 	}
 	if f.reason == "" {
-		f.reason = ReasonWaveTimeout
+		f.reason = v1alpha1.RolloutReasonWaveTimeout
 	}
 	f.message = fmt.Sprintf("not available %d s after the start of the wave: %s", int(p.Policy.WaveTimeout.Seconds()), orDefault(f.message))
 	return f

@@ -185,7 +185,7 @@ func TestAStackThatWasHeldInItsLastWaveHeals(t *testing.T) {
 	s.wait(s.in.Policy.WaveTimeout)
 	s.next()
 	s.Expect(s.in.State.Rollout.State).To(Equal(held))
-	s.Expect(s.in.State.Rollout.Failure.Reason).To(Equal(rollout.ReasonWaveTimeout))
+	s.Expect(s.in.State.Rollout.Failure.Reason).To(Equal(v1alpha1.RolloutReasonWaveTimeout))
 	for _, c := range components {
 		s.ready(c.Name)
 	}

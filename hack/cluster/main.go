@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"text/tabwriter"
 
@@ -23,6 +24,7 @@ const usage = `usage: go run ./hack/cluster [--state-dir DIR] COMMAND
   load FILE.tar...  import docker archives into the cluster
   enforcement on    enforce NetworkPolicies (the default)
   enforcement off   ignore NetworkPolicies, as some networks do
+  restart kubelet   kill the kubelet and start it again
   kubeconfig        print the path of the kubeconfig
   assets            build and print the folder with kube-apiserver, etcd, kube-controller-manager, kubectl
 `
@@ -55,7 +57,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		fmt.Fprint(stderr, usage)
 		return errors.Join(err, errors.New("no command"))
 	}
-	if words[0] != "load" && words[0] != "enforcement" && len(words) > 1 {
+	if !slices.Contains([]string{"load", "enforcement", "restart"}, words[0]) && len(words) > 1 {
 		return fmt.Errorf("%s takes no argument, but got %q", words[0], words[1:])
 	}
 	if words[0] == "assets" {
@@ -90,6 +92,11 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 			return errors.New("enforcement: use on or off")
 		}
 		return n.Enforce(ctx, words[1] == "on")
+	case "restart":
+		if len(words) != 2 || words[1] != "kubelet" {
+			return errors.New("restart: use kubelet")
+		}
+		return n.RestartKubelet(ctx)
 	case "kubeconfig":
 		path, err := n.Kubeconfig()
 		if err == nil {

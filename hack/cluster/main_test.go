@@ -25,6 +25,8 @@ func TestInvalidCommandsFailBeforeAnyChange(t *testing.T) {
 		"a bad output":      {[]string{"status", "--state-dir", "/nowhere/oc", "--output", "xml"}, "use text or json"},
 		"enforce what?":     {[]string{"enforcement", "--state-dir=/nowhere/oc"}, "use on or off"},
 		"enforce where?":    {[]string{"enforcement", "off", "--state-dir=/nowhere/oc"}, "hack/cluster up"},
+		"restart what?":     {[]string{"restart", "etcd", "--state-dir=/nowhere/oc"}, "use kubelet"},
+		"restart where?":    {[]string{"restart", "kubelet", "--state-dir=/nowhere/oc"}, "hack/cluster up"},
 		"no kubeconfig":     {[]string{"kubeconfig", "--state-dir=/nowhere/oc"}, "hack/cluster up"},
 	} {
 		t.Run(name, func(t *testing.T) {

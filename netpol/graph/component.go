@@ -65,6 +65,17 @@ var wrapperComponents = []Component{
 // Components returns every component that a stack may run, with every port that the component may have: OpenIM's processes in the
 // order of the catalogue, then gateway, backend and the check.
 func Components() []Component {
+	all := slices.Clone(components)
+	for i := range all {
+		all[i].Ports = slices.Clone(all[i].Ports)
+	}
+	return all
+}
+
+// components is computed once: each reconciliation looks components up hundreds of times.
+var components = everyComponent()
+
+func everyComponent() []Component {
 	var all []Component
 	for _, p := range openim.Processes() {
 		c := Component{Name: string(p.Name), App: v1alpha1.NameOpenIM, Wave: p.Wave}
@@ -131,12 +142,13 @@ func (c Component) ServicePorts() []Port {
 
 // Lookup returns a component by name. It reports false for an unknown name.
 func Lookup(name string) (Component, bool) {
-	all := Components()
-	i := slices.IndexFunc(all, func(c Component) bool { return c.Name == name })
+	i := slices.IndexFunc(components, func(c Component) bool { return c.Name == name })
 	if i < 0 {
 		return Component{}, false
 	}
-	return all[i], true
+	c := components[i]
+	c.Ports = slices.Clone(c.Ports)
+	return c, true
 }
 
 // Port returns the component's port of a name, or the zero Port.

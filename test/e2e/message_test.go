@@ -20,12 +20,12 @@ const (
 )
 
 func message() {
-	It("registers users through the gateway", func(ctx SpecContext) {
+	It("registers users through the gateway", Label(basicLabel), func(ctx SpecContext) {
 		_, err := admin(ctx).Register(ctx, alice, bob)
 		Expect(err).NotTo(HaveOccurred())
 	}, SpecTimeout(time.Minute))
 
-	It("delivers a message from user to user, through Kafka and Redis into MongoDB", func(ctx SpecContext) {
+	It("delivers a message from user to user, through Kafka and Redis into MongoDB", Label(basicLabel), func(ctx SpecContext) {
 		deliver(ctx, "hello")
 	}, SpecTimeout(2*time.Minute))
 

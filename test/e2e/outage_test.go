@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -12,8 +11,6 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/openimstack/openim-operator/hack/environment/chat"
 )
 
 // etcdOutage is longer than the lease of OpenIM's keys, 30 s, and shorter than what counts as a loss of watches, 5 minutes.
@@ -22,27 +19,18 @@ const etcdOutage = 45 * time.Second
 // outages takes etcd away and waits until messages flow again by themselves.
 func outages() {
 	It("keeps its sockets and processes through 45 seconds without etcd, and restores the registrations", func(ctx SpecContext) {
-		gateway := gateways(ctx)[0]
-		var sockets []*chat.Socket
-		for _, name := range []string{alice, bob} {
-			enrol(ctx, gateway, name)
-			sockets = append(sockets, socket(ctx, gateway, name))
-		}
 		deliver(ctx, "before the outage")
 		before, err := environment.Restarts(ctx, stack)
 		Expect(err).NotTo(HaveOccurred())
+		traffic := flowing(ctx)
 		thaw, err := environment.FreezeEtcd()
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(thaw)
-		began, sent := time.Now(), 0
-		for range time.Tick(time.Second) {
-			if time.Since(began) > etcdOutage {
-				break
-			}
-			_, err := sockets[0].Send(ctx, bob, fmt.Sprintf("during the outage %d", sent))
-			Expect(err).NotTo(HaveOccurred(), "connections that exist go on")
-			sent++
+		select { // the outage itself
+		case <-time.After(etcdOutage):
+		case <-ctx.Done():
 		}
+		flows(ctx, traffic) // connections that exist go on
 		Expect(thaw()).To(Succeed())
 		Eventually(ctx, func(g Gomega) {
 			restored, err := environment.Restored(ctx, stack)
@@ -50,10 +38,8 @@ func outages() {
 			g.Expect(restored).To(HaveLen(9))
 			g.Expect(slices.Collect(maps.Values(restored))).To(HaveEach(BeNumerically(">=", 1)))
 		}).WithTimeout(2 * time.Minute).Should(Succeed())
-		AddReportEntry("messages sent during the outage", sent)
-		for _, socket := range sockets {
-			Expect(socket.Alive()).To(BeTrue())
-		}
+		report := stopped(ctx, traffic)
+		Expect([]int{report.SenderOpened, report.ReceiverOpened}).To(HaveEach(1), "no socket was closed")
 		Expect(environment.Restarts(ctx, stack)).To(Equal(before))
 		deliver(ctx, "after the outage")
 		ready(ctx, stack)
@@ -61,6 +47,7 @@ func outages() {
 
 	It("restarts each process once when etcd comes back empty, and delivers again", func(ctx SpecContext) {
 		deliver(ctx, "before the loss")
+		traffic := flowing(ctx)
 		before, err := environment.Restarts(ctx, stack)
 		Expect(err).NotTo(HaveOccurred())
 		var pods corev1.PodList
@@ -77,7 +64,9 @@ func outages() {
 				g.Expect(after).To(HaveKeyWithValue(pod, BeNumerically(">", restarts)))
 			}
 		}).WithTimeout(4 * time.Minute).WithPolling(5 * time.Second).Should(Succeed())
+		flows(ctx, traffic)
 		ready(ctx, stack)
+		stopped(ctx, traffic)
 		deliver(ctx, "after the loss")
 		after, err := environment.Restarts(ctx, stack)
 		Expect(err).NotTo(HaveOccurred())

@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +57,8 @@ func rest() {
 	}, SpecTimeout(2*time.Minute))
 
 	It("keeps secrets in Secrets: not in configuration, logs, events or status", noSecretsElsewhere, SpecTimeout(2*time.Minute))
+
+	It("collects a bundle that helps, without a secret or a message", func(ctx SpecContext) { bundled(ctx) }, SpecTimeout(5*time.Minute))
 
 	It("gives no pod of OpenIM or the wrapper a token of the API server", func(ctx SpecContext) {
 		for _, pod := range pods(ctx) {
@@ -124,22 +128,41 @@ func pods(ctx SpecContext) []corev1.Pod {
 
 // noSecretsElsewhere searches all other objects and logs for the values of the Secrets in the stack's namespace.
 func noSecretsElsewhere(ctx SpecContext) {
-	var secrets corev1.SecretList
-	Expect(environment.Cluster.List(ctx, &secrets, client.InNamespace(stack.Namespace))).To(Succeed())
+	secrets := secretValues(ctx, stack.Namespace)
 	for container, text := range texts(ctx) {
+		holdsNone(container, text, secrets)
+	}
+}
+
+// secretValues returns the values of all Secrets of some namespaces, and the sessions of the suite's users, by where they are from.
+func secretValues(ctx context.Context, namespaces ...string) map[string][]byte {
+	GinkgoHelper()
+	public := stack.Spec.Wrapper.Auth.Admins.Issuers[0].JWKS.SecretRef.Key
+	values := map[string][]byte{}
+	for _, namespace := range namespaces {
+		var secrets corev1.SecretList
+		Expect(environment.Cluster.List(ctx, &secrets, client.InNamespace(namespace))).To(Succeed())
 		for _, secret := range secrets.Items {
 			for key, value := range secret.Data {
-				if public := key == stack.Spec.Wrapper.Auth.Admins.Issuers[0].JWKS.SecretRef.Key; public || len(value) == 0 {
-					continue
+				if value = bytes.TrimSpace(value); key != public && len(value) > 0 {
+					values["Secret "+namespace+"/"+secret.Name+", key "+key] = value
 				}
-				Expect(
-					bytes.Contains(text, bytes.TrimSpace(value)),
-				).To(BeFalse(), "%s holds the value of Secret %s, key %s", container, secret.Name, key)
 			}
 		}
-		for name, user := range users {
-			Expect(bytes.Contains(text, []byte(user.Session.Token()))).To(BeFalse(), "%s holds the session of %s", container, name)
-		}
-		Expect(string(text)).NotTo(MatchRegexp(`eyJ[A-Za-z0-9_-]{8,}\.eyJ`), "%s holds a token", container)
 	}
+	for name, user := range users {
+		values["session of "+name] = []byte(user.Session.Token())
+	}
+	return values
+}
+
+// holdsNone fails when a text holds a secret or a token.
+func holdsNone(name string, text []byte, secrets map[string][]byte) {
+	GinkgoHelper()
+	for of, value := range secrets {
+		Expect(bytes.Contains(text, value)).To(BeFalse(), "%s holds the value of %s", name, of)
+		encoded := base64.StdEncoding.EncodeToString(value)
+		Expect(bytes.Contains(text, []byte(encoded))).To(BeFalse(), "%s holds the value of %s, in base64", name, of)
+	}
+	Expect(string(text)).NotTo(MatchRegexp(`eyJ[A-Za-z0-9_-]{8,}\.eyJ`), "%s holds a token", name)
 }

@@ -71,6 +71,7 @@ var _ = Describe("An isolated OpenIM", Ordered, ContinueOnFailure, func() {
 	reasons()
 	storeFaults()
 	outages()
+	crashes()
 	upgrades()
 	rollouts()
 	breaches()

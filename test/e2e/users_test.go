@@ -60,7 +60,7 @@ func enrol(ctx SpecContext, gateway setup.Gateway, name string) {
 
 // userSpecs adds the specs of logins, sockets and revocations.
 func userSpecs() {
-	It("enrols users with single-use codes, and logs them in with their keys alone", func(ctx SpecContext) {
+	It("enrols users with single-use codes, and logs them in with their keys alone", Label(basicLabel), func(ctx SpecContext) {
 		all := gateways(ctx)
 		for i, name := range []string{alice, bob} {
 			code, err := admin(ctx).IssueCode(ctx, name)

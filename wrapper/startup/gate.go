@@ -14,10 +14,11 @@ import (
 )
 
 const (
-	// Patience is how long a replica waits for a store that does not answer. RefusalPatience is shorter and for a store that refuses the
-	// replica: it leaves time for a mounted Secret that arrives late.
-	Patience        = time.Minute
-	RefusalPatience = 20 * time.Second
+	// Patience is how long a replica waits for a store that does not answer. RefusalPatience is for a store that refuses the replica. Both
+	// are short, because the operator can name the store only when the container has ended: 20 s after the start at the latest. The kubelet
+	// starts it again.
+	Patience        = 15 * time.Second
+	RefusalPatience = 10 * time.Second
 
 	pause      = time.Second
 	tryTimeout = 4 * time.Second

@@ -40,16 +40,8 @@ func (n *Node) Enforce(ctx context.Context, on bool) error {
 
 // stopEnforcing ends the enforcer and removes its rules. The enforcer itself leaves them when it ends, so that a restart opens nothing.
 func (n *Node) stopEnforcing(ctx context.Context, p program) error {
-	if r, alive := n.alive(p.Name); alive {
-		if err := syscall.Kill(r.PID, syscall.SIGKILL); err != nil {
-			return fmt.Errorf("stopping %s: %w", p.Name, err)
-		}
-		if err := n.await(ctx, "the end of "+p.Name, 10*time.Second, p.Name, func() (bool, error) {
-			_, alive := n.alive(p.Name)
-			return !alive, nil
-		}); err != nil {
-			return err
-		}
+	if err := n.kill(ctx, p.Name); err != nil {
+		return err
 	}
 	init, err := n.recall("init")
 	if err != nil {
@@ -65,6 +57,45 @@ func (n *Node) stopEnforcing(ctx context.Context, p program) error {
 		}
 	}
 	return nil
+}
+
+// RestartKubelet kills the kubelet and starts it again, as on a node whose kubelet crashes or is replaced. The containers go on.
+func (n *Node) RestartKubelet(ctx context.Context) error {
+	unlock, err := n.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	b, ok := n.completed()
+	if !ok {
+		return errors.New("the cluster does not run: start it with `go run ./hack/cluster up`")
+	}
+	programs := plan(n.paths, b)
+	p := programs[slices.IndexFunc(programs, func(p program) bool { return p.Name == "kubelet" })]
+	return n.step("the kubelet was killed and answers again", func() error {
+		if err := n.kill(ctx, p.Name); err != nil {
+			return err
+		}
+		if err := n.launch(ctx, p); err != nil {
+			return err
+		}
+		return n.awaitHealthy(ctx, p)
+	})
+}
+
+// kill ends a program at once, and waits until it has ended.
+func (n *Node) kill(ctx context.Context, name string) error {
+	r, alive := n.alive(name)
+	if !alive {
+		return nil
+	}
+	if err := syscall.Kill(r.PID, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("stopping %s: %w", name, err)
+	}
+	return n.await(ctx, "the end of "+name, 10*time.Second, name, func() (bool, error) {
+		_, alive := n.alive(name)
+		return !alive, nil
+	})
 }
 
 // forget flushes the enforcer's chains. The enforcer's own --cleanup-config panics when it runs without its routes. The enforcer creates

@@ -17,7 +17,6 @@ func (e *Environment) clusterTitle() string {
 
 // startCluster starts the local node, unless kubectl's current context is used, and connects to the API server.
 func (e *Environment) startCluster(ctx context.Context) error {
-	kubeconfig := ""
 	if e.Local {
 		n, err := e.node()
 		if err != nil {
@@ -30,10 +29,10 @@ func (e *Environment) startCluster(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		kubeconfig, e.APIServerLog = status.Kubeconfig, status.AuditLog
+		e.Kubeconfig, e.APIServerLog = status.Kubeconfig, status.AuditLog
 	}
 	var err error
-	if e.Cluster, err = kube.Connect(kubeconfig); err != nil {
+	if e.Cluster, err = kube.Connect(e.Kubeconfig); err != nil {
 		return err
 	}
 	version, err := e.Cluster.Clientset.Discovery().ServerVersion()

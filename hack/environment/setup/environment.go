@@ -44,6 +44,8 @@ type Environment struct {
 	Journal     *Journal
 	// Cluster is set by the first step.
 	Cluster *kube.Cluster
+	// Kubeconfig is the file with which the cluster is reached; empty for kubectl's own.
+	Kubeconfig string
 	// Images are the references by name, set by the second step.
 	Images Images
 	// Provider signs administrators' tokens.

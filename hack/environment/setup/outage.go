@@ -45,6 +45,56 @@ func (e *Environment) FreezeEtcd() (thaw func() error, err error) {
 	return func() error { return syscall.Kill(process, syscall.SIGCONT) }, nil
 }
 
+// CrashStore kills the processes of one of the demo's stores, as a crash does. The kubelet starts them again, with their data.
+func (e *Environment) CrashStore(ctx context.Context, name string) error {
+	if !e.Local {
+		return errors.New("crashing a store: the cluster's pods are not processes of this machine: use CLUSTER=local")
+	}
+	var pods corev1.PodList
+	labels := client.MatchingLabels{v1alpha1.LabelName: name}
+	if err := e.Cluster.List(ctx, &pods, client.InNamespace(StoresNamespace), labels); err != nil {
+		return fmt.Errorf("crashing %s: %w", name, err)
+	}
+	paths, err := filepath.Glob("/proc/[0-9]*/cgroup")
+	if err != nil {
+		return fmt.Errorf("crashing %s: %w", name, err)
+	}
+	killed := 0
+	for _, container := range containerIDs(pods.Items) {
+		for _, path := range paths {
+			line, err := os.ReadFile(path)
+			if err != nil || !bytes.Contains(line, []byte(container)) {
+				continue // it has ended, or is another's
+			}
+			id, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			if err == nil {
+				err = syscall.Kill(id, syscall.SIGKILL)
+			}
+			if err != nil && !errors.Is(err, syscall.ESRCH) {
+				return fmt.Errorf("crashing %s: %w", name, err)
+			}
+			killed++
+		}
+	}
+	if killed == 0 {
+		return fmt.Errorf("crashing %s: it has no process: is the store up", name)
+	}
+	return nil
+}
+
+// containerIDs returns the IDs of the pods' containers at the container runtime, which are part of the names of their control groups.
+func containerIDs(pods []corev1.Pod) []string {
+	var ids []string
+	for _, pod := range pods {
+		for _, c := range pod.Status.ContainerStatuses {
+			if _, id, ok := strings.Cut(c.ContainerID, "://"); ok && id != "" {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
 // find returns the process with an argument.
 func find(argument string) (int, error) {
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")

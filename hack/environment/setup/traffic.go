@@ -62,8 +62,10 @@ type TrafficReport struct {
 }
 
 func (r TrafficReport) String() string {
-	text := fmt.Sprintf("%d messages acknowledged, %d not, %d not pushed; %d calls, %d failed; sockets opened: sender %d, receiver %d",
-		len(r.Acknowledged), r.Unacknowledged, len(r.NotPushed), r.Calls, r.FailedCalls, r.SenderOpened, r.ReceiverOpened)
+	text := fmt.Sprintf("%d messages acknowledged, %d not, %d not pushed; %d calls, %d failed within %s; "+
+		"sockets opened: sender %d, receiver %d",
+		len(r.Acknowledged), r.Unacknowledged, len(r.NotPushed), r.Calls, r.FailedCalls, r.FailedFor.Round(100*time.Millisecond),
+		r.SenderOpened, r.ReceiverOpened)
 	if len(r.Errors) > 0 {
 		text += "; first errors: " + strings.Join(r.Errors[:min(3, len(r.Errors))], "; ")
 	}

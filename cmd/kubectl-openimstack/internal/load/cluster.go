@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -14,6 +16,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,6 +32,8 @@ type Cluster struct {
 	Context, Namespace string
 	// kinds lists the kinds that the API server serves.
 	kinds discovery.DiscoveryInterface
+	// logs reads the logs of pods.
+	logs corev1client.CoreV1Interface
 }
 
 // maxOthers limits the kinds of other operators that are searched for references to a stack. A cluster with more is not known; the limit
@@ -69,11 +74,15 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", rest.Host, err)
 	}
+	logs, err := corev1client.NewForConfig(rest)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", rest.Host, err)
+	}
 	context := raw.CurrentContext
 	if flags.Context != nil && *flags.Context != "" {
 		context = *flags.Context
 	}
-	return &Cluster{Client: c, Context: context, Namespace: namespace, kinds: kinds}, nil
+	return &Cluster{Client: c, Context: context, Namespace: namespace, kinds: kinds, logs: logs}, nil
 }
 
 // Scheme returns a scheme with the kinds of Kubernetes and of the operator.
@@ -124,4 +133,18 @@ func (c *Cluster) others() []schema.GroupVersionKind {
 		}
 	}
 	return found
+}
+
+// Logs opens the log of a container. The caller closes it.
+func (c *Cluster) Logs(ctx context.Context, namespace, pod string, options *corev1.PodLogOptions) (io.ReadCloser, error) {
+	return c.logs.Pods(namespace).GetLogs(pod, options).Stream(ctx)
+}
+
+// ServerVersion returns the version of the API server.
+func (c *Cluster) ServerVersion() (string, error) {
+	info, err := c.kinds.ServerVersion()
+	if err != nil {
+		return "", err
+	}
+	return info.String(), nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/audit"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/bundle"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/diff"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/explain"
@@ -65,6 +66,7 @@ func New(streams cli.Streams) *cobra.Command {
 		probe.New(streams, connection),
 		status.New(streams, connection),
 		render.New(streams, connection),
+		bundle.New(streams, connection),
 		version.New(streams),
 	)
 	cmd.SetHelpCommand(helpCommand(streams))

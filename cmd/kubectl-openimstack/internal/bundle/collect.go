@@ -1,0 +1,327 @@
+package bundle
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/yaml"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/status"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
+	"github.com/openimstack/openim-operator/netpol/report"
+)
+
+// maxLines bounds the lines of one container's log.
+const maxLines = 5000
+
+// kinds are the lists that are read in a namespace, by the name of their file. No Secret is among them.
+func kinds() map[string]client.ObjectList {
+	return map[string]client.ObjectList{
+		"deployments": &appsv1.DeploymentList{}, "replicasets": &appsv1.ReplicaSetList{},
+		"controllerrevisions": &appsv1.ControllerRevisionList{}, "pods": &corev1.PodList{}, "services": &corev1.ServiceList{},
+		"endpointslices": &discoveryv1.EndpointSliceList{}, "configmaps": &corev1.ConfigMapList{},
+		"serviceaccounts": &corev1.ServiceAccountList{}, "networkpolicies": &networkingv1.NetworkPolicyList{},
+		"poddisruptionbudgets": &policyv1.PodDisruptionBudgetList{}, "resourcequotas": &corev1.ResourceQuotaList{},
+		"limitranges": &corev1.LimitRangeList{}, "events": &eventsv1.EventList{},
+	}
+}
+
+// unlabelled are the kinds of which all objects of the stack's namespace are kept: those of others decide about the stack, too.
+var unlabelled = []string{"networkpolicies", "resourcequotas", "limitranges", "events"}
+
+// collect reads everything but the audit.
+func (c *collection) collect(ctx context.Context) {
+	c.addObject("stack.yaml", c.stack)
+	var text bytes.Buffer
+	if err := status.Write(&text, c.stack); err != nil {
+		c.omitError("status.txt", err)
+	} else {
+		c.add("status.txt", text.Bytes())
+	}
+	pods := c.addLists(ctx, "objects/", c.stack.Namespace, client.MatchingLabels{v1alpha1.LabelInstance: c.stack.Name})
+	operators := c.addLists(ctx, "operator/", c.operatorNamespace, client.MatchingLabels{v1alpha1.LabelName: "openim-operator"})
+	c.addVersions(append(slices.Clone(operators), pods...))
+	for _, pod := range operators {
+		c.addLogs(ctx, "operator/logs/", &pod)
+	}
+	for _, pod := range pods {
+		c.addLogs(ctx, "logs/", &pod)
+	}
+}
+
+// addLists adds the lists of a namespace, and returns its pods.
+func (c *collection) addLists(ctx context.Context, folder, namespace string, labels client.MatchingLabels) []corev1.Pod {
+	var pods []corev1.Pod
+	all := kinds()
+	names := make([]string, 0, len(all))
+	for name := range all {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if folder != "objects/" && name == "configmaps" {
+			continue // the operator has none
+		}
+		list, where := all[name], []client.ListOption{client.InNamespace(namespace), client.Limit(maxObjects)}
+		if !slices.Contains(unlabelled, name) {
+			where = append(where, labels)
+		}
+		if err := c.source.List(ctx, list, where...); err != nil {
+			c.omitError(folder+name+".yaml", err)
+			continue
+		}
+		if list.GetContinue() != "" {
+			c.omit(folder+name+".yaml", fmt.Sprintf("objects beyond the first %d", maxObjects))
+		}
+		if found, ok := list.(*corev1.PodList); ok {
+			pods = found.Items
+		}
+		c.addList(folder+name+".yaml", list)
+	}
+	if len(pods) > maxPods {
+		c.omit(folder+"logs", fmt.Sprintf("pods beyond the first %d", maxPods))
+		pods = pods[:maxPods]
+	}
+	return pods
+}
+
+// maxObjects bounds the objects of one kind.
+const maxObjects = 2000
+
+func (c *collection) addList(name string, list client.ObjectList) {
+	items, err := apimeta.ExtractList(list)
+	if err != nil {
+		c.omitError(name, err)
+		return
+	}
+	var text bytes.Buffer
+	for _, item := range items {
+		if e, ok := item.(*eventsv1.Event); ok && !c.concerns(e.Regarding.Name) {
+			continue
+		}
+		content, err := manifest(item)
+		if err != nil {
+			c.omitError(name, err)
+			return
+		}
+		text.WriteString("---\n")
+		text.Write(content)
+	}
+	if text.Len() > 0 {
+		c.add(name, text.Bytes())
+	}
+}
+
+// concerns reports whether an object of this name may be the stack's.
+func (c *collection) concerns(name string) bool {
+	return name == c.stack.Name || strings.HasPrefix(name, c.stack.Name+"-") || strings.HasPrefix(name, "openim-operator")
+}
+
+func (c *collection) addObject(name string, object runtime.Object) {
+	content, err := manifest(object)
+	if err != nil {
+		c.omitError(name, err)
+		return
+	}
+	c.add(name, content)
+}
+
+var scheme = load.Scheme()
+
+// manifest returns an object as YAML, without what may hold the secrets of others.
+func manifest(object runtime.Object) ([]byte, error) {
+	copied := object.DeepCopyObject()
+	gvk, err := apiutil.GVKForObject(copied, scheme)
+	if err != nil {
+		return nil, err
+	}
+	copied.GetObjectKind().SetGroupVersionKind(gvk) // objects of lists lack it
+	if o, ok := copied.(client.Object); ok {
+		o.SetManagedFields(nil)
+		annotations := o.GetAnnotations()
+		for key := range annotations {
+			if !ours(key) {
+				delete(annotations, key)
+			}
+		}
+		o.SetAnnotations(annotations)
+	}
+	switch o := copied.(type) {
+	case *corev1.Pod:
+		strip(&o.ObjectMeta.Annotations, &o.Spec)
+	case *appsv1.Deployment:
+		strip(&o.Spec.Template.Annotations, &o.Spec.Template.Spec)
+	case *appsv1.ReplicaSet:
+		strip(&o.Spec.Template.Annotations, &o.Spec.Template.Spec)
+	}
+	return yaml.Marshal(copied)
+}
+
+// ours reports whether an annotation is the operator's, or one of Kubernetes' that holds no text of others.
+func ours(key string) bool {
+	return strings.HasPrefix(key, v1alpha1.GroupVersion.Group+"/") || strings.HasPrefix(key, "deployment.kubernetes.io/") ||
+		key == "kubectl.kubernetes.io/restartedAt"
+}
+
+// strip removes the annotations of others, and of each container the values of variables and of arguments: webhooks and kubectl debug add
+// containers and variables of their own.
+func strip(annotations *map[string]string, spec *corev1.PodSpec) {
+	for key := range *annotations {
+		if !ours(key) {
+			delete(*annotations, key)
+		}
+	}
+	for i := range spec.InitContainers {
+		stripContainer(&spec.InitContainers[i])
+	}
+	for i := range spec.Containers {
+		stripContainer(&spec.Containers[i])
+	}
+	for i := range spec.EphemeralContainers {
+		common := corev1.Container(spec.EphemeralContainers[i].EphemeralContainerCommon)
+		stripContainer(&common)
+		spec.EphemeralContainers[i].EphemeralContainerCommon = corev1.EphemeralContainerCommon(common)
+	}
+}
+
+// stripContainer keeps the names of variables and the program of a command.
+func stripContainer(c *corev1.Container) {
+	for i := range c.Env {
+		if c.Env[i].Value != "" {
+			c.Env[i].Value = replacement
+		}
+	}
+	if len(c.Command) > 1 {
+		c.Command = []string{c.Command[0], replacement}
+	}
+	if len(c.Args) > 0 {
+		c.Args = []string{replacement}
+	}
+	// Hooks and probes of others have commands, headers and URLs.
+	c.Lifecycle, c.LivenessProbe, c.ReadinessProbe, c.StartupProbe = nil, nil, nil, nil
+}
+
+// addVersions adds the versions of plugin, API server and images.
+func (c *collection) addVersions(pods []corev1.Pod) {
+	server, err := c.source.ServerVersion()
+	if err != nil {
+		c.omitError("the version of the API server", err)
+	}
+	images := map[string][]string{}
+	for _, pod := range pods {
+		for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+			key := s.Image + " " + s.ImageID
+			if !slices.Contains(images[key], s.Name) {
+				images[key] = append(images[key], s.Name)
+			}
+		}
+	}
+	content, err := json.MarshalIndent(map[string]any{
+		"plugin": version.String(), "kubernetes": server, "openim": c.stack.Status.Version, "images": images,
+	}, "", "  ")
+	if err != nil {
+		c.omitError("versions.json", err)
+		return
+	}
+	c.add("versions.json", append(content, '\n'))
+}
+
+// addLogs adds the logs of a pod's containers, and of their instances before.
+func (c *collection) addLogs(ctx context.Context, folder string, pod *corev1.Pod) {
+	restarts := map[string]int32{}
+	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		restarts[s.Name] = s.RestartCount
+	}
+	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		keep, why := keeps(pod, container.Name)
+		if keep == nil {
+			c.omit(folder+pod.Name+"/"+container.Name+".log", why)
+			continue
+		}
+		c.addLog(ctx, folder+pod.Name+"/"+container.Name+".log", pod, &corev1.PodLogOptions{Container: container.Name}, keep)
+		if restarts[container.Name] > 0 {
+			c.addLog(ctx, folder+pod.Name+"/"+container.Name+"-previous.log", pod,
+				&corev1.PodLogOptions{Container: container.Name, Previous: true}, keep)
+		}
+	}
+}
+
+func (c *collection) addLog(
+	ctx context.Context, name string, pod *corev1.Pod, options *corev1.PodLogOptions, keep func(line string) bool,
+) {
+	options.TailLines, options.LimitBytes = ptr.To[int64](maxLines), ptr.To(int64(c.maxFile))
+	stream, err := c.source.Logs(ctx, pod.Namespace, pod.Name, options)
+	if err != nil {
+		c.omitError(name, err)
+		return
+	}
+	defer func() { _ = stream.Close() }()
+	content, err := io.ReadAll(io.LimitReader(stream, int64(c.maxFile)))
+	if err != nil {
+		c.omitError(name, err)
+	}
+	var text strings.Builder
+	dropped := 0
+	for line := range strings.Lines(string(content)) {
+		if keep(line) {
+			text.WriteString(line)
+		} else {
+			dropped++
+		}
+	}
+	if dropped > 0 {
+		c.omit(name, fmt.Sprintf("%d lines that OpenIM wrote itself", dropped))
+	}
+	if text.Len() > 0 {
+		c.add(name, []byte(text.String()))
+	}
+}
+
+// keeps returns which lines of a container's log are kept, nil and the reason for none.
+func keeps(pod *corev1.Pod, container string) (keep func(line string) bool, why string) {
+	everything := func(string) bool { return true }
+	component := pod.Labels[v1alpha1.LabelComponent]
+	switch name := pod.Labels[v1alpha1.LabelName]; {
+	case name == "openim-operator", name == v1alpha1.NameWrapper && container == component:
+		return everything, ""
+	case name == v1alpha1.NameOpenIM && (container == "prepare" || strings.HasPrefix(container, "openim-")):
+		return func(line string) bool {
+			return strings.HasPrefix(line, "supervisor: ") || strings.HasPrefix(line, "preflight: ")
+		}, ""
+	default:
+		return nil, "the container is none of the operator's"
+	}
+}
+
+// addAudit adds the audit of the stack.
+func (c *collection) addAudit(read func() (*load.Subject, error)) {
+	subject, err := read()
+	if err != nil {
+		c.omitError("audit.json", err)
+		return
+	}
+	var text bytes.Buffer
+	if err := report.WriteAll(&text, report.JSON, subject.Audits(), report.Options{Version: version.String()}); err != nil {
+		c.omitError("audit.json", err)
+		return
+	}
+	c.add("audit.json", text.Bytes())
+}
