@@ -230,13 +230,13 @@ bench-wrapper: ## Measure the wrapper's cost beside nginx, haproxy, Caddy and a 
 	dist/perf http
 	dist/perf sockets
 
-# STACKS=200 measures another number of stacks; BENCH_FLAGS=-update writes the ranges anew.
+# STACKS=200 measures another number of stacks, without helm; BENCH_FLAGS=-update writes the ranges anew.
 STACKS ?= 100
 .PHONY: bench-operator
 bench-operator: ## Measure the operator with 100 stacks on a real API server, beside helm install. Five minutes on an otherwise idle machine.
 	@assets="$${KUBEBUILDER_ASSETS:-$$(go run ./hack/cluster assets)}"; export KUBEBUILDER_ASSETS="$$assets"; \
 	mkdir -p dist && go build -ldflags='-s -w' -o dist/manager ./cmd/manager && go build -o dist/capacity ./test/capacity && \
-	dist/capacity -stacks $(STACKS) $(BENCH_FLAGS)
+	dist/capacity -stacks $(STACKS) $(if $(filter 100,$(STACKS)),,-helm=false) $(BENCH_FLAGS)
 
 .PHONY: build
 build: ## Compile the programs to dist/<os>_<arch>/ for every platform of PLATFORMS.

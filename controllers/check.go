@@ -18,6 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/openim/settings"
 )
 
 // check refuses references that resolve but must not be used: a store that another stack holds, a login key other than the one that clients
@@ -32,7 +33,7 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 		s.warnings = append(s.warnings, *warning)
 	}
 	refusals, failure := r.acceptance.refusals(s.stack)
-	s.refusals = refusals
+	s.refusals = append(settingRefusals(s), refusals...)
 	return r.claims.exclusively(func() error {
 		if err := r.checkSharedStores(ctx, s); err != nil {
 			s.referencesRead, s.unread = false, errors.Join(s.unread, err) // a store is used only when it is known to be free
@@ -44,6 +45,22 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 		}
 		return r.claimStores(ctx, s)
 	})
+}
+
+// settingRefusals returns what OpenIM's release does not take of the spec's settings. Meanwhile every component stays as it is, also those
+// that do not read the setting: a spec with another release must not change some of them alone, nor the gateway without the backend. A
+// release that is not supported is a problem of its own.
+func settingRefusals(s *scope) []dependencies.Problem {
+	if s.facts.Settings.Release.Tag == "" {
+		return nil
+	}
+	var problems []dependencies.Problem
+	for _, refusal := range settings.Refusals(s.facts.Settings.Release, s.stack.Spec.Settings) {
+		problems = append(problems, dependencies.Problem{
+			Reason: refusal.Reason, Field: refusal.Field, Message: refusal.Why, Stalled: true, // of all components
+		})
+	}
+	return problems
 }
 
 // claimStores records the claims to the stores that components are about to use. A component that is held uses none of its new ones.

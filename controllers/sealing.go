@@ -48,7 +48,7 @@ func (r *Reconciler) tellProber(_ context.Context, s *scope) error {
 		return nil
 	}
 	var problems []string
-	for _, p := range slices.Concat(s.problems, s.refusals) {
+	for _, p := range s.problems { // refused settings say nothing about the network
 		problems = append(problems, p.String())
 	}
 	r.prober.Intend(client.ObjectKeyFromObject(s.stack), s.graph, problems)

@@ -95,23 +95,29 @@ func (s *scope) dependenciesReady() metav1.Condition {
 	return condition(kind, metav1.ConditionFalse, reason, strings.Join(append(sentences, unusable...), "; "))
 }
 
-// settingsAccepted lists the settings that the gateway refuses. The gateway continues with the last ones that it accepted.
+// settingsAccepted lists the settings that OpenIM's release or the gateway refuses. Whoever reads them continues with the last ones that
+// were accepted.
 func (s *scope) settingsAccepted() metav1.Condition {
 	const kind = v1alpha1.ConditionSettingsAccepted
 	if !s.referencesRead {
 		return s.failed(kind, metav1.ConditionUnknown)
 	}
+	if s.stack.Spec.Settings != nil && s.facts.Settings.Release.Tag == "" && len(s.refusals) == 0 {
+		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonUnsupportedVersion,
+			"spec.settings is not compared, because the release of spec.version is not supported")
+	}
 	if len(s.refusals) == 0 {
 		if warning := s.proxyNotTrusted(); warning != "" {
 			return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonProxyNotTrusted, warning)
 		}
-		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonAccepted, "the gateway accepts all rules, limits and origins")
+		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonAccepted,
+			"OpenIM's release and the gateway accept all settings, rules, limits and origins")
 	}
 	var sentences []string
 	for _, p := range s.refusals {
 		sentences = append(sentences, p.String())
 	}
-	return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonSettingRefused, strings.Join(sentences, "; "))
+	return condition(kind, metav1.ConditionFalse, s.refusals[0].Reason, strings.Join(sentences, "; "))
 }
 
 // proxyNotTrusted returns a warning when Ingresses or routes lead to the users' port while no proxy is trusted, else "". The warning of an
@@ -263,11 +269,29 @@ func (s *scope) boundary() *v1alpha1.Boundary {
 	if len(s.graph.Edges) > 0 { // it is not known what the policies say while they are undecided
 		b.Policies, b.Connections = ptr.To(observe.Number(len(s.policies))), ptr.To(observe.Number(len(s.graph.Edges)))
 	}
+	before := b.Exceptions
 	s.assessment.Fill(b)
+	b.Exceptions = append(b.Exceptions, s.stillDisclosed(before, b.Exceptions)...)
+	b.Exceptions = b.Exceptions[:min(len(b.Exceptions), 32)] // the bound of the API
 	if equality.Semantic.DeepEqual(b, &v1alpha1.Boundary{}) {
 		return nil
 	}
 	return b
+}
+
+// stillDisclosed returns the exception of a log with secrets from before, while pods may still write one: the spec no longer asks for it,
+// or for another level, but has not reached all pods.
+func (s *scope) stillDisclosed(before, now []string) []string {
+	if s.resolved() && s.settled() {
+		return nil
+	}
+	var still []string
+	for _, text := range before {
+		if strings.HasPrefix(text, graph.ExceptionLogHoldsSecrets+": ") && !slices.Contains(now, text) {
+			still = append(still, text)
+		}
+	}
+	return still
 }
 
 // set sets a condition of the present generation, or of an earlier one when the condition says so.

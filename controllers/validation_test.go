@@ -51,7 +51,9 @@ const (
 // Prefixes of changes that add to spec.network, and that replace auth by an external wrapper or by something else.
 const (
 	withNetwork = "version: v3.8.3 => version: v3.8.3\n  network: "
-	withoutAuth = `    auth:
+	// withSettings adds to spec.settings.
+	withSettings = "version: v3.8.3 => version: v3.8.3\n  settings: "
+	withoutAuth  = `    auth:
       admins:
         issuers:
         - issuer: https://id.example.com
@@ -108,6 +110,20 @@ var _ = Describe("The API server", func() {
 		Entry("a port that does not exist", "redis.infra.svc:6379 => redis.infra.svc:70000", "from 1 to 65535"),
 		Entry("port 0", "kafka.infra.svc:9092 => kafka.infra.svc:0", "spec.dependencies.kafka.brokers[0]", "from 1 to 65535"),
 		Entry("no address at all", `brokers: ["kafka.infra.svc:9092"] => brokers: []`, "spec.dependencies.kafka.brokers", "at least 1"),
+		Entry("deletion at no time of cron", withSettings+"{retention: {schedule: daily}}", "spec.settings.retention.schedule",
+			"must have the five fields of cron: write for example 0 2 * * *"),
+		Entry("deletion in a time zone", withSettings+"{retention: {schedule: CRON_TZ=UTC 0 2 * * *}}", "five fields of cron"),
+		Entry("messages that are kept for less than no time", withSettings+"{retention: {messageDays: -1}}", "greater than or equal to 0"),
+		Entry("tokens of no duration", withSettings+"{tokenLifetimeDays: 0}", "spec.settings.tokenLifetimeDays", "greater than or equal to 1"),
+		Entry("an event that OpenIM does not have", withSettings+"{notifications: [{name: groupExploded}]}", "notifications[0].name",
+			"groupCreated"),
+		Entry("an event twice", withSettings+"{notifications: [{name: memberQuit}, {name: memberQuit}]}", "notifications[1]", "Duplicate"),
+		Entry("a file that overrides may not touch", withSettings+"{overrides: [{file: share.yml, values: {secret: x}}]}",
+			"overrides[0].file", "redis.yml"),
+		Entry("an override of nothing", withSettings+"{overrides: [{file: redis.yml, values: {}}]}", "overrides[0].values", "at least 1"),
+		Entry("an override with an endless value",
+			withSettings+"{overrides: [{file: redis.yml, values: {poolSize: '"+strings.Repeat("1", 65)+"'}}]}", "poolSize", "64"),
+		Entry("a level that no log has", withSettings+"{log: {level: Loud}}", "spec.settings.log.level", "Warning"),
 		Entry("a window that starts at no time of day",
 			"version: v3.8.3 => version: v3.8.3\n  upgrade: {windows: [{start: '24:00', durationSeconds: 600}]}",
 			"spec.upgrade.windows[0].start", "write for example 22:30"),

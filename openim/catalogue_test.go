@@ -84,6 +84,16 @@ func TestSupportedReleases(t *testing.T) {
 	}
 }
 
+// A run revision of a release that is no longer supported is read: what runs goes on, and the way to another release is open.
+func TestARecordedReleaseIsReadAlsoWhenItIsNoLongerSupported(t *testing.T) {
+	g := NewWithT(t)
+	var r openim.Release
+	g.Expect(r.UnmarshalText([]byte("v3.8.3-patch.11"))).To(Succeed())
+	g.Expect(r.Tag).To(Equal("v3.8.3-patch.11"))
+	g.Expect(r.RPCMaxBodySize()).To(BeTrue())
+	g.Expect(r.UnmarshalText([]byte("v3.8.3-patch.99"))).NotTo(Succeed())
+}
+
 func TestDialects(t *testing.T) {
 	cases := []struct {
 		tag                       string

@@ -12,24 +12,17 @@ func registeredNames() []string {
 	return names
 }
 
-// Notification is an event that OpenIM sends to its clients.
-type Notification struct {
-	// Key in notification.yml.
-	Key string
-	// Message is true when the event also appears as a message in the conversation.
-	Message bool
-}
-
 // notifications are upstream's defaults (config/notification.yml, the same for all supported releases). Offline push is
-// disabled: no push vendor is configured.
+// disabled: no push vendor is configured. The last two are not in that file, but OpenIM has them.
 var notifications = []Notification{
-	{"groupCreated", true}, {"groupInfoSet", false}, {"joinGroupApplication", false}, {"memberQuit", true},
-	{"groupApplicationAccepted", false}, {"groupApplicationRejected", false}, {"groupOwnerTransferred", true},
-	{"memberKicked", true}, {"memberInvited", true}, {"memberEnter", true}, {"groupDismissed", true},
-	{"groupMuted", true}, {"groupCancelMuted", true}, {"groupMemberMuted", true}, {"groupMemberCancelMuted", true},
-	{"groupMemberInfoSet", false}, {"groupInfoSetAnnouncement", true}, {"groupInfoSetName", true},
-	{"friendApplicationAdded", false}, {"friendApplicationApproved", true}, {"friendApplicationRejected", false},
-	{"friendAdded", false}, {"friendDeleted", false}, {"friendRemarkSet", false}, {"blackAdded", false},
-	{"blackDeleted", false}, {"friendInfoUpdated", false}, {"userInfoUpdated", false}, {"userStatusChanged", false},
-	{"conversationChanged", false}, {"conversationSetPrivate", true},
+	{Key: "groupCreated", Message: true}, {Key: "groupInfoSet"}, {Key: "joinGroupApplication"}, {Key: "memberQuit", Message: true},
+	{Key: "groupApplicationAccepted"}, {Key: "groupApplicationRejected"}, {Key: "groupOwnerTransferred", Message: true},
+	{Key: "memberKicked", Message: true}, {Key: "memberInvited", Message: true}, {Key: "memberEnter", Message: true},
+	{Key: "groupDismissed", Message: true}, {Key: "groupMuted", Message: true}, {Key: "groupCancelMuted", Message: true},
+	{Key: "groupMemberMuted", Message: true}, {Key: "groupMemberCancelMuted", Message: true}, {Key: "groupMemberInfoSet"},
+	{Key: "groupInfoSetAnnouncement", Message: true}, {Key: "groupInfoSetName", Message: true}, {Key: "friendApplicationAdded"},
+	{Key: "friendApplicationApproved", Message: true}, {Key: "friendApplicationRejected"}, {Key: "friendAdded"},
+	{Key: "friendDeleted"}, {Key: "friendRemarkSet"}, {Key: "blackAdded"}, {Key: "blackDeleted"}, {Key: "friendInfoUpdated"},
+	{Key: "userInfoUpdated"}, {Key: "userStatusChanged"}, {Key: "conversationChanged"},
+	{Key: "conversationSetPrivate", Message: true}, {Key: "groupMemberSetToAdmin"}, {Key: "groupMemberSetToOrdinary"},
 }

@@ -26,6 +26,16 @@ const (
 
 // ParseRelease returns the supported release with the given tag.
 func ParseRelease(tag string) (Release, error) {
+	release, err := parse(tag)
+	if err == nil && release.patch == unbuildable {
+		return Release{}, fmt.Errorf("version %q is not supported, because its sources do not compile: write %s-patch.%d",
+			tag, base, unbuildable+1)
+	}
+	return release, err
+}
+
+// parse returns the release with the given tag, also the one that is no longer supported: run revisions may name it.
+func parse(tag string) (Release, error) {
 	if tag == base {
 		return Release{Tag: tag}, nil
 	}
@@ -35,10 +45,19 @@ func ParseRelease(tag string) (Release, error) {
 		return Release{}, fmt.Errorf("version %q is not supported: write %s, or a patch from %s-patch.1 to %s-patch.%d",
 			tag, base, base, base, lastPatch)
 	}
-	if patch == unbuildable {
-		return Release{}, fmt.Errorf("version %q is not supported, because its sources do not compile: write %s-patch.%d", tag, base, patch+1)
-	}
 	return Release{Tag: tag, patch: patch}, nil
+}
+
+// Releases returns all supported releases, the oldest first.
+func Releases() []Release {
+	all := []Release{{Tag: base}}
+	for patch := 1; patch <= lastPatch; patch++ {
+		if patch == unbuildable {
+			continue
+		}
+		all = append(all, Release{Tag: fmt.Sprintf("%s-patch.%d", base, patch), patch: patch})
+	}
+	return all
 }
 
 // RedisMode reports whether redis.yml has the key for the mode (patch 12 and later) instead of clusterMode.
@@ -59,13 +78,13 @@ func (r Release) Compare(other Release) int { return r.patch - other.patch }
 // MarshalText returns the tag.
 func (r Release) MarshalText() ([]byte, error) { return []byte(r.Tag), nil }
 
-// UnmarshalText parses a tag. The empty text is the zero Release.
+// UnmarshalText parses a tag, also that of a release that was supported once. The empty text is the zero Release.
 func (r *Release) UnmarshalText(text []byte) error {
 	*r = Release{}
 	if len(text) == 0 {
 		return nil
 	}
 	var err error
-	*r, err = ParseRelease(string(text))
+	*r, err = parse(string(text))
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"text/template"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
 // Settings are the input of the configuration templates. They contain no secret: processes get secrets by environment variables.
@@ -27,6 +29,8 @@ type Settings struct {
 	MongoDB  MongoDBSettings
 	// ObjectStorage is nil for a stack without object storage.
 	ObjectStorage *ObjectStorageSettings
+	// Chosen are the settings that the stack chose among those that OpenIM leaves free. Nil: the defaults. Package settings checks them.
+	Chosen *v1alpha1.Settings `json:",omitempty"`
 }
 
 // MongoDBSettings configure OpenIM's connection to MongoDB.
@@ -76,6 +80,7 @@ func list(items []string) (string, error) {
 type view struct {
 	Settings
 	process Process
+	file    File
 }
 
 // Port returns the number of the process's port of a kind.
@@ -93,15 +98,12 @@ func (v view) AdminUserID() string { return AdminUserID }
 // Services returns the names under which the rpc processes register in etcd.
 func (v view) Services() []string { return registeredNames() }
 
-// Notifications returns the settings of notification.yml.
-func (v view) Notifications() []Notification { return notifications }
-
 // Render returns the configuration files that a process reads, by name.
 func Render(p Process, s Settings) (map[string]string, error) {
 	rendered := make(map[string]string, len(p.Files))
 	for _, file := range p.Files {
 		var text bytes.Buffer
-		if err := templates.ExecuteTemplate(&text, string(file), view{Settings: s, process: p}); err != nil {
+		if err := templates.ExecuteTemplate(&text, string(file), view{Settings: s, process: p, file: file}); err != nil {
 			return nil, fmt.Errorf("rendering %s for %s: %w", file, p.Name, err)
 		}
 		rendered[string(file)] = text.String()

@@ -49,7 +49,10 @@ func TestConfigurationIsWhatWasReviewed(t *testing.T) {
 		ExternalAddress: "https://files.example.com",
 		Bucket:          "openim",
 	}
+	everything := settings(t, "v3.8.3-patch.16")
+	everything.Chosen = chosen(t)
 	cases := map[string]openim.Settings{
+		"v3.8.3-patch.16-chosen":      everything,
 		"v3.8.3":                      settings(t, "v3.8.3"),
 		"v3.8.3-patch.5":              settings(t, "v3.8.3-patch.5"),
 		"v3.8.3-patch.16-with-stores": withStore,

@@ -10,7 +10,8 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionDependenciesReady is True when every reference of the spec resolves.
 	ConditionDependenciesReady = "DependenciesReady"
-	// ConditionSettingsAccepted is True when the wrapper accepts all rules, limits and origins of the spec.
+	// ConditionSettingsAccepted is True when the wrapper accepts all rules, limits and origins of the spec, and OpenIM's release has all that
+	// spec.settings names.
 	ConditionSettingsAccepted = "SettingsAccepted"
 	// ConditionOpenIMAvailable is True when all of OpenIM's processes are ready.
 	ConditionOpenIMAvailable = "OpenIMAvailable"
@@ -105,10 +106,15 @@ const (
 
 // Reasons of SettingsAccepted.
 const (
-	// ReasonAccepted: the wrapper accepts all settings.
+	// ReasonAccepted: OpenIM's release and the wrapper accept all settings.
 	ReasonAccepted = "Accepted"
-	// ReasonSettingRefused: the wrapper refuses a rule, a limit or an origin. Correct what the message names.
+	// ReasonSettingRefused: the wrapper refuses a rule, a limit or an origin, or a value of spec.settings is not one that OpenIM may have.
+	// Correct what the message names.
 	ReasonSettingRefused = "SettingRefused"
+	// ReasonUnknownSetting: OpenIM's release does not have a key of spec.settings.overrides. Write one that it has.
+	ReasonUnknownSetting = "UnknownSetting"
+	// ReasonUnsupportedByRelease: OpenIM's release does not have a setting. Use a release that has it, or remove the setting.
+	ReasonUnsupportedByRelease = "UnsupportedByRelease"
 	// ReasonProxyNotTrusted: a warning while the condition is True: a proxy is in front of the users' listener, and
 	// spec.wrapper.auth.users.trustedProxies is empty. Write the proxy's addresses.
 	ReasonProxyNotTrusted = "ProxyNotTrusted"

@@ -85,6 +85,10 @@ type OpenIMStackSpec struct {
 	// +optional
 	Processes *Processes `json:"processes,omitempty"`
 
+	// settings are OpenIM's own settings. What is absent has the default.
+	// +optional
+	Settings *Settings `json:"settings,omitempty"`
+
 	// wrapper configures the gateway and the backend, the only path to OpenIM.
 	// +required
 	Wrapper Wrapper `json:"wrapper,omitzero"`

@@ -221,7 +221,7 @@ type Boundary struct {
 	// +kubebuilder:validation:Minimum=0
 	FindingsTotal *int32 `json:"findingsTotal,omitempty"`
 
-	// exceptions are connections that the spec requests beyond those that a stack needs: name, sources and targets, risk.
+	// exceptions are what the spec requests beyond what a stack needs, connections and logs with secrets: name, sources and targets, risk.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32

@@ -25,7 +25,9 @@ const (
 // addProcess renders the configuration and the template of one of OpenIM's processes.
 func (b *builder) addProcess(p openim.Process) error {
 	component := b.component(string(p.Name))
-	files, err := openim.Render(p, b.facts.Settings)
+	chosen := b.facts.Settings
+	chosen.Chosen = b.stack.Spec.Settings
+	files, err := openim.Render(p, chosen)
 	if err != nil {
 		return err
 	}

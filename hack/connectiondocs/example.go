@@ -28,7 +28,8 @@ func meta() metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: 
 // fullest returns the graph of a stack with every optional connection.
 func fullest() graph.Graph {
 	spec := v1alpha1.OpenIMStackSpec{
-		Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: &v1alpha1.UserAuth{}}},
+		Settings: &v1alpha1.Settings{Log: &v1alpha1.LogSettings{Level: v1alpha1.LogWarning}},
+		Wrapper:  v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: &v1alpha1.UserAuth{}}},
 		Network: &v1alpha1.Network{
 			Clients:          []v1alpha1.Peer{pods("ingress", "ingress")},
 			Admins:           []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "203.0.113.0/24"}}},

@@ -6,18 +6,20 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// Exception is a group of edges that the spec requests beyond what a stack needs to work. The audit and the status list every
+// Exception is a group of edges, or what else the spec requests beyond what a stack needs to work. The audit and the status list every
 // exception for as long as the spec requests it.
 type Exception struct {
 	// Name is one of the constants below. For an entry of spec.network.extraEgress it is ExtraEgress/ and the entry's name.
 	Name string
 	// Field of the spec that requests the exception.
 	Field string
-	// Lets states the sources and targets of the edges. The exception opens nothing else.
+	// Lets states the sources and targets of the edges. The exception opens nothing else. Without edges it states what gets out.
 	Lets string
-	// Risk states what an attacker gains from these edges.
+	// Risk states what an attacker gains from it.
 	Risk string
 }
 
@@ -27,6 +29,8 @@ const (
 	ExceptionOwnWrapper             = "OwnWrapper"
 	ExceptionUnauthenticatedMetrics = "UnauthenticatedMetrics"
 	ExceptionExtraEgress            = "ExtraEgress"
+	// ExceptionLogHoldsSecrets has no edge.
+	ExceptionLogHoldsSecrets = "LogHoldsSecrets"
 )
 
 // risks in words, by kind of exception. The first two were observed on OpenIM v3.8.3: its WebSocket authenticates the connection, but
@@ -39,6 +43,20 @@ var risks = map[string]string{
 	ExceptionUnauthenticatedMetrics: "OpenIM's metrics ports have no authentication: the selected sources " +
 		"read the number of messages and calls, and the running versions",
 	ExceptionExtraEgress: "an attacker in one of these components can send all data of the component to these peers",
+	ExceptionLogHoldsSecrets: "whoever reads the logs of OpenIM's pods, or the place where they are collected, reads users' messages and " +
+		"can act as any user until the token expires",
+}
+
+// disclose adds the exceptions without an edge. Observed on OpenIM v3.8.3: as a warning it writes each call that failed with all that was
+// in it.
+func (g *Graph) disclose(settings *v1alpha1.Settings) {
+	if settings == nil || settings.Log == nil || settings.Log.Level == "" || settings.Log.Level == v1alpha1.LogError {
+		return
+	}
+	g.disclosures = append(g.disclosures, Exception{
+		Name: ExceptionLogHoldsSecrets, Field: "spec.settings.log.level", Risk: risks[ExceptionLogHoldsSecrets],
+		Lets: fmt.Sprintf("OpenIM writes tokens and messages into its log, at the level %s", settings.Log.Level),
+	})
 }
 
 // Exceptions returns the exceptions of the spec, in the order of the edges. Edges that every stack has are not exceptions: stores, DNS,
@@ -59,7 +77,7 @@ func (g Graph) Exceptions() []Exception {
 	for _, name := range names {
 		all = append(all, exception(name, byName[name]))
 	}
-	return all
+	return append(all, g.disclosures...)
 }
 
 // exception summarises its edges. All of them have the same peer and the same direction.

@@ -100,6 +100,28 @@ func TestEachExtraEgressAndTheMetricsAreExceptions(t *testing.T) {
 	g.Expect(found).To(HaveKey("WebSocketDirect"))
 }
 
+// An exception without an edge: nothing is opened, and something gets out.
+func TestALogWithSecretsIsAnException(t *testing.T) {
+	g := NewWithT(t)
+	of := func(settings *v1alpha1.Settings) graph.Graph {
+		s := stack(nil)
+		s.Spec.Settings = settings
+		return graph.New(s, facts())
+	}
+	for _, none := range []*v1alpha1.Settings{nil, {}, {Log: &v1alpha1.LogSettings{Format: v1alpha1.LogJSON}},
+		{Log: &v1alpha1.LogSettings{Level: v1alpha1.LogError}}} {
+		g.Expect(of(none).Exceptions()).To(BeEmpty())
+	}
+	for _, level := range []v1alpha1.LogLevel{v1alpha1.LogWarning, v1alpha1.LogInfo, v1alpha1.LogDebug} {
+		loud := of(&v1alpha1.Settings{Log: &v1alpha1.LogSettings{Level: level}})
+		g.Expect(loud.Exceptions()).To(ConsistOf(And(
+			HaveField("Name", "LogHoldsSecrets"), HaveField("Field", "spec.settings.log.level"),
+			HaveField("Lets", HaveSuffix(string(level))), HaveField("Risk", Not(BeEmpty())),
+		)))
+		g.Expect(loud.Edges).To(Equal(of(nil).Edges))
+	}
+}
+
 func TestOnlyTheNamedComponentsHaveTheExtraEgress(t *testing.T) {
 	stackGraph := fullest()
 	var leave []string

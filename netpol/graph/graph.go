@@ -74,6 +74,8 @@ type Graph struct {
 	// Components that the stack may run, in the order of the catalogue, then gateway, backend and the check.
 	Components []Component
 	Edges      []Edge
+	// disclosures are exceptions without an edge: what the spec lets out on another way than a connection.
+	disclosures []Exception
 }
 
 // New derives the graph of a stack from the catalogue, the spec and the resolved references.
@@ -95,6 +97,7 @@ func New(stack *v1alpha1.OpenIMStack, facts openim.Facts) Graph {
 	g.connectMonitoring(network)
 	g.connectDNS(network)
 	g.connectExtra(network)
+	g.disclose(stack.Spec.Settings)
 	return g
 }
 

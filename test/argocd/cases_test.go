@@ -160,7 +160,8 @@ var situations = []situation{
 	},
 	{
 		name: "a setting is refused", line: "Observed Ready=False/$ Stalled=True/$ SettingsAccepted=False/$" + isolated + complete,
-		reasons: []string{"SettingRefused"}, health: "Degraded", message: []string{"Stalled"}, kstatus: "Failed",
+		reasons: []string{"SettingRefused", "UnknownSetting", "UnsupportedByRelease"}, health: "Degraded", message: []string{"Stalled"},
+		kstatus: "Failed",
 	},
 	{
 		name: "the API server refuses a write", line: "Observed Ready=False/$ Stalled=True/$" + unverified + complete, reasons: refused,

@@ -32,12 +32,14 @@ func crashes() {
 	DescribeTable("goes on by itself after a crash of a store", Label(outagesLabel), func(ctx SpecContext, store string) {
 		traffic := flowing(ctx)
 		before := restartsOf(ctx, store)
+		processes := restartsOfPods(ctx)
 		Expect(environment.CrashStore(ctx, store)).To(Succeed())
 		Eventually(ctx, func() int32 { return restartsOf(ctx, store) }).WithTimeout(3 * time.Minute).Should(BeNumerically(">", before))
 		flows(ctx, traffic)
 		ready(ctx, stack)
 		stopped(ctx, traffic)
 		deliver(ctx, "after the crash of "+store)
+		Expect(restartsOfPods(ctx)).To(Equal(processes), "no process of OpenIM and the wrapper restarts for it")
 	},
 		Entry("Redis", "redis", SpecTimeout(10*time.Minute)),
 		Entry("MongoDB", "mongodb", SpecTimeout(10*time.Minute)),
@@ -68,6 +70,11 @@ func crashes() {
 	It("completes its rollouts although the operator is killed 20 times in them", Label(outagesLabel), func(ctx SpecContext) {
 		traffic := flowing(ctx)
 		releases := []string{nextRelease, stack.Spec.Version}
+		DeferCleanup(func(ctx SpecContext) {
+			stack.Spec.Version = releases[1]
+			Expect(environment.Apply(ctx, stack)).To(Succeed())
+			ready(ctx, stack)
+		}, NodeTimeout(start))
 		killed, completed := 0, 0
 		for killed < kills {
 			stack.Spec.Version = releases[completed%2]
@@ -83,9 +90,11 @@ func crashes() {
 				Eventually(ctx, func() bool { return reached(ctx) || observed(ctx).ResourceVersion != step }).
 					WithTimeout(3 * time.Minute).Should(BeTrue())
 			}
-			completed++
+			if reached(ctx) {
+				completed++
+			}
 		}
-		AddReportEntry("kills, and rollouts that they were in", fmt.Sprint(killed, ", ", completed))
+		AddReportEntry("kills, and rollouts that were complete before the last kill", fmt.Sprint(killed, ", ", completed))
 		rolled(ctx, v1alpha1.ReasonComplete)
 		ready(ctx, stack)
 		report := stopped(ctx, traffic)
@@ -157,6 +166,21 @@ func flows(ctx context.Context, traffic *setup.Traffic) {
 		g.Expect(a).To(BeNumerically(">=", acknowledged+5))
 		g.Expect(p).To(BeNumerically(">=", pushed+5))
 	}).WithTimeout(3 * time.Minute).Should(Succeed())
+}
+
+// restartsOfPods returns the restarts of the containers of OpenIM's and the wrapper's pods, by pod.
+func restartsOfPods(ctx SpecContext) map[string]int32 {
+	GinkgoHelper()
+	all := map[string]int32{}
+	for _, pod := range pods(ctx) {
+		if name := pod.Labels[v1alpha1.LabelName]; name != v1alpha1.NameOpenIM && name != v1alpha1.NameWrapper {
+			continue
+		}
+		for _, c := range pod.Status.ContainerStatuses {
+			all[pod.Name] += c.RestartCount
+		}
+	}
+	return all
 }
 
 // restartsOf counts the restarts of the containers of one of the demo's stores.

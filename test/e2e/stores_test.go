@@ -90,6 +90,8 @@ func spoiltStore(ctx SpecContext, fault storeFault) {
 	DeferCleanup(restore, NodeTimeout(5*time.Minute))
 
 	deliver(ctx, "before")
+	earlier := podsOf(pods(ctx), fault.component)
+	Expect(earlier).NotTo(BeEmpty())
 	spoilt := stack.DeepCopy()
 	fault.spoil(spoilt)
 	began := time.Now()
@@ -104,6 +106,12 @@ func spoiltStore(ctx SpecContext, fault storeFault) {
 	AddReportEntry("named after", time.Since(began).Round(100*time.Millisecond).String())
 	for i := range 3 {
 		deliver(ctx, fmt.Sprintf("meanwhile %d", i))
+	}
+	gateway := gateways(ctx)[0]
+	enrol(ctx, gateway, alice) // a new device logs in, with the stores of the earlier pods
+	Expect(socket(ctx, gateway, alice).Alive()).To(BeTrue())
+	for _, pod := range earlier {
+		Expect(pods(ctx)).To(ContainElement(Satisfy(func(p corev1.Pod) bool { return p.UID == pod.UID && truthtable.Ready(&p) })), pod.Name)
 	}
 	if fault.restart {
 		restartEarlier(ctx, fault.component)

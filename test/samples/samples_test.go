@@ -64,15 +64,18 @@ func TestOpenIMRunsWithEveryFormOfAConnectionString(t *testing.T) {
 	}
 }
 
+// hello is a message from alice to bob.
+var hello = loopback.Object{
+	"sendID": "alice", "recvID": "bob", "senderNickname": "Alice", "senderPlatformID": 1, "contentType": 101, "sessionType": 1,
+	"content": loopback.Object{"content": "hello"},
+}
+
 // run starts OpenIM and follows a message through Kafka into the stack's expected database.
 func (s *sample) run(t *testing.T) {
 	g := NewWithT(t)
 	l := loopback.New(t, s.options)
 	g.Expect(l.OpenIM.Register(t.Context(), "alice", "bob")).To(Succeed())
-	l.OpenIM.Must(t, "/msg/send_msg", loopback.Object{
-		"sendID": "alice", "recvID": "bob", "senderNickname": "Alice", "senderPlatformID": 1, "contentType": 101, "sessionType": 1,
-		"content": loopback.Object{"content": "hello"},
-	})
+	l.OpenIM.Must(t, "/msg/send_msg", hello)
 	database := s.database
 	if database == "" {
 		database = openim.DefaultDatabase(s.stack.Namespace, s.stack.Name)

@@ -62,7 +62,7 @@ func (o *options) run(ctx context.Context, names []string) error {
 	c := newCollection(cluster, &stacks[0], o.operatorNamespace, o.now())
 	c.collect(ctx)
 	c.addAudit(func() (*load.Subject, error) { return load.Read(ctx, &o.Flags, names, io.Discard) })
-	return o.streams.Publish(cmp.Or(o.outputFile, c.fileName()), c.write, c.summary)
+	return o.streams.PublishPrivately(cmp.Or(o.outputFile, c.fileName()), c.write, c.summary)
 }
 
 // fileName returns the name of the archive unless another is given.

@@ -21,6 +21,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -28,6 +29,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/plugintest"
+	"github.com/openimstack/openim-operator/controllers/manifests"
 )
 
 // hidden is in each place that could give a secret or a message away. It must be in no file.
@@ -71,7 +73,9 @@ func (c cluster) ServerVersion() (string, error) { return "v1.36.3", nil }
 // running is a cluster with a stack, one pod of each kind, and hidden wherever somebody may have put it.
 func running(t *testing.T) cluster {
 	labels := func(name, component string) map[string]string {
-		return map[string]string{v1alpha1.LabelName: name, v1alpha1.LabelInstance: "chat", v1alpha1.LabelComponent: component}
+		all := manifests.CommonLabels("chat")
+		all[v1alpha1.LabelName], all[v1alpha1.LabelComponent] = name, component
+		return all
 	}
 	annotations := map[string]string{
 		"kubectl.kubernetes.io/last-applied-configuration": hidden, v1alpha1.AnnotationRevision: "chat-run-1",
@@ -96,6 +100,7 @@ func running(t *testing.T) cluster {
 		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: l, Annotations: annotations}, Spec: s}
 	}
 	api := pod("im", "chat-api-1", labels(v1alpha1.NameOpenIM, "api"), spec("openim-api", "istio-proxy"))
+	api.Spec.InitContainers = spec("prepare").Containers
 	api.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "openim-api", Image: "openim:v3.8.3", ImageID: "sha256:1", RestartCount: 1}}
 	event := func(name, regarding, note string) *eventsv1.Event {
 		return &eventsv1.Event{
@@ -113,7 +118,15 @@ func running(t *testing.T) cluster {
 		&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "somebodys"}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat-login", Labels: labels("openim", "backend")},
 			Data: map[string][]byte{"key": []byte(hidden)}},
-		event("e1", "chat-api", "Created"), event("e2", "db", hidden),
+		event("e1", "chat-api-7d9", "Created"), event("e2", "db", hidden), event("e3", "chat-two-api", hidden),
+		&appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat-run-1", Labels: labels("", "")},
+			Data: runtime.RawExtension{Raw: []byte(`{"env":"` + hidden + `"}`)}},
+		&appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat-api-7d9", Labels: labels(v1alpha1.NameOpenIM, "api")},
+			Spec: appsv1.ReplicaSetSpec{Template: template}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "somebodys", Labels: labels("", "")},
+			Data: map[string]string{"application.yml": "dsn: " + hidden}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "release", Labels: map[string]string{
+			v1alpha1.LabelInstance: "chat"}}, Data: map[string]string{"a": hidden}},
 	}
 	return cluster{
 		Client: fake.NewClientBuilder().WithScheme(load.Scheme()).WithObjects(objects...).Build(), t: t,
@@ -122,6 +135,7 @@ func running(t *testing.T) cluster {
 			"chat-backend-1/backend":             `{"msg":"request","authorization":"Bearer ` + hidden + `","password":"` + hidden + `"}` + "\n",
 			"chat-api-1/openim-api":              "supervisor: ready\nsend message " + hidden + "\n",
 			"chat-api-1/openim-api-previous":     "supervisor: ended\n",
+			"chat-api-1/prepare":                 "redis: Unreachable: connections are refused\n",
 			"chat-api-1/istio-proxy":             hidden + "\n",
 			"chat-api-1/istio-proxy-previous":    hidden + "\n",
 			"other-1/other":                      hidden + "\n",
@@ -135,6 +149,9 @@ func collected(t *testing.T, source cluster) (*collection, map[string]string) {
 	stack := plugintest.Observed(t)
 	stack.Name, stack.Namespace = "chat", "im"
 	stack.Annotations = map[string]string{"note": hidden}
+	stack.Spec.Settings = &v1alpha1.Settings{Overrides: []v1alpha1.SettingsFile{{File: "redis.yml", Values: map[string]v1alpha1.SettingValue{
+		"poolSize": "50", "key": hidden, "password": hidden,
+	}}}}
 	c := newCollection(source, stack, "openim-operator-system", time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	c.collect(t.Context())
 	c.addAudit(func() (*load.Subject, error) { return nil, errors.New("no rights") })
@@ -166,8 +183,9 @@ func TestTheArchiveHoldsWhatHelps(t *testing.T) {
 	_, files := collected(t, running(t))
 	g.Expect(slices.Sorted(maps.Keys(files))).To(Equal([]string{
 		"chat/README.txt", "chat/logs/chat-api-1/openim-api-previous.log", "chat/logs/chat-api-1/openim-api.log",
-		"chat/logs/chat-backend-1/backend.log", "chat/objects/deployments.yaml", "chat/objects/events.yaml",
-		"chat/objects/networkpolicies.yaml", "chat/objects/pods.yaml", "chat/operator/logs/openim-operator-1/manager.log",
+		"chat/logs/chat-api-1/prepare.log", "chat/logs/chat-backend-1/backend.log", "chat/objects/controllerrevisions.yaml",
+		"chat/objects/deployments.yaml", "chat/objects/events.yaml", "chat/objects/networkpolicies.yaml", "chat/objects/pods.yaml",
+		"chat/objects/replicasets.yaml", "chat/operator/logs/openim-operator-1/manager.log",
 		"chat/operator/pods.yaml", "chat/stack.yaml", "chat/status.txt", "chat/versions.json",
 	}))
 	g.Expect(files["chat/objects/pods.yaml"]).To(And(
@@ -175,7 +193,9 @@ func TestTheArchiveHoldsWhatHelps(t *testing.T) {
 		Not(ContainSubstring("other-1"))))
 	g.Expect(files["chat/logs/chat-api-1/openim-api.log"]).To(Equal("supervisor: ready\n"))
 	g.Expect(files["chat/versions.json"]).To(And(ContainSubstring("v1.36.3"), ContainSubstring("openim:v3.8.3 sha256:1")))
-	g.Expect(files["chat/stack.yaml"]).To(ContainSubstring("kind: OpenIMStack"))
+	g.Expect(files["chat/stack.yaml"]).To(And(ContainSubstring("kind: OpenIMStack"), ContainSubstring(`poolSize: "50"`)))
+	g.Expect(files["chat/logs/chat-api-1/prepare.log"]).To(ContainSubstring("redis: Unreachable"))
+	g.Expect(files["chat/objects/events.yaml"]).To(ContainSubstring("chat-api-7d9"), "of a ReplicaSet that may be gone")
 	g.Expect(files["chat/README.txt"]).To(And(
 		ContainSubstring("logs/chat-api-1/openim-api.log: 1 lines that OpenIM wrote itself"),
 		ContainSubstring("logs/chat-api-1/istio-proxy.log: the container is none of the operator's"),
@@ -197,7 +217,7 @@ func TestTheSummaryNamesTheFile(t *testing.T) {
 	packageFolder, err := os.Getwd()
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Chdir(t.TempDir())
-	g.Expect(streams.Publish(c.fileName(), c.write, c.summary)).To(Succeed())
+	g.Expect(streams.PublishPrivately(c.fileName(), c.write, c.summary)).To(Succeed())
 	g.Expect(c.fileName()).To(BeARegularFile())
 	printed := out.String()
 	t.Chdir(packageFolder)
@@ -235,6 +255,22 @@ func TestTheArchiveIsBoundedAndSaysSo(t *testing.T) {
 	}))
 }
 
+// Of a log that is too long the end is kept: it tells of the fault.
+func TestTheEndOfALongLogIsKept(t *testing.T) {
+	g := NewWithT(t)
+	source := running(t)
+	source.logs["chat-backend-1/backend"] = strings.Repeat("an earlier line\n", 100) + "token=a\nthe last line\n"
+	stack := plugintest.Observed(t)
+	stack.Name, stack.Namespace = "chat", "im"
+	c := newCollection(source, stack, "openim-operator-system", time.Now())
+	c.maxFile = 100
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat-backend-1"}}
+	c.addLog(t.Context(), "backend.log", pod, &corev1.PodLogOptions{Container: "backend"}, func(string) bool { return true })
+	g.Expect(c.files).To(HaveLen(1))
+	g.Expect(string(c.files[0].content)).To(And(HavePrefix("an earlier line\n"), HaveSuffix("token=<redacted>\nthe last line\n")))
+	g.Expect(c.omitted).To(Equal([]omission{{"backend.log", "what is before the last 5000 lines, or before the last 100 bytes"}}))
+}
+
 func TestTheSameContentIsTheSameArchive(t *testing.T) {
 	g := NewWithT(t)
 	var archives [2]bytes.Buffer
@@ -256,6 +292,28 @@ func TestRedact(t *testing.T) {
 		"-----BEGIN EC PRIVATE KEY-----\nAAA\n-----END EC PRIVATE KEY-----\nrest": "<redacted>\nrest",
 		"secretKeyRef:\n  key: password\n  name: redis":                           "secretKeyRef:\n  key: password\n  name: redis",
 		"https://im.example.com/path":                                             "https://im.example.com/path",
+		"a: 1\n    password: hunter2 # x\nb: 2":                                   "a: 1\n    password: <redacted>\nb: 2",
+		"- token: abc":                                                            "- token: <redacted>",
+		"{'password': 'p'}":                                                       "{'password': '<redacted>'}",
+		`{"body":"{\"token\":\"abc\",\"a\":1}"}`:                                  `{"body":"{\"token\":\"<redacted>\",\"a\":1}"}`,
+		`{"password":"a\\b"}`:                                                     `{"password":"<redacted>"}`,
+		`{"password":"a\u0026b"}`:                                                 `{"password":"<redacted>"}`,
+		`{"token":"x\ny\"z"}`:                                                     `{"token":"<redacted>"}`,
+		`password=a\b`:                                                            `password=<redacted>`,
+		"adminPassword: x":                                                        "adminPassword: <redacted>",
+		`secret: ""`:                                                              `secret: ""`,
+		`password: ""`:                                                            `password: ""`,
+		`rotateShareSecret: "2026-01-02T03:04:05Z"`:                               `rotateShareSecret: "2026-01-02T03:04:05Z"`,
+		`{"msg":"dial: password: \"hunter2\" refused"}`:                           `{"msg":"dial: password: \"<redacted>\" refused"}`,
+		`{"msg":"password=\"hunter two\" x"}`:                                     `{"msg":"password=\"<redacted>\" x"}`,
+		`{"msg":"password=hunter2\" x"}`:                                          `{"msg":"password=<redacted>\" x"}`,
+		`{"secret":"openIM123","userID":"imAdmin"}`:                               `{"secret":"<redacted>","userID":"imAdmin"}`,
+		"secret=openIM123":                                                        "secret=<redacted>",
+		`{"body":"{\"password\":\"a\\\"b\"}"}`:                                    `{"body":"{\"password\":\"<redacted>\"}"}`,
+		"password: \"a\n  b\"":                                                    "password: \"<redacted>\"",
+		"automountServiceAccountToken: false":                                     "automountServiceAccountToken: false",
+		"secret: ''chat''":                                                        "secret: ''chat''",
+		"secretRef: {name: redis}\nsecret:\n  secretName: redis":                  "secretRef: {name: redis}\nsecret:\n  secretName: redis",
 	} {
 		NewWithT(t).Expect(redact(text)).To(Equal(want))
 	}

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,11 +28,18 @@ import (
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/status"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
+	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/report"
+	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/openim/settings"
 )
 
-// maxLines bounds the lines of one container's log.
-const maxLines = 5000
+const (
+	// maxLines bounds the lines of one container's log that are asked for, maxLog the bytes that are read of them.
+	maxLines = 5000
+	maxLog   = 64 << 20
+)
 
 // kinds are the lists that are read in a namespace, by the name of their file. No Secret is among them.
 func kinds() map[string]client.ObjectList {
@@ -56,7 +65,7 @@ func (c *collection) collect(ctx context.Context) {
 	} else {
 		c.add("status.txt", text.Bytes())
 	}
-	pods := c.addLists(ctx, "objects/", c.stack.Namespace, client.MatchingLabels{v1alpha1.LabelInstance: c.stack.Name})
+	pods := c.addLists(ctx, "objects/", c.stack.Namespace, client.MatchingLabels(manifests.CommonLabels(c.stack.Name)))
 	operators := c.addLists(ctx, "operator/", c.operatorNamespace, client.MatchingLabels{v1alpha1.LabelName: "openim-operator"})
 	c.addVersions(append(slices.Clone(operators), pods...))
 	for _, pod := range operators {
@@ -114,8 +123,15 @@ func (c *collection) addList(name string, list client.ObjectList) {
 	}
 	var text bytes.Buffer
 	for _, item := range items {
-		if e, ok := item.(*eventsv1.Event); ok && !c.concerns(e.Regarding.Name) {
-			continue
+		switch o := item.(type) {
+		case *eventsv1.Event:
+			if !c.concerns(o.Regarding.Name) {
+				continue
+			}
+		case *corev1.ConfigMap:
+			if !metav1.IsControlledBy(o, c.stack) {
+				continue // its content is not the operator's
+			}
 		}
 		content, err := manifest(item)
 		if err != nil {
@@ -130,9 +146,16 @@ func (c *collection) addList(name string, list client.ObjectList) {
 	}
 }
 
-// concerns reports whether an object of this name may be the stack's.
+// concerns reports whether an object of this name may be the stack's, the operator's, or a pod or ReplicaSet of one of them that is gone.
 func (c *collection) concerns(name string) bool {
-	return name == c.stack.Name || strings.HasPrefix(name, c.stack.Name+"-") || strings.HasPrefix(name, "openim-operator")
+	if name == c.stack.Name || strings.HasPrefix(name, c.stack.Name+"-probe-") ||
+		name == "openim-operator" || strings.HasPrefix(name, "openim-operator-") {
+		return true
+	}
+	return slices.ContainsFunc(graph.Components(), func(component graph.Component) bool {
+		child := v1alpha1.ChildName(c.stack.Name, component.Name)
+		return name == child || strings.HasPrefix(name, child+"-")
+	})
 }
 
 func (c *collection) addObject(name string, object runtime.Object) {
@@ -165,6 +188,10 @@ func manifest(object runtime.Object) ([]byte, error) {
 		o.SetAnnotations(annotations)
 	}
 	switch o := copied.(type) {
+	case *v1alpha1.OpenIMStack:
+		hideRefused(o)
+	case *appsv1.ControllerRevision:
+		o.Data = runtime.RawExtension{} // whole templates, and the spec
 	case *corev1.Pod:
 		strip(&o.ObjectMeta.Annotations, &o.Spec)
 	case *appsv1.Deployment:
@@ -173,6 +200,21 @@ func manifest(object runtime.Object) ([]byte, error) {
 		strip(&o.Spec.Template.Annotations, &o.Spec.Template.Spec)
 	}
 	return yaml.Marshal(copied)
+}
+
+// hideRefused replaces the values of overrides that OpenIM's release does not take: a password may have been written to the wrong place.
+func hideRefused(stack *v1alpha1.OpenIMStack) {
+	if stack.Spec.Settings == nil {
+		return
+	}
+	release, err := openim.ParseRelease(stack.Spec.Version)
+	for _, override := range stack.Spec.Settings.Overrides {
+		for key, value := range override.Values {
+			if err != nil || settings.Check(release, openim.File(override.File), key, string(value)) != nil {
+				override.Values[key] = replacement
+			}
+		}
+	}
 }
 
 // ours reports whether an annotation is the operator's, or one of Kubernetes' that holds no text of others.
@@ -267,20 +309,21 @@ func (c *collection) addLogs(ctx context.Context, folder string, pod *corev1.Pod
 func (c *collection) addLog(
 	ctx context.Context, name string, pod *corev1.Pod, options *corev1.PodLogOptions, keep func(line string) bool,
 ) {
-	options.TailLines, options.LimitBytes = ptr.To[int64](maxLines), ptr.To(int64(c.maxFile))
+	options.TailLines = ptr.To[int64](maxLines)
 	stream, err := c.source.Logs(ctx, pod.Namespace, pod.Name, options)
 	if err != nil {
 		c.omitError(name, err)
 		return
 	}
 	defer func() { _ = stream.Close() }()
-	content, err := io.ReadAll(io.LimitReader(stream, int64(c.maxFile)))
-	if err != nil {
-		c.omitError(name, err)
+	content, err := io.ReadAll(io.LimitReader(stream, maxLog))
+	if err != nil || len(content) == maxLog {
+		c.omitError(name, cmp.Or(err, fmt.Errorf("what is behind the first %d bytes", maxLog)))
 	}
 	var text strings.Builder
-	dropped := 0
+	lines, dropped := 0, 0
 	for line := range strings.Lines(string(content)) {
+		lines++
 		if keep(line) {
 			text.WriteString(line)
 		} else {
@@ -290,8 +333,15 @@ func (c *collection) addLog(
 	if dropped > 0 {
 		c.omit(name, fmt.Sprintf("%d lines that OpenIM wrote itself", dropped))
 	}
-	if text.Len() > 0 {
-		c.add(name, []byte(text.String()))
+	kept := redact(text.String())
+	if lines >= maxLines || len(kept) > c.maxFile {
+		c.omit(name, fmt.Sprintf("what is before the last %d lines, or before the last %d bytes", maxLines, c.maxFile))
+	}
+	if len(kept) > c.maxFile {
+		_, kept, _ = strings.Cut(kept[len(kept)-c.maxFile:], "\n") // the rest of a line is not kept
+	}
+	if kept != "" {
+		c.add(name, []byte(kept))
 	}
 }
 
@@ -302,10 +352,10 @@ func keeps(pod *corev1.Pod, container string) (keep func(line string) bool, why 
 	switch name := pod.Labels[v1alpha1.LabelName]; {
 	case name == "openim-operator", name == v1alpha1.NameWrapper && container == component:
 		return everything, ""
-	case name == v1alpha1.NameOpenIM && (container == "prepare" || strings.HasPrefix(container, "openim-")):
-		return func(line string) bool {
-			return strings.HasPrefix(line, "supervisor: ") || strings.HasPrefix(line, "preflight: ")
-		}, ""
+	case name == v1alpha1.NameOpenIM && container == "prepare":
+		return everything, "" // the operator's own program
+	case name == v1alpha1.NameOpenIM && strings.HasPrefix(container, "openim-"):
+		return func(line string) bool { return strings.HasPrefix(line, "supervisor: ") }, ""
 	default:
 		return nil, "the container is none of the operator's"
 	}

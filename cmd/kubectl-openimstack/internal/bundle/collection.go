@@ -79,8 +79,7 @@ func (c *collection) omit(what, why string) { c.omitted = append(c.omitted, omis
 
 // omitError lists what could not be read.
 func (c *collection) omitError(what string, err error) {
-	var none *apimeta.NoKindMatchError
-	if errors.As(err, &none) {
+	if _, none := errors.AsType[*apimeta.NoKindMatchError](err); none {
 		return // the cluster does not have the kind
 	}
 	c.omit(what, redact(err.Error()))
@@ -128,8 +127,8 @@ func (c *collection) readme() []byte {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "OpenIMStack %s/%s, collected %s by kubectl openimstack bundle\n\n", c.stack.Namespace, c.stack.Name,
 		c.time.Format(time.RFC3339))
-	fmt.Fprint(&text, `No Secret was read. Values of environment variables, arguments, probes and hooks of containers, annotations of others
-and managed fields are left out. Of OpenIM's own logs only the supervisor's lines are kept, because OpenIM prints passwords and messages.
+	fmt.Fprint(&text, `No Secret was read. Values of environment variables, arguments, probes and hooks of containers, annotations of others,
+managed fields and the data of revisions are left out. Of OpenIM's own logs only the supervisor's lines are kept, because OpenIM prints passwords and messages.
 What looked like a credential is replaced by `+replacement+`. Names of users and devices, and addresses, are part of the logs and objects.
 
 Left out:

@@ -13,6 +13,15 @@ import (
 //
 // A file that exists is replaced only when the new content is complete, so that a failed run leaves the old report.
 func (s Streams) Publish(file string, write func(io.Writer) error, summary func() string) error {
+	return s.publish(file, 0o644, write, summary)
+}
+
+// PublishPrivately is Publish for a file that only its owner may read.
+func (s Streams) PublishPrivately(file string, write func(io.Writer) error, summary func() string) error {
+	return s.publish(file, 0o600, write, summary)
+}
+
+func (s Streams) publish(file string, mode os.FileMode, write func(io.Writer) error, summary func() string) error {
 	if file == "" {
 		return write(s.Out)
 	}
@@ -20,7 +29,7 @@ func (s Streams) Publish(file string, write func(io.Writer) error, summary func(
 	if err := write(&content); err != nil {
 		return err
 	}
-	if err := replace(file, content.Bytes()); err != nil {
+	if err := replace(file, mode, content.Bytes()); err != nil {
 		return fmt.Errorf("writing %s: %w", file, err)
 	}
 	_, err := fmt.Fprintf(s.Out, "%s\nwritten to %s\n", summary(), file)
@@ -28,7 +37,7 @@ func (s Streams) Publish(file string, write func(io.Writer) error, summary func(
 }
 
 // replace writes a file by way of a temporary one in the same folder.
-func replace(path string, content []byte) error {
+func replace(path string, mode os.FileMode, content []byte) error {
 	part, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
 	if err != nil {
 		return err
@@ -38,7 +47,7 @@ func replace(path string, content []byte) error {
 		_ = part.Close()
 		return err
 	}
-	if err := part.Chmod(0o644); err != nil {
+	if err := part.Chmod(mode); err != nil {
 		_ = part.Close()
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/seal"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/snapshot"
+	"github.com/openimstack/openim-operator/openim/settings"
 )
 
 // Stack is one stack of a snapshot, and what the operator would create for it.
@@ -29,6 +30,8 @@ type Stack struct {
 	Objects []client.Object
 	// Problems are references that did not resolve, one sentence each.
 	Problems []string
+	// Refusals are settings that OpenIM's release does not take, one sentence each. They say nothing about the network.
+	Refusals []string
 }
 
 // Name returns the namespace and the name of the stack, for messages.
@@ -77,6 +80,11 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 	stack := &Stack{Snapshot: s, Object: object, Graph: g, Objects: append(manifests.Policies(object, g), workloads...)}
 	for _, p := range problems {
 		stack.Problems = append(stack.Problems, problemIn(s, p))
+	}
+	if facts.Settings.Release.Tag != "" {
+		for _, refusal := range settings.Refusals(facts.Settings.Release, object.Spec.Settings) {
+			stack.Refusals = append(stack.Refusals, refusal.Field+": "+refusal.Why)
+		}
 	}
 	return stack, nil
 }

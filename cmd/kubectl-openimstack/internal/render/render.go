@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
@@ -59,7 +60,7 @@ Services that the spec refers to must be in the folder, unless the spec has peer
 		"print ClusterNetworkPolicies (policy.networking.k8s.io/v1alpha2) instead, which a cluster admin may apply "+
 			"in addition to the operator's NetworkPolicies")
 	flags.Int32Var(&o.priority, "priority", admission.DefaultPriority, "priority of the ClusterNetworkPolicies in the Admin tier, 0 to 1000")
-	cli.DescribeExitCodes(cmd, "0 rendered, 1 not rendered, or a reference does not resolve.")
+	cli.DescribeExitCodes(cmd, "0 rendered, 1 not rendered, a reference does not resolve, or a setting is refused.")
 	return cmd
 }
 
@@ -72,7 +73,7 @@ func (o *options) run(ctx context.Context, names []string) error {
 	code := cli.ExitSealed
 	var objects []*unstructured.Unstructured
 	for _, stack := range s.Stacks {
-		for _, problem := range stack.Problems {
+		for _, problem := range slices.Concat(stack.Problems, stack.Refusals) {
 			fmt.Fprintf(o.streams.ErrOut, "OpenIMStack %s is incomplete: %s\n", stack.Name(), problem)
 			code = cli.ExitUnknown
 		}

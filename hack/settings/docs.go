@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/openim/settings"
+)
+
+// Marks between which the page holds what is generated.
+const (
+	begin = "<!-- generated from openim/settings by \"go generate ./openim/settings\": do not edit between the marks -->"
+	end   = "<!-- end of what is generated -->"
+)
+
+// writeDocs replaces the generated part of a page.
+func writeDocs(file string) error {
+	page, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("reading the page: %w", err)
+	}
+	before, rest, hasBegin := strings.Cut(string(page), begin)
+	_, after, hasEnd := strings.Cut(rest, end)
+	if !hasBegin || !hasEnd {
+		return fmt.Errorf("the page has no marks: keep the lines %q and %q", begin, end)
+	}
+	free, err := freeTable()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(before+begin+"\n"+free+otherTable()+"\n"+end+after), 0o644)
+}
+
+// freeTable returns the table of the keys that overrides may set.
+func freeTable() (string, error) {
+	newest := slices.MaxFunc(openim.Releases(), openim.Release.Compare)
+	dialect, ok := settings.DialectOf(newest)
+	if !ok {
+		return "", errors.New("the newest release has no dialect")
+	}
+	defaults, err := rendered(newest)
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	out.WriteString("\n## Keys for overrides\n\n| file | key | default | values | meaning |\n|---|---|---|---|---|\n")
+	for _, row := range settings.Table() {
+		if row.Class != settings.Free {
+			continue
+		}
+		file := openim.File(row.Files)
+		keys := settings.FreeKeys(dialect.Files[file], file)
+		i := slices.IndexFunc(keys, func(key string) bool { found, _ := settings.RowOf(file, key); return found.Keys == row.Keys })
+		if i < 0 {
+			return "", fmt.Errorf("%s has no key %s", file, row.Keys)
+		}
+		value := fmt.Sprint(at(defaults[file], keys[i]))
+		if value == "" {
+			value = "OpenIM's"
+		}
+		fmt.Fprintf(&out, "| `%s` | `%s` | %s | %s | %s |\n", file, row.Keys, value, values(row.Values, dialect.Files[file][keys[i]]), row.What)
+	}
+	return out.String(), nil
+}
+
+func values(v settings.Values, kind settings.Type) string {
+	switch kind {
+	case "bool":
+		return "true, false"
+	case "int":
+		return fmt.Sprintf("%d to %d", v.Min, v.Max)
+	}
+	return strings.Join(v.Texts, ", ")
+}
+
+// rendered returns the configuration files of a stack that chose nothing.
+func rendered(release openim.Release) (map[openim.File]map[string]any, error) {
+	all := map[openim.File]map[string]any{}
+	for _, p := range openim.Processes() {
+		files, err := openim.Render(p, openim.Settings{Release: release})
+		if err != nil {
+			return nil, err
+		}
+		for name, text := range files {
+			var content map[string]any
+			if err := yaml.Unmarshal([]byte(text), &content); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			all[openim.File(name)] = content
+		}
+	}
+	return all, nil
+}
+
+// at returns the value at a path with dots.
+func at(content map[string]any, key string) any {
+	var value any = content
+	for step := range strings.SplitSeq(key, ".") {
+		inner, ok := value.(map[string]any)
+		if !ok {
+			return nil
+		}
+		value = inner[step]
+	}
+	return value
+}
+
+// otherTable returns the table of all other keys, by rows of the table of classes.
+func otherTable() string {
+	var out strings.Builder
+	out.WriteString("\n## All other keys\n\n| file | key | set by |\n|---|---|---|\n")
+	for _, row := range settings.Table() {
+		var by string
+		switch row.Class {
+		case settings.Field:
+			by = "`spec." + row.Field + "`"
+		case settings.Operator:
+			by = "the operator: " + row.Why
+		case settings.Dead:
+			by = "nobody: no code of OpenIM reads it"
+		case settings.Free:
+			continue
+		}
+		fmt.Fprintf(&out, "| `%s` | `%s` | %s |\n", row.Files, row.Keys, by)
+	}
+	return out.String()
+}
