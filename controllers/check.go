@@ -51,9 +51,6 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 // that do not read the setting: a spec with another release must not change some of them alone, nor the gateway without the backend. A
 // release that is not supported is a problem of its own.
 func settingRefusals(s *scope) []dependencies.Problem {
-	if s.facts.Settings.Release.Tag == "" {
-		return nil
-	}
 	var problems []dependencies.Problem
 	for _, refusal := range settings.Refusals(s.facts.Settings.Release, s.stack.Spec.Settings) {
 		problems = append(problems, dependencies.Problem{

@@ -22,9 +22,9 @@ type Refusal struct {
 }
 
 // Refusals returns what a release does not take of the chosen settings, in the order of the spec. The schema of the CRD has checked the
-// bounds of numbers and the texts of enumerations.
+// bounds of numbers and the texts of enumerations. Nothing is refused for the zero Release: that it is not supported is told elsewhere.
 func Refusals(release openim.Release, chosen *v1alpha1.Settings) []Refusal {
-	if chosen == nil {
+	if chosen == nil || release.Tag == "" {
 		return nil
 	}
 	var all []Refusal

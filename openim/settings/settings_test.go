@@ -177,6 +177,7 @@ func TestRefusalsNameTheField(t *testing.T) {
 	}))
 	g.Expect(settings.Refusals(release(t, "v3.8.3-patch.5"), &v1alpha1.Settings{MaxRPCMessageBytes: &bytes})).To(BeEmpty())
 	g.Expect(settings.Refusals(release(t, "v3.8.3"), nil)).To(BeEmpty())
+	g.Expect(settings.Refusals(openim.Release{}, chosen)).To(BeEmpty(), "a release that is not supported is a problem of its own")
 }
 
 // What openim-crontask refuses ends the process, again and again.

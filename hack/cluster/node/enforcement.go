@@ -16,17 +16,11 @@ const enforcer = "kube-router"
 // Enforce switches the enforcement of NetworkPolicies on, or off as on a cluster whose network ignores them. Off lasts until Enforce
 // switches it on, or `up` starts missing processes.
 func (n *Node) Enforce(ctx context.Context, on bool) error {
-	unlock, err := n.lock(ctx)
+	p, unlock, err := n.running(ctx, enforcer)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	b, ok := n.completed()
-	if !ok {
-		return errors.New("the cluster does not run: start it with `go run ./hack/cluster up`")
-	}
-	programs := plan(n.paths, b)
-	p := programs[slices.IndexFunc(programs, func(p program) bool { return p.Name == enforcer })]
 	if !on {
 		return n.step("NetworkPolicies are enforced no more", func() error { return n.stopEnforcing(ctx, p) })
 	}
@@ -61,17 +55,11 @@ func (n *Node) stopEnforcing(ctx context.Context, p program) error {
 
 // RestartKubelet kills the kubelet and starts it again, as on a node whose kubelet crashes or is replaced. The containers go on.
 func (n *Node) RestartKubelet(ctx context.Context) error {
-	unlock, err := n.lock(ctx)
+	p, unlock, err := n.running(ctx, "kubelet")
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	b, ok := n.completed()
-	if !ok {
-		return errors.New("the cluster does not run: start it with `go run ./hack/cluster up`")
-	}
-	programs := plan(n.paths, b)
-	p := programs[slices.IndexFunc(programs, func(p program) bool { return p.Name == "kubelet" })]
 	return n.step("the kubelet was killed and answers again", func() error {
 		if err := n.kill(ctx, p.Name); err != nil {
 			return err
@@ -81,6 +69,20 @@ func (n *Node) RestartKubelet(ctx context.Context) error {
 		}
 		return n.awaitHealthy(ctx, p)
 	})
+}
+
+// running locks a cluster that runs, and returns one of its programs. The caller unlocks.
+func (n *Node) running(ctx context.Context, name string) (p program, unlock func(), err error) {
+	if unlock, err = n.lock(ctx); err != nil {
+		return program{}, nil, err
+	}
+	b, ok := n.completed()
+	if !ok {
+		unlock()
+		return program{}, nil, errors.New("the cluster does not run: start it with `go run ./hack/cluster up`")
+	}
+	programs := plan(n.paths, b)
+	return programs[slices.IndexFunc(programs, func(p program) bool { return p.Name == name })], unlock, nil
 }
 
 // kill ends a program at once, and waits until it has ended.

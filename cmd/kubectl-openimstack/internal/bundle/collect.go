@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -80,12 +81,7 @@ func (c *collection) collect(ctx context.Context) {
 func (c *collection) addLists(ctx context.Context, folder, namespace string, labels client.MatchingLabels) []corev1.Pod {
 	var pods []corev1.Pod
 	all := kinds()
-	names := make([]string, 0, len(all))
-	for name := range all {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if folder != "objects/" && name == "configmaps" {
 			continue // the operator has none
 		}
@@ -179,13 +175,7 @@ func manifest(object runtime.Object) ([]byte, error) {
 	copied.GetObjectKind().SetGroupVersionKind(gvk) // objects of lists lack it
 	if o, ok := copied.(client.Object); ok {
 		o.SetManagedFields(nil)
-		annotations := o.GetAnnotations()
-		for key := range annotations {
-			if !ours(key) {
-				delete(annotations, key)
-			}
-		}
-		o.SetAnnotations(annotations)
+		maps.DeleteFunc(o.GetAnnotations(), foreign)
 	}
 	switch o := copied.(type) {
 	case *v1alpha1.OpenIMStack:
@@ -193,11 +183,11 @@ func manifest(object runtime.Object) ([]byte, error) {
 	case *appsv1.ControllerRevision:
 		o.Data = runtime.RawExtension{} // whole templates, and the spec
 	case *corev1.Pod:
-		strip(&o.ObjectMeta.Annotations, &o.Spec)
+		strip(nil, &o.Spec)
 	case *appsv1.Deployment:
-		strip(&o.Spec.Template.Annotations, &o.Spec.Template.Spec)
+		strip(o.Spec.Template.Annotations, &o.Spec.Template.Spec)
 	case *appsv1.ReplicaSet:
-		strip(&o.Spec.Template.Annotations, &o.Spec.Template.Spec)
+		strip(o.Spec.Template.Annotations, &o.Spec.Template.Spec)
 	}
 	return yaml.Marshal(copied)
 }
@@ -217,20 +207,16 @@ func hideRefused(stack *v1alpha1.OpenIMStack) {
 	}
 }
 
-// ours reports whether an annotation is the operator's, or one of Kubernetes' that holds no text of others.
-func ours(key string) bool {
-	return strings.HasPrefix(key, v1alpha1.GroupVersion.Group+"/") || strings.HasPrefix(key, "deployment.kubernetes.io/") ||
-		key == "kubectl.kubernetes.io/restartedAt"
+// foreign reports whether an annotation is neither the operator's, nor one of Kubernetes' that holds no text of others.
+func foreign(key, _ string) bool {
+	return !strings.HasPrefix(key, v1alpha1.GroupVersion.Group+"/") && !strings.HasPrefix(key, "deployment.kubernetes.io/") &&
+		key != "kubectl.kubernetes.io/restartedAt"
 }
 
-// strip removes the annotations of others, and of each container the values of variables and of arguments: webhooks and kubectl debug add
-// containers and variables of their own.
-func strip(annotations *map[string]string, spec *corev1.PodSpec) {
-	for key := range *annotations {
-		if !ours(key) {
-			delete(*annotations, key)
-		}
-	}
+// strip removes the annotations of others from a template's, and of each container the values of variables and of arguments: webhooks and
+// kubectl debug add containers and variables of their own.
+func strip(annotations map[string]string, spec *corev1.PodSpec) {
+	maps.DeleteFunc(annotations, foreign)
 	for i := range spec.InitContainers {
 		stripContainer(&spec.InitContainers[i])
 	}

@@ -81,10 +81,8 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 	for _, p := range problems {
 		stack.Problems = append(stack.Problems, problemIn(s, p))
 	}
-	if facts.Settings.Release.Tag != "" {
-		for _, refusal := range settings.Refusals(facts.Settings.Release, object.Spec.Settings) {
-			stack.Refusals = append(stack.Refusals, refusal.Field+": "+refusal.Why)
-		}
+	for _, refusal := range settings.Refusals(facts.Settings.Release, object.Spec.Settings) {
+		stack.Refusals = append(stack.Refusals, refusal.Field+": "+refusal.Why)
 	}
 	return stack, nil
 }
