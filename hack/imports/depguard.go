@@ -9,8 +9,8 @@ const module = "github.com/openimstack/openim-operator"
 
 // Markers of the generated part of .golangci.yml.
 const (
-	begin = "        # BEGIN rules from docs/architecture.md, written by go generate ./hack/imports\n"
-	end   = "        # END rules from docs/architecture.md\n"
+	begin = "        # BEGIN rules from docs/packages.md, written by go generate ./hack/imports\n"
+	end   = "        # END rules from docs/packages.md\n"
 )
 
 // rules returns the rules of depguard for the rows, as YAML below settings.depguard.rules. Test files are not bound by them.
@@ -23,7 +23,7 @@ func rules(rows []row) string {
 			for _, not := range r.Except {
 				fmt.Fprintf(
 					&out,
-					"            - pkg: %s/%s\n              desc: %s must not import %s (docs/architecture.md).\n",
+					"            - pkg: %s/%s\n              desc: %s must not import %s (docs/packages.md).\n",
 					module,
 					not,
 					r.Package,

@@ -19,7 +19,7 @@ func main() {
 
 // run writes the rules into .golangci.yml of the checkout at root.
 func run(root string) error {
-	page, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	page, err := os.ReadFile(filepath.Join(root, "docs", "packages.md"))
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// heading is the section of docs/architecture.md in which the tables are.
+// heading is the section of docs/packages.md in which the tables are.
 const heading = "## Packages and their imports"
 
 // row is what the table says of one package.
@@ -36,7 +36,7 @@ var code = regexp.MustCompile("`([^`]+)`")
 func parse(page string) ([]row, error) {
 	_, section, found := strings.Cut(page, "\n"+heading+"\n")
 	if !found {
-		return nil, fmt.Errorf("docs/architecture.md has no section %q", heading)
+		return nil, fmt.Errorf("docs/packages.md has no section %q", heading)
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	var rows []row
@@ -46,7 +46,7 @@ func parse(page string) ([]row, error) {
 		}
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
 		if len(cells) != 4 {
-			return nil, fmt.Errorf("docs/architecture.md: the row %q has %d cells: write four", strings.TrimSpace(line), len(cells))
+			return nil, fmt.Errorf("docs/packages.md: the row %q has %d cells: write four", strings.TrimSpace(line), len(cells))
 		}
 		for _, name := range quoted(cells[0]) {
 			r, err := rowOf(name, cells[2], cells[3])
@@ -54,13 +54,13 @@ func parse(page string) ([]row, error) {
 				return nil, err
 			}
 			if slices.ContainsFunc(rows, func(other row) bool { return other.Package == name }) {
-				return nil, fmt.Errorf("docs/architecture.md: %s has two rows: keep one", name)
+				return nil, fmt.Errorf("docs/packages.md: %s has two rows: keep one", name)
 			}
 			rows = append(rows, r)
 		}
 	}
 	if len(rows) == 0 {
-		return nil, fmt.Errorf("docs/architecture.md: the section %q has no table", heading)
+		return nil, fmt.Errorf("docs/packages.md: the section %q has no table", heading)
 	}
 	return rows, nil
 }
@@ -76,7 +76,7 @@ func rowOf(name, ours, others string) (row, error) {
 	}{{ours, r.Ours}, {others, r.Others}} {
 		if len(cell.list) == 0 && strings.TrimSpace(cell.text) != "none" {
 			return row{}, fmt.Errorf(
-				"docs/architecture.md: %s: %q names no package: write packages in backquotes, or none",
+				"docs/packages.md: %s: %q names no package: write packages in backquotes, or none",
 				name,
 				strings.TrimSpace(cell.text),
 			)

@@ -49,7 +49,7 @@ func table(t *testing.T) (root string, rows []row) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	page, err := os.ReadFile(filepath.Join(root, "docs", "packages.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestTheTableIsWhatThePackagesImport(t *testing.T) {
 		names = append(names, name)
 		i := slices.IndexFunc(rows, func(r row) bool { return r.Package == name })
 		if i < 0 {
-			t.Errorf("docs/architecture.md has no row for %s: add one", name)
+			t.Errorf("docs/packages.md has no row for %s: add one", name)
 			continue
 		}
 		if r := rows[i]; r.open() {
@@ -94,7 +94,7 @@ func TestTheTableIsWhatThePackagesImport(t *testing.T) {
 		}
 	}
 	for _, r := range rows {
-		g.Expect(names).To(ContainElement(r.Package), "a row of docs/architecture.md names a package that does not exist")
+		g.Expect(names).To(ContainElement(r.Package), "a row of docs/packages.md names a package that does not exist")
 	}
 }
 

@@ -71,7 +71,7 @@ func size(_ context.Context, t tree, figures io.Writer) ([]string, error) {
 // mayBeLarge tells files that are generated, data of tests, or API types.
 func mayBeLarge(name string) bool {
 	apiTypes, _ := path.Match("api/*/*_types.go", name)
-	// Most of the linter's configuration is generated from docs/architecture.md.
+	// Most of the linter's configuration is generated from docs/packages.md.
 	return apiTypes || isGenerated(name) || name == ".golangci.yml" || strings.Contains(name, "/testdata/")
 }
 
