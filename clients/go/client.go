@@ -2,6 +2,7 @@ package client
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -53,28 +54,69 @@ type Client struct {
 // New returns a client for one gateway. It sends no request. It returns an error when BaseURL or PinnedKeys are malformed,
 // and when PinnedKeys is empty although BaseURL is not https.
 func New(o Options) (*Client, error) {
-	base, err := url.Parse(strings.TrimSuffix(o.BaseURL, "/"))
-	if err != nil || base.Host == "" || base.Scheme != schemeHTTP && base.Scheme != schemeHTTPS ||
-		base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-		return nil, errors.New("parsing BaseURL: invalid address: write https://host or http://host, with no user, query or fragment")
+	c, err := unpinned(o)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.pins) == 0 && c.base.Scheme != schemeHTTPS {
+		return nil, errors.New("checking the options: no PinnedKeys, and BaseURL is not https: set an https BaseURL, or PinnedKeys")
+	}
+	return c, nil
+}
+
+// PublishedKeys fetches the public keys that the gateway publishes, in the format of Options.PinnedKeys. It verifies nothing: the caller
+// vouches that the connection ends at the gateway, as the one of a port-forward of Kubernetes does, whose other end the API server
+// authenticates.
+func PublishedKeys(ctx context.Context, o Options) ([]string, error) {
+	c, err := unpinned(o)
+	if err != nil {
+		return nil, err
+	}
+	document, err := c.fetch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(document.Keys))
+	for i, key := range document.Keys {
+		keys[i] = key.Key
+	}
+	return keys, nil
+}
+
+// unpinned returns a client that may have no pinned keys.
+func unpinned(o Options) (*Client, error) {
+	base, err := parseBase(o.BaseURL)
+	if err != nil {
+		return nil, err
 	}
 	pins, err := parsePins(o.PinnedKeys)
 	if err != nil {
 		return nil, err
 	}
-	if len(pins) == 0 && base.Scheme != schemeHTTPS {
-		return nil, errors.New("checking the options: no PinnedKeys, and BaseURL is not https: set an https BaseURL, or PinnedKeys")
-	}
-	httpClient := http.Client{Timeout: callTimeout}
-	if o.HTTPClient != nil {
-		httpClient = *o.HTTPClient
-	}
-	// A redirect would carry the credential to another address.
-	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
 		base: base, audience: cmp.Or(o.Audience, base.Scheme+"://"+base.Host), version: o.Version,
-		http: &httpClient, pins: pins, now: time.Now,
+		http: withoutRedirects(o.HTTPClient), pins: pins, now: time.Now,
 	}, nil
+}
+
+// parseBase parses an address of a gateway.
+func parseBase(text string) (*url.URL, error) {
+	base, err := url.Parse(strings.TrimSuffix(text, "/"))
+	if err != nil || base.Host == "" || base.Scheme != schemeHTTP && base.Scheme != schemeHTTPS ||
+		base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return nil, errors.New("parsing BaseURL: invalid address: write https://host or http://host, with no user, query or fragment")
+	}
+	return base, nil
+}
+
+// withoutRedirects returns a copy of a client that follows no redirect: it would carry the credential to another address.
+func withoutRedirects(c *http.Client) *http.Client {
+	out := http.Client{Timeout: callTimeout}
+	if c != nil {
+		out = *c
+	}
+	out.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &out
 }
 
 const (

@@ -126,7 +126,8 @@ func TestImportsGoDown(t *testing.T) {
 		// The formats of termination messages are what programs in pods tell the operator. Their package imports nothing of ours.
 		{[]string{"supervisor/termination"}, nil},
 		{[]string{"controllers"}, []string{"controllers", "netpol", "openim", "api", "wrapper/config", "supervisor/termination"}},
-		{[]string{"clients"}, []string{"wrapper/handshake", "wrapper/internalapi", "wrapper/wire"}},
+		{[]string{"clients"}, []string{"clients", "wrapper/handshake", "wrapper/internalapi", "wrapper/wire", "wrapper/websocket/frame", "wrapper/websocket/sdkws"}},
+		{[]string{"podforward"}, nil},
 		// Ports for servers are what tests of all sides need.
 		{[]string{"supervisor/freeport"}, nil},
 		{[]string{"wrapper"}, []string{"wrapper", "supervisor/termination", "supervisor/freeport"}},

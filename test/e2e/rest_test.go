@@ -60,6 +60,8 @@ func rest() {
 
 	It("collects a bundle that helps, without a secret or a message", func(ctx SpecContext) { bundled(ctx) }, SpecTimeout(5*time.Minute))
 
+	It("lets two people chat by three commands of the plugin, and again after a device was revoked", converse, SpecTimeout(5*time.Minute))
+
 	It("gives no pod of OpenIM or the wrapper a token of the API server", func(ctx SpecContext) {
 		for _, pod := range pods(ctx) {
 			Expect(pod.Spec.AutomountServiceAccountToken).To(HaveValue(BeFalse()), pod.Name)

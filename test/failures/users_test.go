@@ -236,7 +236,7 @@ func (s *testEnv) ticket(ctx context.Context, replica int, token string) (string
 func (s *testEnv) open(ctx context.Context, replica int, session *client.Session, ticket string) (*chat.Socket, error) {
 	return chat.Open(ctx, chat.Opening{
 		URL:    "ws" + s.Frontend.Gateways[replica].Users[len("http"):] + wire.SocketPath,
-		Client: &http.Client{}, Ticket: ticket, UserID: session.UserID, PlatformID: session.PlatformID,
+		Client: &http.Client{}, Ticket: client.Ticket{Text: ticket}, UserID: session.UserID, PlatformID: session.PlatformID,
 	})
 }
 

@@ -164,7 +164,7 @@ func enrolled(t *testing.T, user string) onlineUser {
 	}
 	socket, err := chat.Open(
 		ctx,
-		chat.Opening{URL: stack.Frontend.SocketURL(), Ticket: ticket.Text, UserID: user, PlatformID: session.PlatformID},
+		chat.Opening{URL: stack.Frontend.SocketURL(), Ticket: ticket, UserID: user, PlatformID: session.PlatformID},
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -34,12 +34,6 @@ func (s *gateway) start(t *testing.T) chat.Admin {
 	return chat.Admin{Address: strings.TrimPrefix(server.URL, "http://"), Token: "t"}
 }
 
-func TestAConversationIsNamedTheSameFromBothSides(t *testing.T) {
-	g := NewWithT(t)
-	g.Expect(chat.Conversation("bob", "alice")).To(Equal("si_alice_bob"))
-	g.Expect(chat.Conversation("alice", "bob")).To(Equal("si_alice_bob"))
-}
-
 func TestADocumentHoldsAHundredMessages(t *testing.T) {
 	for seq, want := range map[int64]string{1: "si_a_b:0", 100: "si_a_b:0", 101: "si_a_b:1", 200: "si_a_b:1", 201: "si_a_b:2"} {
 		NewWithT(t).Expect(chat.Document("si_a_b", seq)).To(Equal(want))

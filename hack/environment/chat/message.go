@@ -5,25 +5,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
+
+	"github.com/openimstack/openim-operator/wrapper/websocket/sdkws"
 )
 
 // Numbers of OpenIM's protocol (openimsdk/protocol constant/constant.go).
 const (
-	contentText     = 101 // content is {"content": text}
-	sessionSingle   = 1   // one user to one user
 	platformIOS     = 1
 	registeredTwice = 1102 // errCode: the user exists already
 	// docSize is how many messages one document of MongoDB's collection msg holds.
 	docSize = 100
 )
-
-// Conversation returns the ID of the conversation of two users.
-func Conversation(a, b string) string {
-	users := []string{a, b}
-	slices.Sort(users)
-	return "si_" + users[0] + "_" + users[1]
-}
 
 // Document returns the doc_id under which MongoDB holds a message of a conversation.
 func Document(conversation string, seq int64) string {
@@ -56,19 +48,12 @@ func (a Admin) Register(ctx context.Context, users ...string) (created bool, err
 	}
 }
 
-// Message is OpenIM's receipt of a message.
-type Message struct {
-	ServerID string `json:"serverMsgID"`
-	ClientID string `json:"clientMsgID"`
-	SendTime int64  `json:"sendTime"` // milliseconds since 1970
-}
-
 // Send sends a text from one user to another.
 func (a Admin) Send(ctx context.Context, from, to, text string) (Message, error) {
 	var sent Message
 	err := a.call(ctx, "/msg/send_msg", map[string]any{
 		"sendID": from, "recvID": to, "senderNickname": from, "senderPlatformID": platformIOS,
-		"content": map[string]string{"content": text}, "contentType": contentText, "sessionType": sessionSingle,
+		"content": map[string]string{"content": text}, "contentType": sdkws.ContentText, "sessionType": sdkws.SessionSingle,
 	}, &sent)
 	if err == nil && sent.ServerID == "" {
 		return sent, fmt.Errorf("/msg/send_msg answered success without a serverMsgID")

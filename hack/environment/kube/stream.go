@@ -10,9 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/tools/remotecommand"
-	"k8s.io/client-go/transport/spdy"
+
+	"github.com/openimstack/openim-operator/podforward"
 )
 
 // maxOutput bounds a command's output, in bytes.
@@ -65,46 +65,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 }
 
 // Forward forwards a port of a pod to this machine's loopback interface and returns its local address. It stays open until ctx ends.
-// The kubelet dials the port inside the pod's own network namespace, so no NetworkPolicy applies.
 func (c *Cluster) Forward(ctx context.Context, pod types.NamespacedName, port int32) (string, error) {
-	transport, upgrader, err := spdy.RoundTripperFor(c.Config)
-	if err != nil {
-		return "", fmt.Errorf("port-forward: %w", err)
-	}
-	url := c.Clientset.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
-	websocket, err := portforward.NewSPDYOverWebsocketDialer(url, c.Config)
-	if err != nil {
-		return "", fmt.Errorf("port-forward: %w", err)
-	}
-	dialer := portforward.NewFallbackDialer(websocket, spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url),
-		func(error) bool { return true })
-
-	ready := make(chan struct{})
-	errors := &bounded{limit: maxOutput}
-	forwarder, err := portforward.NewOnAddressesWithContext(
-		ctx,
-		dialer,
-		[]string{"127.0.0.1"},
-		[]string{fmt.Sprintf("0:%d", port)},
-		ready,
-		nil,
-		errors,
-	)
-	if err != nil {
-		return "", fmt.Errorf("port-forward to %s port %d: %w", pod, port, err)
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- forwarder.ForwardPorts() }()
-	select {
-	case <-ready:
-	case err := <-failed:
-		return "", fmt.Errorf("port-forward to %s port %d: %w", pod, port, err)
-	case <-ctx.Done():
-		return "", fmt.Errorf("port-forward to %s port %d: %w", pod, port, context.Cause(ctx))
-	}
-	ports, err := forwarder.GetPorts()
-	if err != nil {
-		return "", fmt.Errorf("port-forward to %s port %d: %w", pod, port, err)
-	}
-	return fmt.Sprintf("127.0.0.1:%d", ports[0].Local), nil
+	forward, err := podforward.Open(ctx, c.Config, pod, port)
+	return forward.Address, err
 }

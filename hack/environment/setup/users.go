@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"time"
@@ -19,7 +18,6 @@ import (
 	"github.com/openimstack/openim-operator/hack/environment/chat"
 	"github.com/openimstack/openim-operator/hack/environment/truthtable"
 	"github.com/openimstack/openim-operator/netpol/graph"
-	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -77,34 +75,8 @@ func (e *Environment) gatewayOf(ctx context.Context, stack *v1alpha1.OpenIMStack
 		Pod: pod.Name, Audience: stack.Spec.Wrapper.Auth.Users.Audience,
 		HTTP: &http.Client{Transport: &http.Transport{DialContext: dial}, Timeout: time.Minute},
 	}
-	gateway.Keys, err = gateway.publishedKeys(ctx)
+	gateway.Keys, err = login.PublishedKeys(ctx, login.Options{BaseURL: gateway.Audience, HTTPClient: gateway.HTTP})
 	return gateway, err
-}
-
-// publishedKeys reads the gateway's published keys.
-func (d Gateway) publishedKeys(ctx context.Context) ([]string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.Audience+wire.WellKnownPath, nil)
-	if err != nil {
-		return nil, fmt.Errorf("reading the gateway's keys: %w", err)
-	}
-	response, err := d.HTTP.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("reading the gateway's keys: %w", err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	content, err := io.ReadAll(io.LimitReader(response.Body, handshake.MaxWellKnownBytes))
-	if err != nil {
-		return nil, fmt.Errorf("reading the gateway's keys: %w", err)
-	}
-	var document handshake.WellKnown
-	if err := json.Unmarshal(content, &document); err != nil || len(document.Keys) == 0 {
-		return nil, fmt.Errorf("the gateway published no keys: HTTP %d %.200q", response.StatusCode, content)
-	}
-	var keys []string
-	for _, key := range document.Keys {
-		keys = append(keys, key.Key)
-	}
-	return keys, nil
 }
 
 // client returns a login client for the gateway.
@@ -186,7 +158,7 @@ func (d Gateway) Open(ctx context.Context, p *User) (*chat.Socket, error) {
 		return nil, fmt.Errorf("%s got no ticket: %s", p.UserID, reply)
 	}
 	return chat.Open(ctx, chat.Opening{
-		URL: d.Audience + wire.SocketPath, Client: d.HTTP, Ticket: ticket.Ticket, UserID: p.Session.UserID, PlatformID: p.Session.PlatformID,
+		URL: d.Audience + wire.SocketPath, Client: d.HTTP, Ticket: login.Ticket{Text: ticket.Ticket}, UserID: p.Session.UserID, PlatformID: p.Session.PlatformID,
 	})
 }
 

@@ -29,14 +29,18 @@ const (
 	pullConversation protowire.Number = 2
 	oneConversation  protowire.Number = 2 // of its conversations
 	oneSeqs          protowire.Number = 3
+
+	newestUser protowire.Number = 1 // of sdkws.GetMaxSeqReq
+	newestMax  protowire.Number = 1 // of sdkws.GetMaxSeqResp: conversation to seq
 )
 
 // Identifiers of requests and frames (OpenIM's internal/msggateway/constant.go).
 const (
-	IDSend = 1003
-	IDPull = 1005 // messages by their seqs
-	IDPush = 2001
-	IDKick = 2002
+	IDNewestSeqs = 1001 // of each conversation of the user
+	IDSend       = 1003
+	IDPull       = 1005 // messages by their seqs
+	IDPush       = 2001
+	IDKick       = 2002
 )
 
 // OpenIM's numbers.
@@ -166,4 +170,30 @@ func Pull(userID, conversation string, seqs ...int64) []byte {
 		one = number(one, oneSeqs, seq)
 	}
 	return message(text(nil, pullUser, userID), pullConversation, one)
+}
+
+// NewestSeqs encodes the request for the newest sequence number of each conversation of a user (sdkws.GetMaxSeqReq).
+func NewestSeqs(userID string) []byte { return text(nil, newestUser, userID) }
+
+// UnmarshalNewestSeqs decodes the reply (sdkws.GetMaxSeqResp): the newest sequence number of each conversation. Malformed data ends at its
+// first error.
+func UnmarshalNewestSeqs(data []byte) map[string]int64 {
+	newest := map[string]int64{}
+	walk(data, func(n protowire.Number, _ int64, entry []byte) {
+		if n != newestMax {
+			return
+		}
+		var conversation string
+		var seq int64
+		walk(entry, func(n protowire.Number, value int64, content []byte) {
+			switch n {
+			case entryKey:
+				conversation = string(content)
+			case entryValue:
+				seq = value
+			}
+		})
+		newest[conversation] = seq
+	})
+	return newest
 }

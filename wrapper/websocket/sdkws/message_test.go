@@ -18,6 +18,14 @@ func listed(conversation string, m Message, seq int64) []byte {
 	return message(nil, listMessages, message(text(nil, entryKey, conversation), entryValue, message(nil, pullMessages, data)))
 }
 
+func TestTheNewestSequenceNumbers(t *testing.T) {
+	g := NewWithT(t)
+	entry := number(text(nil, entryKey, "si_alice_bob"), entryValue, 7)
+	g.Expect(UnmarshalNewestSeqs(message(message(nil, newestMax, entry), 2, entry))).To(Equal(map[string]int64{"si_alice_bob": 7}))
+	g.Expect(UnmarshalNewestSeqs([]byte{0xff})).To(BeEmpty())
+	g.Expect(NewestSeqs("alice")).To(Equal(text(nil, newestUser, "alice")))
+}
+
 func TestAMessageInAList(t *testing.T) {
 	g := NewWithT(t)
 	want := sent

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,6 +31,8 @@ type Cluster struct {
 	client.Client
 	// Context and Namespace are those of the flags, or else of the kubeconfig.
 	Context, Namespace string
+	// Config names the API server and the caller.
+	Config *rest.Config
 	// kinds lists the kinds that the API server serves.
 	kinds discovery.DiscoveryInterface
 	// logs reads the logs of pods.
@@ -56,33 +59,33 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
-	rest, err := flags.ToRESTConfig()
+	config, err := flags.ToRESTConfig()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
-	if clientcmdapi.IsConfigEmpty(&raw) && rest.Host == defaultHost && ptr.Deref(flags.APIServer, "") == "" {
+	if clientcmdapi.IsConfigEmpty(&raw) && config.Host == defaultHost && ptr.Deref(flags.APIServer, "") == "" {
 		return nil, errors.New("reading the kubeconfig: there is none: name one with --kubeconfig or $KUBECONFIG")
 	}
-	rest.UserAgent = "kubectl-openimstack/" + version.String()
-	rest.QPS, rest.Burst = 50, 100 // one reader of a few dozen lists
-	c, err := client.New(rest, client.Options{Scheme: Scheme()})
+	config.UserAgent = "kubectl-openimstack/" + version.String()
+	config.QPS, config.Burst = 50, 100 // one reader of a few dozen lists
+	c, err := client.New(config, client.Options{Scheme: Scheme()})
 	if err != nil {
-		return nil, fmt.Errorf("connecting to %s: %w", rest.Host, err)
+		return nil, fmt.Errorf("connecting to %s: %w", config.Host, err)
 	}
 	// The discovery of ConfigFlags would write a cache to the user's home. The plugin reads the kinds once and keeps nothing.
-	kinds, err := discovery.NewDiscoveryClientForConfig(rest)
+	kinds, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to %s: %w", rest.Host, err)
+		return nil, fmt.Errorf("connecting to %s: %w", config.Host, err)
 	}
-	logs, err := corev1client.NewForConfig(rest)
+	logs, err := corev1client.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to %s: %w", rest.Host, err)
+		return nil, fmt.Errorf("connecting to %s: %w", config.Host, err)
 	}
 	context := raw.CurrentContext
 	if flags.Context != nil && *flags.Context != "" {
 		context = *flags.Context
 	}
-	return &Cluster{Client: c, Context: context, Namespace: namespace, kinds: kinds, logs: logs}, nil
+	return &Cluster{Client: c, Context: context, Namespace: namespace, Config: config, kinds: kinds, logs: logs}, nil
 }
 
 // Scheme returns a scheme with the kinds of Kubernetes and of the operator.

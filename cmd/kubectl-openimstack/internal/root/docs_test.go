@@ -100,7 +100,11 @@ func TestTheDocsNameFlagsThatExist(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "plugin.md"))
 	g.Expect(err).NotTo(HaveOccurred())
 	known := map[string]bool{"--help": true, "--manifest": true, "--clusterrole": true}
-	for _, c := range root.New(cli.Streams{}).Commands() {
+	commands := root.New(cli.Streams{}).Commands()
+	for _, c := range commands {
+		commands = append(commands, c.Commands()...)
+	}
+	for _, c := range commands {
 		for _, f := range strings.Fields(c.LocalFlags().FlagUsages() + c.InheritedFlags().FlagUsages()) {
 			known[strings.TrimSuffix(f, ",")] = true
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/audit"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/bundle"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/chat"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/diff"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/explain"
@@ -18,6 +19,7 @@ import (
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/probe"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/render"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/status"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/user"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
 )
 
@@ -67,6 +69,8 @@ func New(streams cli.Streams) *cobra.Command {
 		status.New(streams, connection),
 		render.New(streams, connection),
 		bundle.New(streams, connection),
+		user.New(streams, connection),
+		chat.New(streams, connection),
 		version.New(streams),
 	)
 	cmd.SetHelpCommand(helpCommand(streams))

@@ -105,7 +105,7 @@ func TestCompletion(t *testing.T) {
 	}
 	_, out, _ := invoke(t, "__complete", "")
 	NewWithT(t).Expect(candidates(out)).To(ConsistOf(append(names, ":4")))
-	NewWithT(t).Expect(names).To(HaveLen(10))
+	NewWithT(t).Expect(names).To(HaveLen(12))
 }
 
 // candidates returns the lines of a completion without their descriptions.

@@ -1,4 +1,4 @@
-package chat_test
+package socket_test
 
 import (
 	"context"
@@ -14,7 +14,8 @@ import (
 	. "github.com/onsi/gomega"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/openimstack/openim-operator/hack/environment/chat"
+	client "github.com/openimstack/openim-operator/clients/go"
+	"github.com/openimstack/openim-operator/clients/go/socket"
 	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 )
 
@@ -38,7 +39,7 @@ func join(parts ...[]byte) []byte {
 }
 
 // served is a gateway's socket that does what a test says with each frame.
-func served(t *testing.T, answer func(*websocket.Conn, frame.Request)) chat.Opening {
+func served(t *testing.T, answer func(*websocket.Conn, frame.Request)) socket.Opening {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.Header.Get("Sec-WebSocket-Protocol"), "ticket.good") {
@@ -60,7 +61,7 @@ func served(t *testing.T, answer func(*websocket.Conn, frame.Request)) chat.Open
 		}
 	}))
 	t.Cleanup(server.Close)
-	return chat.Opening{URL: "ws" + strings.TrimPrefix(server.URL, "http"), Ticket: "good", UserID: "alice", PlatformID: 2}
+	return socket.Opening{URL: "ws" + strings.TrimPrefix(server.URL, "http"), Ticket: client.Ticket{Text: "good"}, UserID: "alice", PlatformID: 2}
 }
 
 func reply(conn *websocket.Conn, r frame.Reply) {
@@ -70,7 +71,7 @@ func reply(conn *websocket.Conn, r frame.Reply) {
 func TestAMessageIsSentAsTheSocketsUser(t *testing.T) {
 	g := NewWithT(t)
 	requests := make(chan frame.Request, 1)
-	s, err := chat.Open(t.Context(), served(t, func(conn *websocket.Conn, r frame.Request) {
+	s, err := socket.Open(t.Context(), served(t, func(conn *websocket.Conn, r frame.Request) {
 		requests <- r
 		reply(
 			conn,
@@ -81,9 +82,9 @@ func TestAMessageIsSentAsTheSocketsUser(t *testing.T) {
 	t.Cleanup(s.Close)
 	sent, err := s.Send(t.Context(), "bob", "hello")
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(sent).To(Equal(chat.Message{ServerID: "server-id", ClientID: "client-id", SendTime: 7}))
+	g.Expect(sent).To(Equal(socket.Receipt{ServerID: "server-id", ClientID: "client-id", SendTime: 7}))
 	request := <-requests
-	g.Expect(request.ID).To(Equal(int32(chat.FrameSend)))
+	g.Expect(request.ID).To(Equal(int32(socket.FrameSend)))
 	g.Expect(request.SendID).To(Equal("alice"))
 	g.Expect(request.Data).To(ContainSubstring("alice"))
 	g.Expect(request.Data).To(ContainSubstring(`{"content":"hello"}`))
@@ -91,7 +92,7 @@ func TestAMessageIsSentAsTheSocketsUser(t *testing.T) {
 
 func TestARefusedFrameIsAReplyAndARefusedMessageAnError(t *testing.T) {
 	g := NewWithT(t)
-	s, err := chat.Open(t.Context(), served(t, func(conn *websocket.Conn, r frame.Request) {
+	s, err := socket.Open(t.Context(), served(t, func(conn *websocket.Conn, r frame.Request) {
 		reply(conn, frame.Reply{ID: r.ID, MsgIncr: r.MsgIncr, ErrCode: 1002, ErrMsg: "not yours"})
 	}))
 	g.Expect(err).NotTo(HaveOccurred())
@@ -117,7 +118,7 @@ func TestAPushedMessageIsReceivedWithItsText(t *testing.T) {
 	)
 	push := field(1, join(field(1, []byte("si_alice_bob")), field(2, field(1, message))))
 	notification := field(2, join(field(1, []byte("n_alice_bob")), field(2, field(1, message))))
-	s, err := chat.Open(t.Context(), served(t, func(conn *websocket.Conn, r frame.Request) {
+	s, err := socket.Open(t.Context(), served(t, func(conn *websocket.Conn, r frame.Request) {
 		reply(conn, frame.Reply{ID: 2001, Data: join(notification, push)})
 		reply(conn, frame.Reply{ID: r.ID, MsgIncr: r.MsgIncr})
 	}))
@@ -125,17 +126,17 @@ func TestAPushedMessageIsReceivedWithItsText(t *testing.T) {
 	t.Cleanup(s.Close)
 	_, err = s.Do(t.Context(), 1001, nil)
 	g.Expect(err).NotTo(HaveOccurred())
-	got, err := s.Receive(t.Context(), func(chat.Received) bool { return true })
+	got, err := s.Receive(t.Context(), func(socket.Received) bool { return true })
 	g.Expect(err).NotTo(HaveOccurred())
 	got.At = time.Time{}
-	g.Expect(got).To(Equal(chat.Received{
+	g.Expect(got).To(Equal(socket.Received{
 		Conversation: "si_alice_bob", SendID: "alice", RecvID: "bob", ServerID: "server-id", ContentType: 101, Seq: 3, Text: "hello bob",
 	}))
 }
 
 func TestTheEndOfASocketIsReported(t *testing.T) {
 	g := NewWithT(t)
-	s, err := chat.Open(t.Context(), served(t, func(conn *websocket.Conn, _ frame.Request) {
+	s, err := socket.Open(t.Context(), served(t, func(conn *websocket.Conn, _ frame.Request) {
 		_ = conn.Close(4001, "revoked")
 	}))
 	g.Expect(err).NotTo(HaveOccurred())
@@ -152,7 +153,58 @@ func TestTheEndOfASocketIsReported(t *testing.T) {
 func TestARefusedSocketStatesTheReason(t *testing.T) {
 	g := NewWithT(t)
 	opening := served(t, func(*websocket.Conn, frame.Request) {})
-	opening.Ticket = "used"
-	_, err := chat.Open(t.Context(), opening)
+	opening.Ticket = client.Ticket{Text: "used"}
+	_, err := socket.Open(t.Context(), opening)
 	g.Expect(err).To(MatchError(And(ContainSubstring("HTTP 200"), ContainSubstring("no such ticket"))))
+}
+
+// seqs encodes the reply to the request for the newest sequence numbers.
+func seqs(conversation string, newest uint64) []byte {
+	return field(1, join(field(1, []byte(conversation)), value(2, newest)))
+}
+
+func TestMissedMessagesArePulledInOrder(t *testing.T) {
+	g := NewWithT(t)
+	message := func(seq uint64) []byte {
+		return field(1, join(field(1, []byte("bob")), field(5, []byte("s")), value(14, seq), value(16, 1700000000000)))
+	}
+	pulls := 0
+	s, err := socket.Open(t.Context(), served(t, func(conn *websocket.Conn, r frame.Request) {
+		answer := frame.Reply{ID: r.ID, MsgIncr: r.MsgIncr}
+		switch r.ID {
+		case socket.FrameNewestSeqs:
+			answer.Data = join(seqs("si_bob_carol", 90), seqs("si_alice_bob", 4))
+		case socket.FramePull:
+			if pulls++; pulls > 1 {
+				answer.ErrCode, answer.ErrMsg = 1002, "not yours"
+				break
+			}
+			// OpenIM may answer in any order, and an attacker with what was not asked for.
+			answer.Data = join(
+				field(1, join(field(1, []byte("si_alice_bob")), field(2, join(message(4), message(2), message(9))))),
+				field(1, join(field(1, []byte("si_bob_carol")), field(2, message(3)))),
+			)
+		}
+		reply(conn, answer)
+	}))
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(s.Close)
+	g.Expect(s.NewestSeq(t.Context(), "si_alice_bob")).To(Equal(int64(4)))
+	g.Expect(s.NewestSeq(t.Context(), "si_alice_dave")).To(BeZero())
+	got, err := s.Range(t.Context(), "si_alice_bob", 2, 4)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(got).To(HaveLen(2))
+	g.Expect([]int64{got[0].Seq, got[1].Seq}).To(Equal([]int64{2, 4}))
+	g.Expect(got[0].Created).To(Equal(time.UnixMilli(1700000000000)))
+	g.Expect(s.Range(t.Context(), "si_alice_bob", 5, 4)).To(BeEmpty())
+	_, err = s.Range(t.Context(), "si_alice_bob", 1, socket.MaxRange+1)
+	g.Expect(err).To(MatchError(ContainSubstring("more than 100 at a time")))
+	_, err = s.Range(t.Context(), "si_alice_bob", 2, 4)
+	g.Expect(err).To(MatchError(ContainSubstring(`errCode 1002 "not yours"`)))
+}
+
+func TestAConversationHasOneNameForBothUsers(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(socket.Conversation("bob", "alice")).To(Equal("si_alice_bob"))
+	g.Expect(socket.Conversation("alice", "bob")).To(Equal("si_alice_bob"))
 }

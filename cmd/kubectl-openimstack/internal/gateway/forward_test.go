@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/podforward"
+)
+
+func podOf(name string, status corev1.ConditionStatus) corev1.Pod {
+	return corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: name},
+		Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: status}}},
+	}
+}
+
+// listening returns an address that accepts connections.
+func listening(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
+}
+
+func TestAForwardIsKeptUntilItsPodEnds(t *testing.T) {
+	g := NewWithT(t)
+	leaving := podOf("leaving", corev1.ConditionTrue)
+	leaving.DeletionTimestamp = ptr.To(metav1.Now())
+	pods := []corev1.Pod{podOf("starting", corev1.ConditionFalse), podOf("a", corev1.ConditionTrue), leaving, {}}
+	var opened []string
+	ended := make(chan struct{})
+	address := listening(t)
+	f := &forwarder{
+		pods: func(context.Context) ([]corev1.Pod, error) { return pods, nil },
+		open: func(pod types.NamespacedName) (podforward.Forward, error) {
+			opened = append(opened, pod.Name)
+			return podforward.Forward{Address: address, Ended: ended}, nil
+		},
+	}
+	for range 3 {
+		conn, err := f.dial(t.Context(), "tcp", "im.example.com:443")
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(conn.Close()).To(Succeed())
+	}
+	g.Expect(opened).To(Equal([]string{"a"}))
+	close(ended)
+	ended = make(chan struct{})
+	pods = []corev1.Pod{podOf("b", corev1.ConditionTrue)}
+	_, err := f.dial(t.Context(), "tcp", "im.example.com:443")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(opened).To(Equal([]string{"a", "b"}))
+}
+
+func TestWithoutAReadyPodTheNextAttemptLooksAgain(t *testing.T) {
+	g := NewWithT(t)
+	pods := []corev1.Pod{podOf("a", corev1.ConditionFalse)}
+	refused := errors.New("refused")
+	address := listening(t)
+	f := &forwarder{
+		pods: func(context.Context) ([]corev1.Pod, error) { return pods, nil },
+		open: func(types.NamespacedName) (podforward.Forward, error) {
+			return podforward.Forward{Address: address, Ended: make(chan struct{})}, refused
+		},
+	}
+	_, err := f.dial(t.Context(), "tcp", "x:1")
+	g.Expect(err).To(MatchError(ContainSubstring("none of 1 pods of the gateway is ready")))
+	pods = []corev1.Pod{podOf("a", corev1.ConditionTrue), podOf("b", corev1.ConditionTrue)}
+	_, err = f.dial(t.Context(), "tcp", "x:1")
+	g.Expect(err).To(MatchError(refused))
+	refused = nil
+	_, err = f.dial(t.Context(), "tcp", "x:1")
+	g.Expect(err).NotTo(HaveOccurred())
+}
