@@ -152,11 +152,15 @@ test-web: ## Run the web client's tests: in node, in a real Chromium with the re
 
 .PHONY: e2e
 e2e: ## Run the end-to-end suite on a real cluster. TEST_FLAGS='-ginkgo.focus=...' selects specs.
-	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=!outages' $(TEST_FLAGS)
+	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=!outages && !lifecycle' $(TEST_FLAGS)
 
 .PHONY: e2e-outages
 e2e-outages: ## Crash stores, kubelet and operator on a real cluster while messages flow, and take etcd away for six minutes. Half an hour.
 	go test -tags e2e ./test/e2e -v -count=1 -timeout 90m -ginkgo.v '-ginkgo.label-filter=outages || basic' $(TEST_FLAGS)
+
+.PHONY: e2e-lifecycle
+e2e-lifecycle: ## Upgrade a stack on a real cluster to a release that breaks a route, and all its images with one replica each. Half an hour.
+	go test -tags e2e ./test/e2e -v -count=1 -timeout 90m -ginkgo.v '-ginkgo.label-filter=lifecycle || basic' $(TEST_FLAGS)
 
 # The suite of the SDK is a module of its own. The SDK keeps its database in SQLite, which needs cgo. Its checksums are in go.sum; the
 # checksum database lacks them. OPENIM_SDK=FOLDER uses the SDK's source in a folder, for a version that the module proxy does not have.

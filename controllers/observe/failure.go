@@ -48,6 +48,7 @@ func podFailure(pod *corev1.Pod) (failure, bool) {
 	c := podCondition(pod, corev1.PodScheduled)
 	if c != nil && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
 		text, _, _ := strings.Cut(c.Message, "preemption:")
+		text, _, _ = strings.Cut(text, "no new claims to deallocate,") // before it, since Kubernetes 1.34
 		return failure{
 			reason: v1alpha1.ReasonUnschedulable, class: Environment, lasting: true, since: c.LastTransitionTime.Time,
 			message: fmt.Sprintf("no node can run it (%s): add nodes, or lower its resources in the spec", cut(text, maxQuote)),

@@ -184,7 +184,7 @@ func TestReasons(t *testing.T) {
 		{"no node", deployment(), []corev1.Pod{pod(func(p *corev1.Pod) {
 			p.Status.ContainerStatuses, p.Status.InitContainerStatuses = nil, nil
 			p.Status.Conditions[1] = corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable",
-				Message: "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available"}
+				Message: "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes"}
 		})}, "Unschedulable", true, environment, []string{"(0/1 nodes are available: 1 Insufficient cpu.)", "add nodes"}},
 		{"an image that does not exist", deployment(), []corev1.Pod{pod(state(waiting("ImagePullBackOff")))}, "ImagePull", true, environment,
 			[]string{"image x:1 cannot be pulled", "spec.version", "pullSecrets"}},

@@ -5,6 +5,7 @@ package e2e
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -16,6 +17,14 @@ import (
 // etcdOutage is longer than the lease of OpenIM's keys, 30 s, and shorter than what counts as a loss of watches, 5 minutes.
 const etcdOutage = 45 * time.Second
 
+const (
+	// backAfterOutage bounds the time from the end of an outage of etcd until all registrations that were lost with it are back.
+	backAfterOutage = 5 * time.Second
+	// backAfterLoss bounds the time until a registration is back that was lost while etcd answered: the supervisor looks every 10 s, and
+	// spreads this by a fifth.
+	backAfterLoss = 12 * time.Second
+)
+
 // outages takes etcd away and waits until messages flow again by themselves.
 func outages() {
 	It("keeps its sockets and processes through 45 seconds without etcd, and restores the registrations", func(ctx SpecContext) {
@@ -23,6 +32,11 @@ func outages() {
 		before, err := environment.Restarts(ctx, stack)
 		Expect(err).NotTo(HaveOccurred())
 		traffic := flowing(ctx)
+		etcd, err := environment.Registrations(ctx, stack)
+		Expect(err).NotTo(HaveOccurred())
+		registered, err := etcd.All(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(registered).To(HaveLen(10), "one of each process that registers, and two of msggateway")
 		thaw, err := environment.FreezeEtcd()
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(thaw)
@@ -32,6 +46,15 @@ func outages() {
 		}
 		flows(ctx, traffic) // connections that exist go on
 		Expect(thaw()).To(Succeed())
+		thawed := time.Now()
+		Eventually(ctx, func(g Gomega) { // each was lost, because its lease has ended, and made again
+			now, err := etcd.All(ctx)
+			g.Expect(err).NotTo(HaveOccurred())
+			for key, revision := range registered {
+				g.Expect(now).To(HaveKeyWithValue(key, BeNumerically(">", revision)))
+			}
+		}).WithTimeout(backAfterOutage).WithPolling(100 * time.Millisecond).Should(Succeed())
+		AddReportEntry("all registrations were back after", time.Since(thawed).Round(100*time.Millisecond).String())
 		Eventually(ctx, func(g Gomega) {
 			restored, err := environment.Restored(ctx, stack)
 			g.Expect(err).NotTo(HaveOccurred())
@@ -44,6 +67,30 @@ func outages() {
 		deliver(ctx, "after the outage")
 		ready(ctx, stack)
 	}, SpecTimeout(6*time.Minute))
+
+	It("restores a registration that is lost while etcd answers", func(ctx SpecContext) {
+		before, err := environment.Restarts(ctx, stack)
+		Expect(err).NotTo(HaveOccurred())
+		etcd, err := environment.Registrations(ctx, stack)
+		Expect(err).NotTo(HaveOccurred())
+		registered, err := etcd.All(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		var lost string
+		for key := range registered {
+			if strings.Contains(key, "/user/") {
+				lost = key
+			}
+		}
+		Expect(lost).NotTo(BeEmpty(), "rpc-user is registered: %v", registered)
+		began := time.Now()
+		Expect(etcd.Delete(ctx, lost)).To(Succeed())
+		Eventually(ctx, func() (map[string]int64, error) { return etcd.All(ctx) }).WithTimeout(backAfterLoss).
+			WithPolling(100 * time.Millisecond).Should(HaveKeyWithValue(lost, BeNumerically(">", registered[lost])))
+		AddReportEntry("back after", time.Since(began).Round(100*time.Millisecond).String())
+		Expect(environment.Restarts(ctx, stack)).To(Equal(before))
+		ready(ctx, stack)
+		deliver(ctx, "after the loss of a registration")
+	}, SpecTimeout(2*time.Minute))
 
 	It("restarts each process once when etcd comes back empty, and delivers again", func(ctx SpecContext) {
 		deliver(ctx, "before the loss")

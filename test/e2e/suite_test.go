@@ -73,6 +73,7 @@ var _ = Describe("An isolated OpenIM", Ordered, ContinueOnFailure, func() {
 	outages()
 	crashes()
 	upgrades()
+	failingCheck()
 	rollouts()
 	breaches()
 	operatorDies()

@@ -37,7 +37,7 @@ type timing struct {
 	again time.Duration
 	// settle is the time in which a deleted message must not appear again.
 	settle time.Duration
-	// cleanup is kept free at the end of the check: two thirds for deleting what was sent, one for the logout.
+	// cleanup is kept free at the end of the check: two thirds for deleting what was sent, one for the logout. Deleting may begin earlier.
 	cleanup time.Duration
 }
 
@@ -82,7 +82,7 @@ func messages(ctx context.Context, o Messenger, socket string, t timing) []Findi
 	findings := x.work(work)
 	// What was sent is deleted even if the check was interrupted.
 	if len(x.sent) > 0 {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.cleanup*2/3)
+		end, cancel := context.WithDeadline(context.WithoutCancel(ctx), t.removal(ctx))
 		defer cancel()
 		findings = append(findings, found("message deleted", x.remove(end)))
 	}
@@ -92,6 +92,16 @@ func messages(ctx context.Context, o Messenger, socket string, t timing) []Findi
 		findings = append(findings, found("logout", x.logout(end)))
 	}
 	return findings
+}
+
+// removal returns when deleting ends: two thirds of cleanup from now, or later while the check has time. A store under load may take
+// longer than cleanup, and a check that fails because of it stops a rollout.
+func (t timing) removal(ctx context.Context) time.Time {
+	end := time.Now().Add(t.cleanup * 2 / 3)
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && end.Before(deadline.Add(-t.cleanup/3)) {
+		return deadline.Add(-t.cleanup / 3)
+	}
+	return end
 }
 
 // work registers the users and makes attempts until one is not disturbed.

@@ -108,6 +108,23 @@ func TestAMessageIsDeletedUntilItsMarkIsSeen(t *testing.T) {
 	g.Expect(len(o.Seen(pathDelete))).To(BeNumerically(">", 4))
 }
 
+// A store that is slow for longer than what is kept free for deleting: the rest of the check's time is used, too.
+func TestASlowStoreIsWaitedForWhileThereIsTime(t *testing.T) {
+	g := NewWithT(t)
+	o := newFakeOpenIM(t)
+	o.hidden = 100
+	short := fast
+	short.settle, short.cleanup = 20*time.Second, 150*time.Millisecond
+	g.Expect(namesOf(messages(within(t, time.Minute), o.client(t), o.ws.URL(), short))).To(Equal(allSteps))
+	g.Expect(o.nothingLeft()).To(BeTrue())
+
+	o.hidden = 1 << 30
+	began := time.Now()
+	findings := messages(within(t, 3*time.Second), o.client(t), o.ws.URL(), short)
+	g.Expect(findings).To(ContainElement(HaveField("Problem", ContainSubstring("it is not in the store of"))))
+	g.Expect(time.Since(began)).To(And(BeNumerically(">=", 2*time.Second), BeNumerically("<", 10*time.Second)), "no longer than the check")
+}
+
 // A release that returns nothing for a deleted message never shows the mark.
 func TestWithoutAMarkTheCheckWaits(t *testing.T) {
 	g := NewWithT(t)

@@ -112,3 +112,36 @@ func (a Admin) call(ctx context.Context, route string, body, out any) error {
 	}
 	return nil
 }
+
+// maxListed bounds the users that UserIDs lists.
+const maxListed = 1000
+
+// UserIDs lists the IDs of OpenIM's users, at most maxListed.
+func (a Admin) UserIDs(ctx context.Context) ([]string, error) {
+	var data struct {
+		Users []struct {
+			UserID string `json:"userID"`
+		} `json:"users"`
+	}
+	err := a.call(ctx, GetUsers, map[string]any{"pagination": map[string]int{"pageNumber": 1, "showNumber": maxListed}}, &data)
+	var ids []string
+	for _, user := range data.Users {
+		ids = append(ids, user.UserID)
+	}
+	return ids, err
+}
+
+// Conversations lists the IDs of a user's conversations.
+func (a Admin) Conversations(ctx context.Context, user string) ([]string, error) {
+	var data struct {
+		Conversations []struct {
+			ConversationID string `json:"conversationID"`
+		} `json:"conversations"`
+	}
+	err := a.call(ctx, "/conversation/get_all_conversations", map[string]string{"ownerUserID": user}, &data)
+	var ids []string
+	for _, conversation := range data.Conversations {
+		ids = append(ids, conversation.ConversationID)
+	}
+	return ids, err
+}

@@ -23,6 +23,10 @@ const (
 	SupervisorImage     = "openim-supervisor"
 	OpenIMImage         = "openim-server"
 	UpstreamLayoutImage = "openim-server-upstream-layout"
+	// NextWrapperImage is the wrapper of another build.
+	NextWrapperImage = "openim-wrapper-next"
+	// UnsendableImage is an OpenIM whose processes all serve and register, and that sends no message.
+	UnsendableImage = "openim-server-unsendable"
 	// repository precedes an image's name in manifests that name no registry.
 	repository = "openimstack/"
 )

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,8 @@ func (e *Environment) waitForPods(ctx context.Context, stack *v1alpha1.OpenIMSta
 	var deployment *appsv1.Deployment
 	err := kube.Until(ctx, e.Cluster, &appsv1.DeploymentList{}, name, func(d *appsv1.Deployment) (bool, error) {
 		deployment = d
-		built := c.App != v1alpha1.NameWrapper || d.Spec.Template.Spec.Containers[0].Image == e.Images[WrapperImage]
+		wrapper := cmp.Or(stack.Spec.Wrapper.Image, e.Images[WrapperImage])
+		built := c.App != v1alpha1.NameWrapper || d.Spec.Template.Spec.Containers[0].Image == wrapper
 		return built && kube.RolledOut(d), nil
 	})
 	if err != nil {

@@ -14,19 +14,23 @@ import (
 
 // Names of the images, without prefix and tag.
 const (
-	Operator             = "openim-operator"
-	Wrapper              = "openim-wrapper"
+	Operator = "openim-operator"
+	Wrapper  = "openim-wrapper"
+	// WrapperNext is the wrapper with another version stamped in: another build, for tests of rollouts.
+	WrapperNext          = "openim-wrapper-next"
 	Supervisor           = "openim-supervisor"
 	OpenIMServer         = "openim-server"
 	OpenIMUpstreamLayout = "openim-server-upstream-layout"
 	// OpenIMNext and OpenIMStuck stand in for later releases, which the Go module proxy does not have: they are the programs of OpenIMServer
 	// under the tags of two patches with the same configuration format. In OpenIMStuck, openim-rpc-user starts and never serves.
-	OpenIMNext   = "openim-server-next"
-	OpenIMStuck  = "openim-server-stuck"
-	InfraEtcd    = "infra-etcd"
-	InfraRedis   = "infra-redis"
-	InfraKafka   = "infra-kafka"
-	InfraMongoDB = "infra-mongodb"
+	OpenIMNext  = "openim-server-next"
+	OpenIMStuck = "openim-server-stuck"
+	// OpenIMUnsendable serves and registers as OpenIMServer does, and sends no message.
+	OpenIMUnsendable = "openim-server-unsendable"
+	InfraEtcd        = "infra-etcd"
+	InfraRedis       = "infra-redis"
+	InfraKafka       = "infra-kafka"
+	InfraMongoDB     = "infra-mongodb"
 )
 
 // recipe lists the parts of an image.
@@ -65,6 +69,7 @@ func recipes() []recipe {
 	return []recipe{
 		{name: Operator, dockerfile: "Dockerfile", target: "operator", components: []part{{spec: program("manager"), place: inDist}}},
 		{name: Wrapper, dockerfile: "Dockerfile", target: "wrapper", components: []part{{spec: program("wrapper"), place: inDist}}},
+		{name: WrapperNext, dockerfile: "Dockerfile", target: "wrapper", components: []part{{spec: nextWrapper, place: inDist}}},
 		{name: Supervisor, dockerfile: "Dockerfile", target: "supervisor", components: []part{
 			{spec: program("supervisor"), place: inDist}, {spec: program("preflight"), place: inDist},
 		}},
@@ -88,6 +93,12 @@ func recipes() []recipe {
 			dockerfile: "hack/cluster/components/openim/Dockerfile", target: "server", components: []part{
 				{spec: native(OpenIM), place: but(stuckProgram, under("bin"))},
 				{spec: native(component.Pause), place: func(string, string) string { return filepath.Join("bin", stuckProgram) }},
+			},
+		},
+		{
+			name: OpenIMUnsendable, fixedTag: "v3.8.3-patch.2",
+			dockerfile: "hack/cluster/components/openim/Dockerfile", target: "server", components: []part{
+				{spec: native(OpenIM), place: but(unsendableProgram, under("bin"))}, {spec: native(Unsendable), place: under("bin")},
 			},
 		},
 		{name: InfraEtcd, dockerfile: "hack/images/etcd/Dockerfile", components: []part{{spec: native(component.Etcd), place: under("")}}},
@@ -125,6 +136,16 @@ func program(name string) func(root, arch string) component.Spec {
 	}
 }
 
+// nextWrapper is the wrapper with another version.
+func nextWrapper(root, arch string) component.Spec {
+	s := program("wrapper")(root, arch)
+	s.Name, s.Version = "wrapper-next", NextVersion
+	return s
+}
+
+// NextVersion is the version that is stamped into WrapperNext.
+const NextVersion = "next"
+
 // VersionEnv is the environment variable with the release that is stamped into the project's programs. The default is dev: a stamp that
 // changes with every commit would change every image, too.
 const VersionEnv = "VERSION"
@@ -140,8 +161,12 @@ func under(dir string) func(program, arch string) string {
 	return func(program, _ string) string { return filepath.Join(dir, program) }
 }
 
-// stuckProgram is the program of OpenIMStuck that never serves.
-const stuckProgram = "openim-rpc-user"
+const (
+	// stuckProgram is the program of OpenIMStuck that never serves.
+	stuckProgram = "openim-rpc-user"
+	// unsendableProgram is the program of OpenIMUnsendable that sends no message.
+	unsendableProgram = "openim-rpc-msg"
+)
 
 // but leaves one program out.
 func but(without string, place func(program, arch string) string) func(program, arch string) string {

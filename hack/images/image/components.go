@@ -24,6 +24,16 @@ func OpenIM(root string) component.Spec {
 	}
 }
 
+// Unsendable is openim-rpc-msg with one method that fails, for tests.
+func Unsendable(root string) component.Spec {
+	return component.Spec{
+		Name:     "openim-unsendable",
+		Dir:      components(root, "openim-unsendable"),
+		Module:   "github.com/openimsdk/open-im-server/v3",
+		Packages: []string{"./openim-rpc-msg"},
+	}
+}
+
 // WrapperProgram is the wrapper's own program, for this machine.
 func WrapperProgram(root string) component.Spec { return program("wrapper")(root, runtime.GOARCH) }
 
