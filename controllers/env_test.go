@@ -25,11 +25,27 @@ type testEnv struct {
 	namespace string
 }
 
-// newTestEnv creates the namespace. Its stacks are deleted when the spec has ended: operators of later specs would reconcile them too.
+// newTestEnv creates the namespace, with a name that no other has, and what is in it.
 func newTestEnv(ctx context.Context) testEnv {
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "im-"}}
+	w := newNamespace(ctx, metav1.ObjectMeta{GenerateName: "im-"})
+	w.fill()
+	return w
+}
+
+// newNamespace creates an empty namespace. Its stacks are deleted when the spec has ended: operators of later specs would reconcile them
+// too.
+func newNamespace(ctx context.Context, meta metav1.ObjectMeta) testEnv {
+	ns := &corev1.Namespace{ObjectMeta: meta}
 	Expect(k8s.Create(ctx, ns)).To(Succeed())
 	w := testEnv{ctx: ctx, namespace: ns.Name}
+	DeferCleanup(func() {
+		Expect(k8s.DeleteAllOf(w.ctx, &v1alpha1.OpenIMStack{}, client.InNamespace(w.namespace))).To(Succeed())
+	})
+	return w
+}
+
+// fill creates what stacks refer to.
+func (w testEnv) fill() {
 	for name, port := range map[string]int32{"kafka": 9092, "redis": 6379, "mongodb": 27017, "etcd": 2379, "redis-wrapper": 6379} {
 		w.create(&corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.namespace},
@@ -41,10 +57,6 @@ func newTestEnv(ctx context.Context) testEnv {
 	w.secret("jwks", "jwks.json", `{"keys":[{"kty":"EC"}]}`)
 	w.secret("redis", "password", "example")
 	w.secret("redis-wrapper", "password", "example")
-	DeferCleanup(func() {
-		Expect(k8s.DeleteAllOf(w.ctx, &v1alpha1.OpenIMStack{}, client.InNamespace(w.namespace))).To(Succeed())
-	})
-	return w
 }
 
 func (w testEnv) create(object client.Object) {

@@ -28,7 +28,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	if s.planned == nil && (s.foreign || len(s.deployments) == 0) {
 		return nil
 	}
-	others, err := manifests.Others(s.stack, s.facts, s.held)
+	others, err := manifests.Others(s.stack, s.facts, s.heldHot())
 	if err != nil {
 		return outcome.NewTerminal(v1alpha1.ReasonInvalidSpec, err.Error()) // pure: another attempt fails too
 	}
@@ -48,7 +48,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 // keepHot adds the gateway's hot file as it was accepted last, as far as this process knows it, while the gateway's settings are refused.
 func (r *Reconciler) keepHot(s *scope, others []client.Object) []client.Object {
 	const gateway = v1alpha1.ComponentGateway
-	if s.held(gateway) {
+	if s.heldHot() {
 		return append(others, r.lastHot.get(s.stack, gateway)...)
 	}
 	var hot []client.Object

@@ -113,6 +113,15 @@ func (s *scope) held(component string) bool {
 	return dependencies.Unread(s.unread, component) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, concerns)
 }
 
+// heldHot reports whether the gateway's hot file stays as it is: the gateway is held, and not by settings of OpenIM alone. Those concern
+// every component, but no process that reads them reads this file, and limits and rules must follow the spec in an emergency.
+func (s *scope) heldHot() bool {
+	const gateway = v1alpha1.ComponentGateway
+	concerns := func(p dependencies.Problem) bool { return p.Concerns(gateway) }
+	own := func(p dependencies.Problem) bool { return slices.Contains(p.Components, gateway) }
+	return dependencies.Unread(s.unread, gateway) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, own)
+}
+
 // stalled returns the first problem that only a change by the user solves.
 func (s *scope) stalled() *dependencies.Problem {
 	for _, list := range [][]dependencies.Problem{s.problems, s.refusals} {

@@ -93,6 +93,29 @@ var _ = Describe("OpenIM's own settings", func() {
 		w.eventuallyReady("chat")
 	})
 
+	It("that are refused do not hold back the gateway's limits and rules, which no process of OpenIM reads", func() {
+		w.start("chat", letUsersIn, ruled("identity.platformID != 5"))
+		w.eventuallyReady("chat")
+		templates := w.templates()
+		w.change("chat", overriding(map[string]v1alpha1.SettingValue{"poolSize": "0"}))
+		w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionFalse, v1alpha1.ReasonSettingRefused)
+		w.change("chat", ruled("identity.platformID != 4")) // as in an emergency
+		Eventually(func() string { return w.hot("chat") }).Should(ContainSubstring("!= 4"))
+		Expect(w.condition("chat", v1alpha1.ConditionSettingsAccepted).Reason).To(Equal(v1alpha1.ReasonSettingRefused))
+
+		w.change("chat", ruled("nobody")) // the gateway's own refusal holds its file, beside the other one
+		Eventually(func() string { return w.condition("chat", v1alpha1.ConditionSettingsAccepted).Message }).
+			Should(And(ContainSubstring("poolSize"), ContainSubstring("undeclared reference")))
+		Expect(w.hot("chat")).To(ContainSubstring("!= 4"))
+		Expect(w.templates()).To(Equal(templates), "no pod restarts meanwhile")
+
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Settings = nil; ruled("identity.platformID != 3")(s) })
+		w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
+		Eventually(func() string { return w.hot("chat") }).Should(ContainSubstring("!= 3"))
+		w.eventuallyReady("chat")
+		Expect(w.templates()).To(Equal(templates))
+	})
+
 	It("never start a stack when they are wrong from the beginning", func() {
 		stack := w.stack("chat")
 		overriding(map[string]v1alpha1.SettingValue{"poolSize": "many"})(&stack.Spec)

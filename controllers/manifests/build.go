@@ -34,7 +34,7 @@ func Build(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]
 // Workloads returns the children of a stack that has just been made, without its policies.
 func Workloads(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options) ([]client.Object, error) {
 	none := func(string) bool { return false }
-	objects, err := Others(stack, facts, none)
+	objects, err := Others(stack, facts, false)
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +60,8 @@ func Policies(stack *v1alpha1.OpenIMStack, g graph.Graph) []client.Object {
 }
 
 // Others returns the children that follow the newest spec at once and restart no pod: ServiceAccounts, Services, disruption budgets, and
-// the file that the gateway reads again. held reports whether a component's settings must not be used: of the gateway, that file is left
-// out.
-func Others(stack *v1alpha1.OpenIMStack, facts openim.Facts, held func(component string) bool) ([]client.Object, error) {
+// the file that the gateway reads again, unless its settings must not be used.
+func Others(stack *v1alpha1.OpenIMStack, facts openim.Facts, heldHot bool) ([]client.Object, error) {
 	b := builder{stack: stack, facts: facts, graph: graph.New(stack, facts)}
 	for _, c := range b.graph.Components {
 		b.add(b.serviceAccount(c))
@@ -72,7 +71,7 @@ func Others(stack *v1alpha1.OpenIMStack, facts openim.Facts, held func(component
 		if size := b.size(c); c.App == v1alpha1.NameWrapper && !c.OnDemand && (size.initial || size.replicas > 1) {
 			b.add(b.disruptionBudget(c))
 		}
-		if c.Name == v1alpha1.ComponentGateway && !held(c.Name) {
+		if c.Name == v1alpha1.ComponentGateway && !heldHot {
 			if err := b.addHot(c); err != nil {
 				return nil, err
 			}
