@@ -16,13 +16,14 @@ const (
 	PartyWrapperMongoDB = Party("wrapper-mongodb")
 	PartyJWKS           = Party("jwks")
 	PartyTracing        = Party("tracing")
+	PartyPush           = Party("push-vendor")
 )
 
 // Parties returns all parties.
 func Parties() []Party {
 	return []Party{
 		PartyKafka, PartyRedis, PartyMongoDB, PartyEtcd, PartyObjectStorage,
-		PartyWrapperRedis, PartyWrapperMongoDB, PartyJWKS, PartyTracing,
+		PartyWrapperRedis, PartyWrapperMongoDB, PartyJWKS, PartyTracing, PartyPush,
 	}
 }
 

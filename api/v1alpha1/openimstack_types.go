@@ -89,6 +89,10 @@ type OpenIMStackSpec struct {
 	// +optional
 	Settings *Settings `json:"settings,omitempty"`
 
+	// push sends notifications to the devices of users who are offline. Absent: nobody is notified.
+	// +optional
+	Push *Push `json:"push,omitempty"`
+
 	// wrapper configures the gateway and the backend, the only path to OpenIM.
 	// +required
 	Wrapper Wrapper `json:"wrapper,omitzero"`

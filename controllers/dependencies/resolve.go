@@ -55,6 +55,7 @@ func (r *resolver) steps() []step {
 		{roles, r.assertionKey},
 		{readersOf(openim.Kafka), r.kafka}, {readersOf(openim.Redis), r.redis}, {readersOf(openim.MongoDB), r.mongodb},
 		{readersOf(openim.Etcd), r.etcd}, {readersOf(openim.ObjectStorage), r.objectStorage},
+		{[]string{string(openim.Push)}, r.push},
 	}
 	return slices.Concat(steps, r.sizeSteps(), r.wrapperSteps())
 }

@@ -75,6 +75,25 @@ func TestAnotherValueOfASecretRestartsItsReadersAlone(t *testing.T) {
 	}
 }
 
+// openim-push reads the vendor's keys and FCM's file at its start.
+func TestAnotherValueOfAVendorsSecretRestartsPushAlone(t *testing.T) {
+	for folder, name := range map[string]string{"push-getui": "getui", "push-jpush": "jpush"} {
+		NewWithT(t).Expect(restartedBy(t, "testdata/"+folder, appendTo(t, name))).To(Equal([]string{"push"}), name)
+	}
+	rewritten := func(_ *v1alpha1.OpenIMStack, cluster []client.Object) {
+		for _, o := range cluster {
+			if secret, ok := o.(*corev1.Secret); ok && secret.Name == "fcm" {
+				secret.Data["account.json"] = append(secret.Data["account.json"], ' ')
+			}
+		}
+	}
+	NewWithT(t).Expect(restartedBy(t, "testdata/push-fcm", rewritten)).To(Equal([]string{"push"}))
+	moved := func(stack *v1alpha1.OpenIMStack, _ []client.Object) {
+		stack.Spec.Push.Peers = []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}}
+	}
+	NewWithT(t).Expect(restartedBy(t, "testdata/push-fcm", moved)).To(BeEmpty(), "a vendor that moves restarts nothing")
+}
+
 func TestAnotherSecretRefRestartsTheReadersOfTheShareSecretAlone(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(restartedBy(t, "testdata/users", func(stack *v1alpha1.OpenIMStack, cluster []client.Object) {

@@ -63,6 +63,7 @@ const (
 	WrapperRedis     = "wrapper-redis"
 	JWKS             = "jwks"
 	Tracing          = "tracing"
+	PushVendor       = "push-vendor"
 	// ExtraPrefix starts the name of a peer of spec.network.extraEgress. No other name contains a slash.
 	ExtraPrefix = "extra/"
 )

@@ -239,6 +239,31 @@ func TestTheWrappersRedisIsNotOpenIMs(t *testing.T) {
 	}
 }
 
+// openim-push reaches the vendor, and no other component does.
+func TestPushAloneReachesTheVendor(t *testing.T) {
+	g := NewWithT(t)
+	f := facts()
+	for _, e := range graph.New(stack(nil), f).Edges {
+		g.Expect(e.To.Name).NotTo(Equal(graph.PushVendor), "without push there is no vendor")
+	}
+	f.Push.Endpoints = []openim.Endpoint{{Port: 443, Peers: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "192.0.2.0/24"}}}}}
+	var edges []graph.Edge
+	for _, e := range graph.New(stack(nil), f).Edges {
+		if e.To.Name == graph.PushVendor {
+			edges = append(edges, e)
+		}
+	}
+	g.Expect(edges).To(HaveLen(1))
+	g.Expect(edges[0].ID).To(Equal("push>push-vendor:443"))
+	g.Expect(edges[0].Direction).To(Equal(graph.Egress))
+	g.Expect(edges[0].Field).To(Equal("spec.push"))
+	g.Expect(edges[0].Exception).To(BeEmpty())
+	f.Push.Endpoints[0].Peers = nil
+	for _, e := range graph.New(stack(nil), f).Edges {
+		g.Expect(e.To.Name).NotTo(Equal(graph.PushVendor), "no peers open nothing")
+	}
+}
+
 func unsupervised() *v1alpha1.OpenIMStack {
 	s := stack(nil)
 	s.Spec.Supervision = v1alpha1.SupervisionDisabled
