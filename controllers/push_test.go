@@ -32,7 +32,8 @@ func pushByJPush(s *v1alpha1.OpenIMStackSpec) {
 }
 
 func pushByFCM(s *v1alpha1.OpenIMStackSpec) {
-	s.Push = &v1alpha1.Push{FCM: &v1alpha1.FCM{CredentialsRef: v1alpha1.KeyReference{Name: "fcm", Key: "account.json"}}, Peers: vendorAt(vendor)}
+	account := v1alpha1.KeyReference{Name: "fcm", Key: "account.json"}
+	s.Push = &v1alpha1.Push{FCM: &v1alpha1.FCM{CredentialsRef: account}, Peers: vendorAt(vendor)}
 }
 
 // vendorSecret creates or replaces the Secret of a vendor.

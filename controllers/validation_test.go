@@ -51,8 +51,6 @@ const (
 // Prefixes of changes that add to spec.network, and that replace auth by an external wrapper or by something else.
 const (
 	withNetwork = "version: v3.8.3 => version: v3.8.3\n  network: "
-	// withPush adds to spec.push.
-	withPush = "version: v3.8.3 => version: v3.8.3\n  push: "
 	// withSettings adds to spec.settings.
 	withSettings = "version: v3.8.3 => version: v3.8.3\n  settings: "
 	withoutAuth  = `    auth:
@@ -86,6 +84,16 @@ func try(ctx context.Context, changes ...string) error {
 	return k8s.Create(ctx, &object, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
 }
 
+// refused expects that a stack with changes is refused with some texts.
+func refused(ctx context.Context, change string, says ...string) {
+	GinkgoHelper()
+	err := try(ctx, strings.Split(change, " ;; ")...)
+	Expect(err).To(HaveOccurred())
+	for _, text := range says {
+		Expect(err.Error()).To(ContainSubstring(text))
+	}
+}
+
 var _ = Describe("The API server", func() {
 	It("accepts a valid stack", func(ctx context.Context) {
 		Expect(try(ctx)).To(Succeed())
@@ -94,13 +102,7 @@ var _ = Describe("The API server", func() {
 	// Each entry is a mistake, the change that makes it, and texts of the refusal: the field, and what to write instead.
 	DescribeTable(
 		"refuses",
-		func(ctx context.Context, change string, says ...string) {
-			err := try(ctx, strings.Split(change, " ;; ")...)
-			Expect(err).To(HaveOccurred())
-			for _, text := range says {
-				Expect(err.Error()).To(ContainSubstring(text))
-			}
-		},
+		refused,
 		Entry("a name too long for its children", "name: chat, => name: "+strings.Repeat("a", 41)+",", "at most 40 characters",
 			"write a shorter name"),
 		Entry("a name that no Service may have", "name: chat, => name: 1.chat,", "start with a letter", "write for example chat"),
@@ -112,26 +114,6 @@ var _ = Describe("The API server", func() {
 		Entry("a port that does not exist", "redis.infra.svc:6379 => redis.infra.svc:70000", "from 1 to 65535"),
 		Entry("port 0", "kafka.infra.svc:9092 => kafka.infra.svc:0", "spec.dependencies.kafka.brokers[0]", "from 1 to 65535"),
 		Entry("no address at all", `brokers: ["kafka.infra.svc:9092"] => brokers: []`, "spec.dependencies.kafka.brokers", "at least 1"),
-		Entry("push by nobody", withPush+"{}", "spec.push", "push needs exactly one of fcm, getui and jpush"),
-		Entry("push by two vendors", withPush+"{fcm: {credentialsRef: {name: a, key: b}}, jpush: {credentialsRef: {name: a}}}",
-			"push needs exactly one of fcm, getui and jpush"),
-		Entry("FCM without a key", withPush+"{fcm: {credentialsRef: {name: a}}}", "spec.push.fcm.credentialsRef.key", "Required"),
-		Entry("FCM without credentials", withPush+"{fcm: {}}", "spec.push.fcm.credentialsRef", "Required"),
-		Entry("GeTui without a URL", withPush+"{getui: {credentialsRef: {name: a}}}", "spec.push.getui.url", "Required"),
-		Entry("GeTui with a slash at the end", withPush+"{getui: {url: 'https://restapi.getui.com/v2/app/', credentialsRef: {name: a}}}",
-			"getui.url must not end with a slash", "https://restapi.getui.com/v2/<appId>"),
-		Entry("keys of a vendor without encryption", withPush+"{jpush: {url: 'http://api.jpush.cn/v3/push', credentialsRef: {name: a}}}",
-			"spec.push.jpush.url", "must be an https URL"),
-		Entry("keys of a vendor in its URL", withPush+"{jpush: {url: 'https://key:secret@api.jpush.cn', credentialsRef: {name: a}}}",
-			"without user, query and fragment"),
-		Entry("a vendor's URL of two lines", withPush+`{jpush: {url: "https://api.jpush.cn/\nenable: fcm", credentialsRef: {name: a}}}`,
-			"must be an https URL"),
-		Entry("a vendor's URL without a host", withPush+"{jpush: {url: 'https:///v3/push', credentialsRef: {name: a}}}", "must be an https URL"),
-		Entry("an intent of two lines", withPush+`{jpush: {intent: "a\nb", credentialsRef: {name: a}}}`, "one line without control characters"),
-		Entry("Apple's service of no name", withPush+"{jpush: {apns: Sandbox, credentialsRef: {name: a}}}", "spec.push.jpush.apns", "Production"),
-		Entry("the port of no peers", withPush+"{peerPort: 443, jpush: {credentialsRef: {name: a}}}", "push.peerPort is the port of peers"),
-		Entry("too many peers", withPush+"{jpush: {credentialsRef: {name: a}}, peers: ["+strings.Repeat("{podSelector: {}},", 65)+"]}",
-			"spec.push.peers", "at most 64"),
 		Entry("deletion at no time of cron", withSettings+"{retention: {schedule: daily}}", "spec.settings.retention.schedule",
 			"must have the five fields of cron: write for example 0 2 * * *"),
 		Entry("deletion in a time zone", withSettings+"{retention: {schedule: CRON_TZ=UTC 0 2 * * *}}", "five fields of cron"),

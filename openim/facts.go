@@ -44,6 +44,8 @@ type Facts struct {
 	Wrapper WrapperFacts
 	// Push holds what the references of spec.push resolve to.
 	Push PushFacts `json:",omitzero"`
+	// Webhooks are the endpoints of the hooks of each process that calls any. None where spec.network.extraEgress leads to them.
+	Webhooks map[Name][]Endpoint `json:",omitempty"`
 }
 
 // PushFacts hold the credentials and the place of the push vendor. They are empty without spec.push.
@@ -70,7 +72,7 @@ func (f *Facts) ShareSecretOfOpenIM() (corev1.SecretKeySelector, string) {
 // as JSON and read again. The rest of the facts decides about NetworkPolicies and conditions alone.
 func (f Facts) ForTemplates() Facts {
 	f.Locations, f.Endpoints, f.Secrets, f.Services, f.Claims = nil, nil, nil, nil, nil
-	f.Push.Endpoints = nil
+	f.Push.Endpoints, f.Webhooks = nil, nil
 	w := &f.Wrapper
 	w.LoginKeys, w.Certificate, w.Tracing, w.Redis.Endpoints, w.MongoDB.Endpoints = nil, nil, nil, nil, nil
 	sets := make([]KeySet, 0, len(w.KeySets))

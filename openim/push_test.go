@@ -78,7 +78,8 @@ func TestTextsForAVendorCannotAddKeys(t *testing.T) {
 			Enable string
 			GeTui  map[string]string
 		}
-		g.Expect(yaml.UnmarshalStrict([]byte(out[strings.Index(out, "enable: getui"):strings.Index(out, "fullUserCache")]), &parsed)).To(Succeed())
+		vendor := out[strings.Index(out, "enable: getui"):strings.Index(out, "fullUserCache")]
+		g.Expect(yaml.UnmarshalStrict([]byte(vendor), &parsed)).To(Succeed())
 		g.Expect(parsed.GeTui).To(And(HaveLen(5), HaveKeyWithValue("channelName", text)), "%q", text)
 		g.Expect(parsed.Enable).To(Equal("getui"))
 	}

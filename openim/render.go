@@ -33,6 +33,10 @@ type Settings struct {
 	Chosen *v1alpha1.Settings `json:",omitempty"`
 	// Push selects the vendor of notifications. Nil: none.
 	Push *v1alpha1.Push `json:",omitempty"`
+	// Webhooks are the calls to a service of the user's. Nil: none.
+	Webhooks *v1alpha1.Webhooks `json:",omitempty"`
+	// Namespace of the stack, in which a Service without namespace is.
+	Namespace string `json:",omitempty"`
 }
 
 // MongoDBSettings configure OpenIM's connection to MongoDB.

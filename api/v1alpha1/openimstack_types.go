@@ -93,6 +93,10 @@ type OpenIMStackSpec struct {
 	// +optional
 	Push *Push `json:"push,omitempty"`
 
+	// webhooks are calls of OpenIM to a service of yours. Absent: none.
+	// +optional
+	Webhooks *Webhooks `json:"webhooks,omitempty"`
+
 	// wrapper configures the gateway and the backend, the only path to OpenIM.
 	// +required
 	Wrapper Wrapper `json:"wrapper,omitzero"`

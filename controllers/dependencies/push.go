@@ -70,7 +70,7 @@ func (r *resolver) placePush(field string, urls ...string) error {
 	var failures []error
 	for _, text := range urls {
 		if host := unnameable(text, r.stack.Namespace); host != "" && len(spec.Peers) == 0 {
-			if !r.pushHasExtraEgress() {
+			if !r.hasExtraEgress(openim.Push) {
 				r.invalid(v1alpha1.ReasonPeersNeeded, peersField, "a NetworkPolicy cannot name the host %q: write the addresses of the vendor, "+
 					"or the pods of a proxy, to push.peers, or to an entry of network.extraEgress that names push", host)
 			}
@@ -87,11 +87,11 @@ func (r *resolver) placePush(field string, urls ...string) error {
 	return errors.Join(failures...)
 }
 
-// pushHasExtraEgress reports whether the spec lets openim-push connect to other peers. Whether these are the vendor is not known.
-func (r *resolver) pushHasExtraEgress() bool {
+// hasExtraEgress reports whether the spec lets a process connect to other peers. Which servers these are is not known.
+func (r *resolver) hasExtraEgress(process openim.Name) bool {
 	network := r.stack.Spec.Network
 	return network != nil && slices.ContainsFunc(network.ExtraEgress, func(e v1alpha1.ExtraEgress) bool {
-		return slices.Contains(e.Components, v1alpha1.ComponentName(openim.Push))
+		return slices.Contains(e.Components, v1alpha1.ComponentName(process))
 	})
 }
 

@@ -26,7 +26,8 @@ const (
 func (b *builder) addProcess(p openim.Process) error {
 	component := b.component(string(p.Name))
 	chosen := b.facts.Settings
-	chosen.Chosen, chosen.Push = b.stack.Spec.Settings, b.stack.Spec.Push
+	chosen.Chosen, chosen.Push, chosen.Webhooks = b.stack.Spec.Settings, b.stack.Spec.Push, b.stack.Spec.Webhooks
+	chosen.Namespace = b.stack.Namespace
 	files, err := openim.Render(p, chosen)
 	if err != nil {
 		return err

@@ -38,6 +38,12 @@ func (g *Graph) connectProcesses(facts openim.Facts) {
 		if p.PushVendor {
 			g.connectEndpoints(from, facts.Push.Endpoints, PushVendor, "notifications to the devices of users who are offline", "spec.push")
 		}
+		for _, e := range byPort(facts.Webhooks[p.Name]) {
+			g.connect(Edge{
+				From: from, To: Peer{Name: Webhooks, NetworkPeers: e.Peers}, Reason: "OpenIM's webhooks", Ports: []Port{tcp(Webhooks, e.Port)},
+				Field: "spec.webhooks", Exception: ExceptionWebhookDirect,
+			})
+		}
 	}
 }
 

@@ -246,7 +246,8 @@ func TestPushAloneReachesTheVendor(t *testing.T) {
 	for _, e := range graph.New(stack(nil), f).Edges {
 		g.Expect(e.To.Name).NotTo(Equal(graph.PushVendor), "without push there is no vendor")
 	}
-	f.Push.Endpoints = []openim.Endpoint{{Port: 443, Peers: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "192.0.2.0/24"}}}}}
+	block := networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: "192.0.2.0/24"}}
+	f.Push.Endpoints = []openim.Endpoint{{Port: 443, Peers: []networkingv1.NetworkPolicyPeer{block}}}
 	var edges []graph.Edge
 	for _, e := range graph.New(stack(nil), f).Edges {
 		if e.To.Name == graph.PushVendor {
@@ -262,6 +263,27 @@ func TestPushAloneReachesTheVendor(t *testing.T) {
 	for _, e := range graph.New(stack(nil), f).Edges {
 		g.Expect(e.To.Name).NotTo(Equal(graph.PushVendor), "no peers open nothing")
 	}
+}
+
+// Only the callers of hooks reach the service, and they are an exception.
+func TestCallersOfHooksAloneReachTheService(t *testing.T) {
+	g := NewWithT(t)
+	f := facts()
+	at := []openim.Endpoint{{Port: 8080, Peers: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{}}}}}
+	f.Webhooks = map[openim.Name][]openim.Endpoint{openim.RPCMsg: at, openim.Push: at}
+	all := graph.New(stack(nil), f)
+	var from []string
+	for _, e := range all.Edges {
+		if e.To.Name == graph.Webhooks {
+			from = append(from, e.From.Name)
+			g.Expect(e.Exception).To(Equal(graph.ExceptionWebhookDirect))
+			g.Expect(e.Field).To(Equal("spec.webhooks"))
+		}
+	}
+	g.Expect(from).To(ConsistOf("push", "rpc-msg"))
+	g.Expect(all.Exceptions()).To(ConsistOf(And(HaveField("Name", "WebhookDirect"),
+		HaveField("Lets", ContainSubstring("push, rpc-msg out to")), HaveField("Risk", ContainSubstring("signs no webhook")))))
+	g.Expect(graph.New(stack(nil), facts()).Exceptions()).To(BeEmpty())
 }
 
 func unsupervised() *v1alpha1.OpenIMStack {

@@ -151,8 +151,8 @@ var table = []Row{
 	{Files: "webhooks.yml", Keys: "*.failedContinue", Class: Dead},
 	{Files: "webhooks.yml", Keys: "afterUserKickOff.*", Class: Dead},
 	{Files: "webhooks.yml", Keys: "afterGroupMsgRevoke.*", Class: Dead},
-	{Files: "webhooks.yml", Keys: "url", Class: Operator, Why: "the operator does not offer webhooks"},
-	{Files: "webhooks.yml", Keys: "*.*", Class: Operator, Why: "the operator does not offer webhooks"},
+	{Files: "webhooks.yml", Keys: "url", Class: Field, Field: "webhooks"},
+	{Files: "webhooks.yml", Keys: "*.*", Class: Field, Field: "webhooks.hooks"},
 }
 
 // Table returns the rows, in the order in which they are compared.

@@ -106,7 +106,7 @@ func pushes(t *testing.T, l *loopback.Stack, v *vendors, device func(user string
 	}
 	g.Expect(v.to(device("alice"), "")).To(BeEmpty(), "the sender is not notified, and events of the group are not either")
 
-	// While bob is online, the message comes by his socket alone.
+	// While bob is online, the message comes by the socket alone.
 	socket := open(t, l, "bob")
 	g.Eventually(func() bool {
 		send("recvID", "bob", 1, "are you there?")

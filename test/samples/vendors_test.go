@@ -69,13 +69,12 @@ type vendors struct {
 func newVendors(t *testing.T) *vendors {
 	t.Helper()
 	v := &vendors{tasks: map[string]notification{}}
-	certificate := v.certify(t)
 	server := httptest.NewUnstartedServer(v)
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
-	server.StartTLS()
-	t.Cleanup(server.Close)
+	v.CA = serveTLS(t, server)
 	v.URL = server.URL
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { v.connect(w, r, server.Listener.Addr().String()) }))
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v.connect(w, r, server.Listener.Addr().String())
+	}))
 	t.Cleanup(proxy.Close)
 	v.Proxy = proxy.URL
 
@@ -95,16 +94,17 @@ func newVendors(t *testing.T) *vendors {
 	return v
 }
 
-// certify makes an authority and the server's certificate, for the names under which openim-push calls it.
-func (v *vendors) certify(t *testing.T) tls.Certificate {
+// serveTLS starts a server under the names by which OpenIM calls it, and returns the path of the authority of its certificate.
+func serveTLS(t *testing.T, server *httptest.Server) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "stand-in of the push vendors"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "stand-in on loopback"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		DNSNames: []string{"fcm.googleapis.com", "oauth2.googleapis.com"},
 	}
@@ -112,11 +112,15 @@ func (v *vendors) certify(t *testing.T) tls.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.CA = filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(v.CA, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644); err != nil {
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	certificate := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return ca
 }
 
 // connect answers CONNECT for Google's two hosts with a connection to the server.
