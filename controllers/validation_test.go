@@ -84,6 +84,16 @@ func try(ctx context.Context, changes ...string) error {
 	return k8s.Create(ctx, &object, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
 }
 
+// refused expects that a stack with changes is refused with some texts.
+func refused(ctx context.Context, change string, says ...string) {
+	GinkgoHelper()
+	err := try(ctx, strings.Split(change, " ;; ")...)
+	Expect(err).To(HaveOccurred())
+	for _, text := range says {
+		Expect(err.Error()).To(ContainSubstring(text))
+	}
+}
+
 var _ = Describe("The API server", func() {
 	It("accepts a valid stack", func(ctx context.Context) {
 		Expect(try(ctx)).To(Succeed())
@@ -92,13 +102,7 @@ var _ = Describe("The API server", func() {
 	// Each entry is a mistake, the change that makes it, and texts of the refusal: the field, and what to write instead.
 	DescribeTable(
 		"refuses",
-		func(ctx context.Context, change string, says ...string) {
-			err := try(ctx, strings.Split(change, " ;; ")...)
-			Expect(err).To(HaveOccurred())
-			for _, text := range says {
-				Expect(err.Error()).To(ContainSubstring(text))
-			}
-		},
+		refused,
 		Entry("a name too long for its children", "name: chat, => name: "+strings.Repeat("a", 41)+",", "at most 40 characters",
 			"write a shorter name"),
 		Entry("a name that no Service may have", "name: chat, => name: 1.chat,", "start with a letter", "write for example chat"),

@@ -11,7 +11,8 @@ var health = Port{Health, 12900}
 // catalogue is the table of OpenIM's processes, the same for all supported releases.
 //
 // Sources in OpenIM: files in pkg/common/cmd/*.go, calls of GetConn and GetConns under internal/, ports in config/*.yml, of which the
-// first of each list is used; registered names in config/share.yml. share.secret is read in internal/rpc/auth/auth.go alone. rpc-user
+// first of each list is used; registered names in config/share.yml. share.secret is read in internal/rpc/auth/auth.go alone, and vendors
+// are called in internal/push/offlinepush alone. rpc-user
 // reads kafka.yml and does not connect to Kafka.
 var catalogue = []Process{
 	{
@@ -41,6 +42,7 @@ var catalogue = []Process{
 		Files:        files(PushFile, RedisFile, KafkaFile, NotificationFile, WebhooksFile, LocalCacheFile),
 		Dependencies: []Dependency{Kafka, Redis, Etcd},
 		Calls:        []Name{RPCConversation, RPCGroup, RPCMsg, RPCUser, MsgGateway},
+		PushVendor:   true,
 	},
 	{
 		Name: CronTask, Binary: "openim-crontask", Wave: WaveConsumers,

@@ -42,6 +42,22 @@ type Facts struct {
 	Claims []Claim
 	// Wrapper holds what the wrapper's references resolve to.
 	Wrapper WrapperFacts
+	// Push holds what the references of spec.push resolve to.
+	Push PushFacts `json:",omitzero"`
+	// Webhooks are the endpoints of the hooks of each process that calls any. None where spec.network.extraEgress leads to them.
+	Webhooks map[Name][]Endpoint `json:",omitempty"`
+}
+
+// PushFacts hold the credentials and the place of the push vendor. They are empty without spec.push.
+type PushFacts struct {
+	// Credentials are the environment variables that carry the vendor's keys.
+	Credentials []corev1.EnvVar `json:",omitempty"`
+	// File is the key of the Secret with the file of FCM's service account, or nil.
+	File *corev1.SecretKeySelector `json:",omitempty"`
+	// Hash changes when the credentials or the file change. It reveals nothing about them.
+	Hash string `json:",omitempty"`
+	// Endpoints of the vendor on the network. None when spec.network.extraEgress leads to the vendor.
+	Endpoints []Endpoint `json:",omitempty"`
 }
 
 // ShareSecretOfOpenIM returns the key of the Secret with the share.secret that openim-rpc-auth has, and its hash.
@@ -56,6 +72,7 @@ func (f *Facts) ShareSecretOfOpenIM() (corev1.SecretKeySelector, string) {
 // as JSON and read again. The rest of the facts decides about NetworkPolicies and conditions alone.
 func (f Facts) ForTemplates() Facts {
 	f.Locations, f.Endpoints, f.Secrets, f.Services, f.Claims = nil, nil, nil, nil, nil
+	f.Push.Endpoints, f.Webhooks = nil, nil
 	w := &f.Wrapper
 	w.LoginKeys, w.Certificate, w.Tracing, w.Redis.Endpoints, w.MongoDB.Endpoints = nil, nil, nil, nil, nil
 	sets := make([]KeySet, 0, len(w.KeySets))

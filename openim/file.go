@@ -54,6 +54,10 @@ const (
 	KeyAccessKeyID     = "accessKeyID"
 	KeySecretAccessKey = "secretAccessKey"
 	KeyRegisterIP      = "rpc.registerIP"
+	KeyGeTuiAppKey     = "geTui.appKey"
+	KeyGeTuiSecret     = "geTui.masterSecret"
+	KeyJPushAppKey     = "jpush.appKey"
+	KeyJPushSecret     = "jpush.masterSecret"
 )
 
 // OwnFile returns the file with the settings of one process, including its ports.

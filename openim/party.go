@@ -16,14 +16,23 @@ const (
 	PartyWrapperMongoDB = Party("wrapper-mongodb")
 	PartyJWKS           = Party("jwks")
 	PartyTracing        = Party("tracing")
+	PartyPush           = Party("push-vendor")
 )
+
+// PartyWebhooks returns the party of the webhooks of one process. Each has a place of its own, so that a process keeps the place of its
+// earlier hooks until no pod calls them, while another process never gets it.
+func PartyWebhooks(process Name) Party { return "webhooks-" + Party(process) }
 
 // Parties returns all parties.
 func Parties() []Party {
-	return []Party{
+	all := []Party{
 		PartyKafka, PartyRedis, PartyMongoDB, PartyEtcd, PartyObjectStorage,
-		PartyWrapperRedis, PartyWrapperMongoDB, PartyJWKS, PartyTracing,
+		PartyWrapperRedis, PartyWrapperMongoDB, PartyJWKS, PartyTracing, PartyPush,
 	}
+	for _, process := range HookCallers() {
+		all = append(all, PartyWebhooks(process))
+	}
+	return all
 }
 
 // Location is where the spec says that a party is, and what its addresses resolved to on the network. Passwords have no part in it.

@@ -74,6 +74,8 @@ type Process struct {
 	Calls []Name
 	// ShareSecret is true when the process reads share.secret.
 	ShareSecret bool
+	// PushVendor is true when the process calls the vendor of spec.push.
+	PushVendor bool
 	// Singleton is true when two replicas would do the same work twice.
 	Singleton bool
 	// Wave is the process's place in the order of an upgrade.

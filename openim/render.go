@@ -31,6 +31,12 @@ type Settings struct {
 	ObjectStorage *ObjectStorageSettings
 	// Chosen are the settings that the stack chose among those that OpenIM leaves free. Nil: the defaults. Package settings checks them.
 	Chosen *v1alpha1.Settings `json:",omitempty"`
+	// Push selects the vendor of notifications. Nil: none.
+	Push *v1alpha1.Push `json:",omitempty"`
+	// Webhooks are the calls to a service of the user's. Nil: none.
+	Webhooks *v1alpha1.Webhooks `json:",omitempty"`
+	// Namespace of the stack, in which a Service without namespace is.
+	Namespace string `json:",omitempty"`
 }
 
 // MongoDBSettings configure OpenIM's connection to MongoDB.
@@ -67,13 +73,19 @@ const AdminUserID = "imAdmin"
 //go:embed templates/*.yml
 var templateFiles embed.FS
 
-var templates = template.Must(template.New("").Option("missingkey=error").Funcs(template.FuncMap{"list": list}).
+var templates = template.Must(template.New("").Option("missingkey=error").Funcs(template.FuncMap{"list": list, "text": text}).
 	ParseFS(templateFiles, "templates/*.yml"))
 
 // list returns a YAML flow list of strings, as JSON.
 func list(items []string) (string, error) {
 	text, err := json.Marshal(items)
 	return string(text), err
+}
+
+// text returns a text of the spec as YAML: in quotes, as JSON.
+func text(value any) (string, error) {
+	quoted, err := json.Marshal(value)
+	return string(quoted), err
 }
 
 // view is the data of a template.

@@ -3,12 +3,14 @@ package openim_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/yaml"
 
+	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/openim"
 )
 
@@ -98,9 +100,11 @@ func TestEveryFileIsYAMLAndHoldsTheKeysThatTheEnvironmentOverrides(t *testing.T)
 		openim.MongoDBFile:   {openim.KeyURI, openim.KeyUsername, openim.KeyPassword},
 		openim.KafkaFile:     {openim.KeyUsername, openim.KeyPassword},
 		openim.DiscoveryFile: {openim.KeyEtcdUsername, openim.KeyEtcdPassword},
+		openim.PushFile:      {openim.KeyGeTuiAppKey, openim.KeyGeTuiSecret},
 		openim.MinIOFile:     {openim.KeyAccessKeyID, openim.KeySecretAccessKey},
 	}
 	s := settings(t, "v3.8.3")
+	s.Push = &v1alpha1.Push{GeTui: &v1alpha1.GeTui{}}
 	s.ObjectStorage = &openim.ObjectStorageSettings{InternalAddress: "minio:9000", ExternalAddress: "https://f.example.com", Bucket: "openim"}
 	for _, p := range openim.Processes() {
 		rendered, err := openim.Render(p, s)
@@ -109,7 +113,7 @@ func TestEveryFileIsYAMLAndHoldsTheKeysThatTheEnvironmentOverrides(t *testing.T)
 			g := NewWithT(t)
 			var parsed map[string]any
 			g.Expect(yaml.UnmarshalStrict([]byte(text), &parsed)).To(Succeed(), file)
-			keys := overridden[openim.File(file)]
+			keys := slices.Clone(overridden[openim.File(file)])
 			if _, grpc := p.Port(openim.GRPC); grpc && file == string(p.OwnFile()) {
 				keys = append(keys, openim.KeyRegisterIP)
 			}

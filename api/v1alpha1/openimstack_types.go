@@ -89,6 +89,14 @@ type OpenIMStackSpec struct {
 	// +optional
 	Settings *Settings `json:"settings,omitempty"`
 
+	// push sends notifications to the devices of users who are offline. Absent: nobody is notified.
+	// +optional
+	Push *Push `json:"push,omitempty"`
+
+	// webhooks are calls of OpenIM to a service of yours. Absent: none.
+	// +optional
+	Webhooks *Webhooks `json:"webhooks,omitempty"`
+
 	// wrapper configures the gateway and the backend, the only path to OpenIM.
 	// +required
 	Wrapper Wrapper `json:"wrapper,omitzero"`

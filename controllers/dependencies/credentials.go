@@ -33,29 +33,39 @@ func (r *resolver) credentials(d openim.Dependency, field string, ref *v1alpha1.
 	if ref == nil {
 		return nil
 	}
-	secret, err := r.secret(field, ref.Name)
+	variables, hash, err := r.variables(field, ref.Name, wanted)
+	r.facts.Credentials[d] = append(r.facts.Credentials[d], variables...)
+	if hash != "" {
+		r.facts.CredentialHashes[d] = hash
+	}
+	return err
+}
+
+// variables checks a referenced Secret and returns the environment variables with its values, and a keyed hash of the values. The hash is
+// empty when the Secret cannot be read or does not exist.
+func (r *resolver) variables(field, name string, wanted []credential) (variables []corev1.EnvVar, hash string, err error) {
+	secret, err := r.secret(field, name)
 	if err != nil || secret == nil {
-		return err
+		return nil, "", err
 	}
 	digest := r.digest()
 	for _, c := range wanted {
 		value, ok := secret.Data[c.key]
 		if len(value) == 0 {
 			if !c.optional {
-				r.missingKey(field, ref.Name, c.key, ok)
+				r.missingKey(field, name, c.key, ok)
 			}
 			continue
 		}
 		if c.urlSafe && strings.ContainsAny(string(value), reserved) {
 			r.invalid(v1alpha1.ReasonSecretInvalid, field,
 				"key %q of Secret %q holds a character that is reserved in URLs, and OpenIM does not escape it: change the value, "+
-					"or write the whole connection string to a Secret and use uriRef", c.key, ref.Name)
+					"or write the whole connection string to a Secret and use uriRef", c.key, name)
 		}
 		fmt.Fprintf(digest, "%s=%d:%s\n", c.env, len(value), value)
-		r.facts.Credentials[d] = append(r.facts.Credentials[d], envVar(c.env, ref.Name, c.key))
+		variables = append(variables, envVar(c.env, name, c.key))
 	}
-	r.facts.CredentialHashes[d] = hex.EncodeToString(digest.Sum(nil)[:8])
-	return nil
+	return variables, hex.EncodeToString(digest.Sum(nil)[:8]), nil
 }
 
 // digestKey reads the key of all hashes. It has no other use, so that rotating a secret changes that secret's hash alone.

@@ -55,8 +55,9 @@ func (r *resolver) steps() []step {
 		{roles, r.assertionKey},
 		{readersOf(openim.Kafka), r.kafka}, {readersOf(openim.Redis), r.redis}, {readersOf(openim.MongoDB), r.mongodb},
 		{readersOf(openim.Etcd), r.etcd}, {readersOf(openim.ObjectStorage), r.objectStorage},
+		{[]string{string(openim.Push)}, r.push},
 	}
-	return slices.Concat(steps, r.sizeSteps(), r.wrapperSteps())
+	return slices.Concat(steps, r.webhookSteps(), r.sizeSteps(), r.wrapperSteps())
 }
 
 // readersOf returns the processes that connect to one of OpenIM's stores.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 
@@ -104,12 +103,7 @@ func (r *resolver) placeURL(field, peersField, text string, given peers) (*openi
 		r.invalid(v1alpha1.ReasonInvalidSpec, field, "not a URL: write for example https://id.example.com/jwks.json")
 		return nil, nil //nolint:nilerr // an invalid spec is a Problem, not a failed read
 	}
-	port := parsed.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[parsed.Scheme]
-	}
-	host := net.JoinHostPort(parsed.Hostname(), port)
-	address, err := r.address(field, peersField, host, given)
+	address, err := r.address(field, peersField, hostPortOf(parsed), given)
 	return &address, err
 }
 

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"path"
 	"strings"
 
@@ -8,8 +9,11 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// mounts collects the files that a role reads. Mounted files follow their object without a restart, because no mount has a subPath.
+// mounts collects the files that a role of the wrapper reads, or one of OpenIM's processes. Mounted files follow their object without a
+// restart, because no mount has a subPath.
 type mounts struct {
+	// dir is the folder below which all are mounted. Empty: the wrapper's.
+	dir     string
 	volumes []corev1.Volume
 	mounts  []corev1.VolumeMount
 }
@@ -43,9 +47,9 @@ func (m *mounts) configMap(name, configMap string) string {
 	}})
 }
 
-// add mounts a volume below the wrapper's folder. No folder contains another, because they are read-only.
+// add mounts a volume below the folder. No folder contains another, because they are read-only.
 func (m *mounts) add(name string, source corev1.VolumeSource) string {
-	dir := path.Join(wrapperDir, strings.ReplaceAll(name, "-", "/"))
+	dir := path.Join(cmp.Or(m.dir, wrapperDir), strings.ReplaceAll(name, "-", "/"))
 	m.volumes = append(m.volumes, corev1.Volume{Name: name, VolumeSource: source})
 	m.mounts = append(m.mounts, corev1.VolumeMount{Name: name, MountPath: dir, ReadOnly: true})
 	return dir

@@ -26,7 +26,8 @@ const (
 func (b *builder) addProcess(p openim.Process) error {
 	component := b.component(string(p.Name))
 	chosen := b.facts.Settings
-	chosen.Chosen = b.stack.Spec.Settings
+	chosen.Chosen, chosen.Push, chosen.Webhooks = b.stack.Spec.Settings, b.stack.Spec.Push, b.stack.Spec.Webhooks
+	chosen.Namespace = b.stack.Namespace
 	files, err := openim.Render(p, chosen)
 	if err != nil {
 		return err
@@ -50,8 +51,10 @@ func (b *builder) addProcess(p openim.Process) error {
 		container.Command, container.Args = command(image, p.Binary)
 		bare(p, &container)
 	}
+	secrets := b.secretFiles(p)
+	container.VolumeMounts = append(container.VolumeMounts, secrets.mounts...) // not those of prepare
 	return b.render(component, files, func(configMap string) corev1.PodTemplateSpec {
-		volumes := []corev1.Volume{configVolume(configMap)}
+		volumes := append([]corev1.Volume{configVolume(configMap)}, secrets.volumes...)
 		if supervised {
 			volumes = append(volumes, supervisorEmptyDir())
 		}
@@ -110,10 +113,22 @@ func (b *builder) environment(p openim.Process) []corev1.EnvVar {
 	for _, d := range p.Dependencies {
 		env = append(env, b.facts.Credentials[d]...)
 	}
+	if p.PushVendor {
+		env = append(env, b.facts.Push.Credentials...)
+	}
 	return env
 }
 
-// credentials returns a hash of all secrets in the environment of a process.
+// secretFiles mounts the files with secrets that a process reads at its start.
+func (b *builder) secretFiles(p openim.Process) mounts {
+	files := mounts{dir: openim.SecretsDir}
+	if p.PushVendor {
+		files.key(openim.FCMDir, b.facts.Push.File, openim.FCMFile)
+	}
+	return files
+}
+
+// credentials returns a hash of all secrets that a process reads at its start.
 func (b *builder) credentials(p openim.Process) string {
 	var hashes []string
 	if p.ShareSecret {
@@ -124,6 +139,9 @@ func (b *builder) credentials(p openim.Process) string {
 		if hash, ok := b.facts.CredentialHashes[d]; ok {
 			hashes = append(hashes, hash)
 		}
+	}
+	if hash := b.facts.Push.Hash; p.PushVendor && hash != "" {
+		hashes = append(hashes, hash)
 	}
 	return strings.Join(hashes, "-")
 }

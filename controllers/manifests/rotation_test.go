@@ -75,6 +75,47 @@ func TestAnotherValueOfASecretRestartsItsReadersAlone(t *testing.T) {
 	}
 }
 
+// openim-push reads the vendor's keys and FCM's file at its start.
+func TestAnotherValueOfAVendorsSecretRestartsPushAlone(t *testing.T) {
+	for folder, name := range map[string]string{"push-getui": "getui", "push-jpush": "jpush"} {
+		NewWithT(t).Expect(restartedBy(t, "testdata/"+folder, appendTo(t, name))).To(Equal([]string{"push"}), name)
+	}
+	rewritten := func(_ *v1alpha1.OpenIMStack, cluster []client.Object) {
+		for _, o := range cluster {
+			if secret, ok := o.(*corev1.Secret); ok && secret.Name == "fcm" {
+				secret.Data["account.json"] = append(secret.Data["account.json"], ' ')
+			}
+		}
+	}
+	NewWithT(t).Expect(restartedBy(t, "testdata/push-fcm", rewritten)).To(Equal([]string{"push"}))
+	moved := func(stack *v1alpha1.OpenIMStack, _ []client.Object) {
+		stack.Spec.Push.Peers = []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}}
+	}
+	NewWithT(t).Expect(restartedBy(t, "testdata/push-fcm", moved)).To(BeEmpty(), "a vendor that moves restarts nothing")
+}
+
+// Each process has its own hooks alone.
+func TestAChangedHookRestartsItsCallerAlone(t *testing.T) {
+	hooks := func(names ...v1alpha1.HookName) func(*v1alpha1.OpenIMStack, []client.Object) {
+		return func(stack *v1alpha1.OpenIMStack, _ []client.Object) {
+			stack.Spec.Webhooks = &v1alpha1.Webhooks{URL: "https://192.0.2.9/openim", Via: v1alpha1.WebhooksViaOpenIM}
+			for _, name := range names {
+				stack.Spec.Webhooks.Hooks = append(stack.Spec.Webhooks.Hooks, v1alpha1.Hook{Name: name})
+			}
+		}
+	}
+	for _, c := range []struct {
+		names []v1alpha1.HookName
+		want  []string
+	}{
+		{[]v1alpha1.HookName{"beforeSendSingleMsg"}, []string{"rpc-msg"}},
+		{[]v1alpha1.HookName{"afterUserOnline", "beforeOfflinePush"}, []string{"msggateway", "push"}},
+		{[]v1alpha1.HookName{"beforeAddFriend", "beforeCreateGroup", "afterUserRegister"}, []string{"rpc-friend", "rpc-group", "rpc-user"}},
+	} {
+		NewWithT(t).Expect(restartedBy(t, "testdata/minimal", hooks(c.names...))).To(Equal(c.want))
+	}
+}
+
 func TestAnotherSecretRefRestartsTheReadersOfTheShareSecretAlone(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(restartedBy(t, "testdata/users", func(stack *v1alpha1.OpenIMStack, cluster []client.Object) {

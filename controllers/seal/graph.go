@@ -16,5 +16,10 @@ func (r Record) Graph(stack *v1alpha1.OpenIMStack) graph.Graph {
 	facts.Wrapper.MongoDB.Endpoints = r.Endpoints(openim.PartyWrapperMongoDB)
 	facts.Wrapper.Tracing = r.Endpoints(openim.PartyTracing)
 	facts.Wrapper.KeySets = []openim.KeySet{{Endpoints: r.Endpoints(openim.PartyJWKS)}}
+	facts.Push.Endpoints = r.Endpoints(openim.PartyPush)
+	facts.Webhooks = map[openim.Name][]openim.Endpoint{}
+	for _, process := range openim.HookCallers() {
+		facts.Webhooks[process] = r.Endpoints(openim.PartyWebhooks(process))
+	}
 	return graph.New(stack, facts)
 }

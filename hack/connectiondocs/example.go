@@ -71,6 +71,8 @@ func facts() openim.Facts {
 			openim.Kafka: at("kafka", 9092), openim.Redis: at("redis", 6379), openim.MongoDB: at("mongodb", 27017),
 			openim.Etcd: at("etcd", 2379), openim.ObjectStorage: at("minio", 9000),
 		},
+		Push:     openim.PushFacts{Endpoints: at("vendor", 443)},
+		Webhooks: map[openim.Name][]openim.Endpoint{openim.RPCMsg: at("moderation", 8080)},
 		Wrapper: openim.WrapperFacts{
 			Redis: openim.WrapperStore{Endpoints: at("redis-wrapper", 6379)}, MongoDB: openim.WrapperStore{Endpoints: at("mongodb", 27017)},
 			KeySets: []openim.KeySet{{Endpoints: at("id", 443)}}, Tracing: at("collector", 4318),

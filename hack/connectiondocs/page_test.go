@@ -39,7 +39,8 @@ func TestTheFullestStackRequestsEverything(t *testing.T) {
 	text := string(page())
 	for _, name := range []string{
 		graph.Clients, graph.Admins, graph.Monitoring, graph.WebSocketClients, graph.OwnWrapper, graph.DNS, graph.WrapperRedis,
-		graph.JWKS, graph.Tracing, graph.ExtraPrefix, graph.ExceptionWebSocketDirect, graph.ExceptionOwnWrapper,
+		graph.JWKS, graph.Tracing, graph.PushVendor, graph.Webhooks, graph.ExceptionWebhookDirect,
+		graph.ExtraPrefix, graph.ExceptionWebSocketDirect, graph.ExceptionOwnWrapper,
 		graph.ExceptionUnauthenticatedMetrics, graph.ExceptionExtraEgress, "object-storage",
 	} {
 		NewWithT(t).Expect(text).To(ContainSubstring(name))

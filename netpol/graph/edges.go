@@ -35,6 +35,15 @@ func (g *Graph) connectProcesses(facts openim.Facts) {
 		for _, d := range p.Dependencies {
 			g.connectEndpoints(from, facts.Endpoints[d], string(d), string(p.Name)+" uses "+string(d), fields[d])
 		}
+		if p.PushVendor {
+			g.connectEndpoints(from, facts.Push.Endpoints, PushVendor, "notifications to the devices of users who are offline", "spec.push")
+		}
+		for _, e := range byPort(facts.Webhooks[p.Name]) {
+			g.connect(Edge{
+				From: from, To: Peer{Name: Webhooks, NetworkPeers: e.Peers}, Reason: "OpenIM's webhooks", Ports: []Port{tcp(Webhooks, e.Port)},
+				Field: "spec.webhooks", Exception: ExceptionWebhookDirect,
+			})
+		}
 	}
 }
 

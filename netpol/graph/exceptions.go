@@ -29,6 +29,7 @@ const (
 	ExceptionOwnWrapper             = "OwnWrapper"
 	ExceptionUnauthenticatedMetrics = "UnauthenticatedMetrics"
 	ExceptionExtraEgress            = "ExtraEgress"
+	ExceptionWebhookDirect          = "WebhookDirect"
 	// ExceptionLogHoldsSecrets has no edge.
 	ExceptionLogHoldsSecrets = "LogHoldsSecrets"
 )
@@ -43,6 +44,8 @@ var risks = map[string]string{
 	ExceptionUnauthenticatedMetrics: "OpenIM's metrics ports have no authentication: the selected sources " +
 		"read the number of messages and calls, and the running versions",
 	ExceptionExtraEgress: "an attacker in one of these components can send all data of the component to these peers",
+	ExceptionWebhookDirect: "OpenIM signs no webhook, and obeys the answer to one whose name begins with before: whoever answers in the " +
+		"place of the service reads messages, changes or refuses them, and a service that is away stops what waits for it",
 	ExceptionLogHoldsSecrets: "whoever reads the logs of OpenIM's pods, or the place where they are collected, reads users' messages and " +
 		"can act as any user until the token expires",
 }

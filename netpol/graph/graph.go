@@ -63,6 +63,8 @@ const (
 	WrapperRedis     = "wrapper-redis"
 	JWKS             = "jwks"
 	Tracing          = "tracing"
+	PushVendor       = "push-vendor"
+	Webhooks         = "webhooks"
 	// ExtraPrefix starts the name of a peer of spec.network.extraEgress. No other name contains a slash.
 	ExtraPrefix = "extra/"
 )

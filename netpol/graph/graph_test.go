@@ -239,6 +239,53 @@ func TestTheWrappersRedisIsNotOpenIMs(t *testing.T) {
 	}
 }
 
+// openim-push reaches the vendor, and no other component does.
+func TestPushAloneReachesTheVendor(t *testing.T) {
+	g := NewWithT(t)
+	f := facts()
+	for _, e := range graph.New(stack(nil), f).Edges {
+		g.Expect(e.To.Name).NotTo(Equal(graph.PushVendor), "without push there is no vendor")
+	}
+	block := networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: "192.0.2.0/24"}}
+	f.Push.Endpoints = []openim.Endpoint{{Port: 443, Peers: []networkingv1.NetworkPolicyPeer{block}}}
+	var edges []graph.Edge
+	for _, e := range graph.New(stack(nil), f).Edges {
+		if e.To.Name == graph.PushVendor {
+			edges = append(edges, e)
+		}
+	}
+	g.Expect(edges).To(HaveLen(1))
+	g.Expect(edges[0].ID).To(Equal("push>push-vendor:443"))
+	g.Expect(edges[0].Direction).To(Equal(graph.Egress))
+	g.Expect(edges[0].Field).To(Equal("spec.push"))
+	g.Expect(edges[0].Exception).To(BeEmpty())
+	f.Push.Endpoints[0].Peers = nil
+	for _, e := range graph.New(stack(nil), f).Edges {
+		g.Expect(e.To.Name).NotTo(Equal(graph.PushVendor), "no peers open nothing")
+	}
+}
+
+// Only the callers of hooks reach the service, and they are an exception.
+func TestCallersOfHooksAloneReachTheService(t *testing.T) {
+	g := NewWithT(t)
+	f := facts()
+	at := []openim.Endpoint{{Port: 8080, Peers: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{}}}}}
+	f.Webhooks = map[openim.Name][]openim.Endpoint{openim.RPCMsg: at, openim.Push: at}
+	all := graph.New(stack(nil), f)
+	var from []string
+	for _, e := range all.Edges {
+		if e.To.Name == graph.Webhooks {
+			from = append(from, e.From.Name)
+			g.Expect(e.Exception).To(Equal(graph.ExceptionWebhookDirect))
+			g.Expect(e.Field).To(Equal("spec.webhooks"))
+		}
+	}
+	g.Expect(from).To(ConsistOf("push", "rpc-msg"))
+	g.Expect(all.Exceptions()).To(ConsistOf(And(HaveField("Name", "WebhookDirect"),
+		HaveField("Lets", ContainSubstring("push, rpc-msg out to")), HaveField("Risk", ContainSubstring("signs no webhook")))))
+	g.Expect(graph.New(stack(nil), facts()).Exceptions()).To(BeEmpty())
+}
+
 func unsupervised() *v1alpha1.OpenIMStack {
 	s := stack(nil)
 	s.Spec.Supervision = v1alpha1.SupervisionDisabled

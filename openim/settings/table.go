@@ -51,7 +51,7 @@ const (
 	whyStore    = "it is set from the rest of the spec"
 	whyNames    = "all processes of a stack use the same name, and another stack in the same store another"
 	whyTopics   = "all processes that share a Redis tell each other by it what has changed"
-	whyVendor   = "the operator does not offer offline push"
+	whyEvents   = "devices are notified of messages alone"
 	whyBucket   = "with it anybody could read the store, and write to it"
 	whyLogFiles = "the log goes to the container's output alone"
 )
@@ -93,8 +93,11 @@ var table = []Row{
 	{Files: "openim-push.yml", Keys: "iosPush.pushSound", Class: Dead},
 	{Files: "openim-push.yml", Keys: "iosPush.badgeCount", Class: Dead},
 	{Files: "openim-push.yml", Keys: "fcm.authURL", Class: Operator, Why: "credentials would come from the network"},
-	{Files: "openim-push.yml", Keys: "enable", Class: Operator, Why: whyVendor},
-	{Files: "openim-push.yml", Keys: "*.*", Class: Operator, Why: whyVendor},
+	{Files: "openim-push.yml", Keys: "fcm.filePath", Class: Field, Field: "push.fcm.credentialsRef"},
+	{Files: "openim-push.yml", Keys: "geTui.*", Class: Field, Field: "push.getui"},
+	{Files: "openim-push.yml", Keys: "jpush.*", Class: Field, Field: "push.jpush"},
+	{Files: "openim-push.yml", Keys: "iosPush.production", Class: Field, Field: "push.jpush.apns"},
+	{Files: "openim-push.yml", Keys: "enable", Class: Field, Field: "push"},
 
 	// Files that several processes read.
 	{Files: "discovery.yml", Keys: "zooKeeper.*", Class: Dead},
@@ -130,7 +133,7 @@ var table = []Row{
 	{Files: "mongodb.yml", Keys: "*", Class: Field, Field: "dependencies.mongodb"},
 	{Files: "notification.yml", Keys: "*.isSendMsg", Class: Field, Field: "settings.notifications"},
 	{Files: "notification.yml", Keys: "*.reliabilityLevel", Class: Field, Field: "settings.notifications"},
-	{Files: "notification.yml", Keys: "*.offlinePush.enable", Class: Operator, Why: whyVendor},
+	{Files: "notification.yml", Keys: "*.offlinePush.enable", Class: Operator, Why: whyEvents},
 	{Files: "notification.yml", Keys: "*.offlinePush.*", Class: Dead},
 	{Files: "notification.yml", Keys: "*.unreadCount", Class: Operator,
 		Why: "OpenIM counts what also appears as a message, and reads this up to v3.8.3-patch.2 alone"},
@@ -148,8 +151,8 @@ var table = []Row{
 	{Files: "webhooks.yml", Keys: "*.failedContinue", Class: Dead},
 	{Files: "webhooks.yml", Keys: "afterUserKickOff.*", Class: Dead},
 	{Files: "webhooks.yml", Keys: "afterGroupMsgRevoke.*", Class: Dead},
-	{Files: "webhooks.yml", Keys: "url", Class: Operator, Why: "the operator does not offer webhooks"},
-	{Files: "webhooks.yml", Keys: "*.*", Class: Operator, Why: "the operator does not offer webhooks"},
+	{Files: "webhooks.yml", Keys: "url", Class: Field, Field: "webhooks"},
+	{Files: "webhooks.yml", Keys: "*.*", Class: Field, Field: "webhooks.hooks"},
 }
 
 // Table returns the rows, in the order in which they are compared.

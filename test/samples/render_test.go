@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -48,6 +50,8 @@ type sample struct {
 	uri string
 	// database is the database for OpenIM. Empty: the stack's default.
 	database string
+	// others are further Secrets that the stack names.
+	others map[string]map[string]string
 
 	options loopback.Options
 	objects []client.Object
@@ -93,6 +97,10 @@ func (s *sample) build(l *loopback.Stack) error {
 	d := &spec.Dependencies
 	d.Kafka.Brokers, d.Redis.Addresses, d.Etcd.Endpoints = at(l.Kafka), at(l.Redis), at(l.Etcd)
 	s.secrets = map[string]map[string]string{}
+	if push := spec.Push; push != nil && push.JPush != nil { // no message of the samples is pushed
+		s.secrets[push.JPush.CredentialsRef.Name] = map[string]string{v1alpha1.KeyAppKey: appKey, v1alpha1.KeyMasterSecret: masterSecret}
+	}
+	maps.Copy(s.secrets, s.others)
 	share := v1alpha1.ChildName(s.stack.Name, v1alpha1.SuffixShareSecret)
 	if spec.SecretRef != nil {
 		share = spec.SecretRef.Name
@@ -151,6 +159,11 @@ func (s *sample) render(l *loopback.Stack, p openim.Process) (files map[string]s
 		if v.ConfigMap != nil {
 			files = configs[v.ConfigMap.Name]
 		}
+		if v.Secret != nil {
+			if err := s.mount(l, *template, v); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
 	for _, v := range template.Containers[0].Env {
 		value := v.Value
@@ -160,4 +173,25 @@ func (s *sample) render(l *loopback.Stack, p openim.Process) (files map[string]s
 		env = append(env, v.Name+"="+strings.ReplaceAll(value, "$(POD_IP)", "127.0.0.1"))
 	}
 	return files, env, nil
+}
+
+// mount writes the files of a Secret's volume, as the kubelet does, below the stack's folder instead of /etc. The configuration of each
+// process is in a folder beside them, as in pods.
+func (s *sample) mount(l *loopback.Stack, pod corev1.PodSpec, v corev1.Volume) error {
+	for _, m := range pod.Containers[0].VolumeMounts {
+		if m.Name != v.Name {
+			continue
+		}
+		folder := filepath.Join(l.Dir, strings.TrimPrefix(m.MountPath, "/etc/"))
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return fmt.Errorf("mounting %s: %w", v.Name, err)
+		}
+		for _, item := range v.Secret.Items {
+			content := s.secrets[v.Secret.SecretName][item.Key]
+			if err := os.WriteFile(filepath.Join(folder, item.Path), []byte(content), 0o400); err != nil {
+				return fmt.Errorf("mounting %s: %w", v.Name, err)
+			}
+		}
+	}
+	return nil
 }

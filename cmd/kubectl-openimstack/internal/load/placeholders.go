@@ -38,6 +38,8 @@ func placeholders(stack *v1alpha1.OpenIMStack, mongodbAddresses []string) map[st
 		p.named(&d.ObjectStorage.MinIO.CredentialsRef, v1alpha1.KeyAccessKeyID, v1alpha1.KeySecretAccessKey)
 	}
 
+	p.push(spec.Push)
+
 	w := spec.Wrapper
 	if w.Redis != nil {
 		p.named(w.Redis.CredentialsRef, v1alpha1.KeyPassword)

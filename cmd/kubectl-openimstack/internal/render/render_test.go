@@ -85,7 +85,8 @@ func TestRenderingClusterNetworkPolicies(t *testing.T) {
 func TestNoSecretIsNeeded(t *testing.T) {
 	g := NewWithT(t)
 	dir := plugintest.Copies(t, "deploy")
-	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), "  version: v3.8.3\n", "  version: v3.8.3\n  secretRef: {name: share}\n")
+	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), "  version: v3.8.3\n", "  version: v3.8.3\n  secretRef: {name: share}\n"+
+		"  push: {fcm: {credentialsRef: {name: fcm, key: account.json}}, peers: [{ipBlock: {cidr: 192.0.2.0/24}}]}\n")
 	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `["kafka.infra.svc:9092"]`, `["kafka.infra.svc:9092"], credentialsRef: {name: kafka}`)
 	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"),
 		`["mongodb.infra.svc:27017"]`, `["mongodb.infra.svc:27017"], credentialsRef: {name: mongodb}`)
