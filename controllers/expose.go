@@ -1,6 +1,13 @@
 package controllers
 
 import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -37,4 +44,47 @@ func exposures(stack *v1alpha1.OpenIMStack) []client.Object {
 		return nil
 	}
 	return manifests.Exposures(stack)
+}
+
+// observeExposure reads the addresses of what brings the gateway out of the cluster, from the cache. services are those of the stack.
+func (r *Reconciler) observeExposure(ctx context.Context, s *scope, services []corev1.Service) error {
+	s.ways = nil
+	for _, e := range exposed(s.stack) {
+		name := v1alpha1.ListenerName(s.stack.Name, e.Listener)
+		if e.Service != nil {
+			s.ways = append(s.ways, exposure.ByService(e.Listener, name, ownService(s.stack, services, name)))
+		}
+		if e.Ingress != nil {
+			ingress := &networkingv1.Ingress{}
+			err := r.client.Get(ctx, types.NamespacedName{Namespace: s.stack.Namespace, Name: name}, ingress)
+			if client.IgnoreNotFound(err) != nil {
+				return fmt.Errorf("reading Ingress %s: %w", name, err)
+			}
+			if err != nil || !metav1.IsControlledBy(ingress, s.stack) {
+				ingress = nil
+			}
+			s.ways = append(s.ways, exposure.ByIngress(e.Listener, name, ingress))
+		}
+	}
+	return nil
+}
+
+// ownService returns the stack's Service of a name, nil when there is none.
+func ownService(stack *v1alpha1.OpenIMStack, services []corev1.Service, name string) *corev1.Service {
+	for i := range services {
+		if services[i].Name == name && metav1.IsControlledBy(&services[i], stack) {
+			return &services[i]
+		}
+	}
+	return nil
+}
+
+// exposedCondition returns the condition Exposed, the zero condition when the spec exposes nothing. What the audit finds of the peers is as
+// of this process's last audit; until the first one the condition does not warn of peers.
+func (s *scope) exposedCondition() metav1.Condition {
+	if len(exposed(s.stack)) == 0 {
+		return metav1.Condition{}
+	}
+	peers := exposure.Peers{OnHostNetwork: s.assessment.PeersOnHostNetwork, Nothing: s.assessment.PeersSelectNothing}
+	return exposure.Condition(s.ways, exposure.Warnings(&s.stack.Spec, peers))
 }

@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -95,6 +96,33 @@ var _ = Describe("The gateway's listeners outside the cluster", Ordered, func() 
 		Expect(users.Status.LoadBalancer.Ingress).To(HaveLen(1))
 	})
 
+	It("are Exposed once each has an address, and Ready without one", func() {
+		Eventually(func(g Gomega) {
+			c := w.condition("chat", v1alpha1.ConditionExposed)
+			g.Expect(c).NotTo(BeNil())
+			g.Expect(string(c.Status)+"/"+c.Reason).To(Equal("True/Exposed"), c.Message)
+			g.Expect(c.Message).To(ContainSubstring("Users by Service chat-users at 192.0.2.7"))
+			g.Expect(c.Message).To(MatchRegexp("Admins by Service chat-admins at port 3[0-9]+ of every node"))
+		}).Should(Succeed())
+		var users corev1.Service
+		Expect(w.get("chat-users", &users)).To(Succeed())
+		users.Status.LoadBalancer.Ingress = nil
+		Expect(k8s.Status().Update(w.ctx, &users)).To(Succeed())
+		Eventually(func(g Gomega) {
+			c := w.condition("chat", v1alpha1.ConditionExposed)
+			g.Expect(string(c.Status)+"/"+c.Reason).To(Equal("False/WaitingForAddress"), c.Message)
+		}).Should(Succeed())
+		Expect(w.condition("chat", v1alpha1.ConditionReady).Status).To(Equal(metav1.ConditionTrue))
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
+		Expect(w.condition("chat", v1alpha1.ConditionReconciling)).To(BeNil())
+	})
+
+	It("cost no write while nothing changes, also without an address", func() {
+		w.eventuallyReady("chat")
+		version := w.getStack("chat").ResourceVersion
+		Consistently(func() string { return w.getStack("chat").ResourceVersion }, 3*time.Second).Should(Equal(version))
+	})
+
 	It("are repaired when somebody adds the port of the metrics, or opens the Service further", func() {
 		var users corev1.Service
 		w.editObject("chat-users", &users, "kubectl-edit", func() {
@@ -141,6 +169,34 @@ var _ = Describe("The gateway's listeners outside the cluster", Ordered, func() 
 			g.Expect(service.Spec.Ports[0].NodePort).To(BeZero())
 			g.Expect(service.Spec.LoadBalancerClass).To(BeNil())
 		}).Should(Succeed())
+	})
+
+	It("warn of a proxy that is not trusted, and of an audience that no host carries, until the spec is corrected", func() {
+		var ingress networkingv1.Ingress
+		Expect(w.get("chat-users", &ingress)).To(Succeed())
+		ingress.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{Hostname: "edge.example.com"}}
+		Expect(k8s.Status().Update(w.ctx, &ingress)).To(Succeed())
+		is := func(want string) {
+			GinkgoHelper()
+			Eventually(func(g Gomega) {
+				c := w.condition("chat", v1alpha1.ConditionExposed)
+				g.Expect(string(c.Status)+"/"+c.Reason).To(Equal(want), c.Message)
+			}).Should(Succeed())
+		}
+		is("True/ClientAddressesHidden")
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Wrapper.Auth.Users.TrustedProxies = []v1alpha1.CIDR{"10.0.0.0/8"}
+			s.Wrapper.Gateway.Expose[0].Ingress.Hosts = []v1alpha1.HostName{"other.example.com"}
+		})
+		is("True/AudienceNotExposed")
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Wrapper.Gateway.Expose[0].Ingress.Hosts = []v1alpha1.HostName{"im.example.com"}
+			nobody := v1alpha1.Selector{MatchLabels: map[string]string{"app": "nobody"}}
+			s.Network = &v1alpha1.Network{Clients: []v1alpha1.Peer{{PodSelector: &nobody}}}
+		})
+		is("True/PeersSelectNothing")
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Network = nil })
+		is("True/Exposed")
 	})
 
 	It("have their Ingress restored when it is deleted or leads elsewhere", func() {
@@ -193,12 +249,13 @@ var _ = Describe("The gateway's listeners outside the cluster", Ordered, func() 
 		Expect(w.exists("chat-users", &corev1.Service{})).To(BeTrue())
 	})
 
-	It("leave nothing behind", func() {
+	It("leave nothing behind, not even their condition", func() {
 		w.change("chat", expose())
 		Eventually(func() bool {
 			return w.exists("chat-users", &corev1.Service{}) || w.exists("chat-users", &networkingv1.Ingress{}) ||
 				w.exists("chat-admins", &corev1.Service{})
 		}).Should(BeFalse())
 		Expect(w.exists("chat-gateway", &corev1.Service{})).To(BeTrue())
+		Eventually(func() *metav1.Condition { return w.condition("chat", v1alpha1.ConditionExposed) }).Should(BeNil())
 	})
 })

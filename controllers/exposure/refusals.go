@@ -58,7 +58,7 @@ func refusedAnnotations(listener v1alpha1.Listener, way string, annotations map[
 		}
 	}
 	if size > maxAnnotations {
-		found = append(found, Refusal{field, fmt.Sprintf("the annotations have %d bytes: shorten them to at most %d bytes", size, maxAnnotations)})
+		found = append(found, Refusal{field, fmt.Sprintf("the annotations have %d bytes: shorten them to at most %d", size, maxAnnotations)})
 	}
 	return found
 }
