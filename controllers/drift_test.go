@@ -29,6 +29,7 @@ func (w testEnv) childrenOf(stack string) []string {
 	for _, list := range []client.ObjectList{
 		&networkingv1.NetworkPolicyList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{},
 		&appsv1.DeploymentList{}, &policyv1.PodDisruptionBudgetList{}, &appsv1.ReplicaSetList{}, &corev1.SecretList{}, &corev1.PodList{},
+		&networkingv1.IngressList{},
 	} {
 		Expect(k8s.List(w.ctx, list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack})).To(Succeed())
 		Expect(apimeta.EachListItem(list, func(item runtime.Object) error {

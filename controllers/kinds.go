@@ -13,7 +13,7 @@ import (
 func owned() []client.Object {
 	return []client.Object{
 		&networkingv1.NetworkPolicy{}, &corev1.ServiceAccount{}, &corev1.ConfigMap{}, &corev1.Service{}, &appsv1.Deployment{},
-		&policyv1.PodDisruptionBudget{},
+		&policyv1.PodDisruptionBudget{}, &networkingv1.Ingress{},
 	}
 }
 
@@ -24,7 +24,7 @@ func revisions() []client.Object { return []client.Object{&appsv1.ControllerRevi
 func ownedLists() []client.ObjectList {
 	return []client.ObjectList{
 		&networkingv1.NetworkPolicyList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &appsv1.DeploymentList{},
-		&policyv1.PodDisruptionBudgetList{},
+		&policyv1.PodDisruptionBudgetList{}, &networkingv1.IngressList{},
 	}
 }
 
@@ -39,6 +39,8 @@ func kindOf(object client.Object) string {
 		return "ConfigMap"
 	case *corev1.Service:
 		return "Service"
+	case *networkingv1.Ingress:
+		return "Ingress"
 	case *appsv1.Deployment:
 		return "Deployment"
 	case *policyv1.PodDisruptionBudget:

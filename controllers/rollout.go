@@ -48,6 +48,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	for _, service := range services.Items {
 		s.services[service.Name] = metav1.IsControlledBy(&service, s.stack)
 	}
+	if err := r.observeExposure(ctx, s, services.Items); err != nil {
+		return err
+	}
 	var pods corev1.PodList
 	if err := r.client.List(ctx, &pods, in, client.MatchingLabels{v1alpha1.LabelInstance: s.stack.Name}); err != nil {
 		return fmt.Errorf("listing pods: %w", err)

@@ -32,7 +32,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	if err != nil {
 		return outcome.NewTerminal(v1alpha1.ReasonInvalidSpec, err.Error()) // pure: another attempt fails too
 	}
-	others = r.keepHot(s, others)
+	others = append(r.keepHot(s, others), exposures(s.stack)...)
 	deployments, failure := r.assigned(ctx, s)
 	s.workloads = slices.Concat(others, deployments)
 	s.objects = slices.Concat(s.policies, s.workloads)

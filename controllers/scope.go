@@ -11,6 +11,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/exposure"
 	"github.com/openimstack/openim-operator/controllers/observe"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/prober"
@@ -86,6 +87,8 @@ type scope struct {
 	pods          []corev1.Pod
 	// services are the names of the Services that exist.
 	services map[string]bool
+	// ways are what brings the gateway out of the cluster, with their addresses.
+	ways []exposure.Way
 	// components is the state of each component, in the order of the catalogue. Computed when first asked for.
 	components []observe.Component
 	// lagging is true when the cache does not show yet what this reconciliation wrote.

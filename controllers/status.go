@@ -62,6 +62,7 @@ func (s *scope) updateStatus() []metav1.Condition {
 		s.set(c)
 	}
 	s.setOrRemove(v1alpha1.ConditionUpdateAvailable, s.updateAvailable())
+	s.setOrRemove(v1alpha1.ConditionExposed, s.exposedCondition())
 	s.setKstatus(ready, isolated, rolled)
 	var paused metav1.Condition
 	if s.suspended() {
@@ -353,8 +354,10 @@ func eventType(c metav1.Condition) string {
 	}, c.Reason) {
 		return corev1.EventTypeNormal
 	}
-	bad := c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonWaiting || c.Type == v1alpha1.ConditionStalled ||
+	waits := c.Reason == v1alpha1.ReasonWaiting || c.Reason == v1alpha1.ReasonWaitingForAddress
+	bad := c.Status == metav1.ConditionFalse && !waits || c.Type == v1alpha1.ConditionStalled ||
 		c.Type == v1alpha1.ConditionDependenciesReady && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonResolved ||
+		c.Type == v1alpha1.ConditionExposed && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonExposed ||
 		c.Reason == v1alpha1.ReasonProxyNotTrusted
 	if bad {
 		return corev1.EventTypeWarning

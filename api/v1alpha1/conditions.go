@@ -19,6 +19,9 @@ const (
 	ConditionWrapperAvailable = "WrapperAvailable"
 	// ConditionNetworkIsolated is True when the last probe and the audit confirm the lockdown.
 	ConditionNetworkIsolated = "NetworkIsolated"
+	// ConditionExposed is True when every way of spec.wrapper.gateway.expose is open: the Service or the Ingress has an address. Absent when the
+	// spec exposes nothing. Ready does not depend on it: what gives addresses is not the stack's.
+	ConditionExposed = "Exposed"
 	// ConditionRolledOut is True when all components run the revision of the spec. Its reason is the state of the rollout.
 	ConditionRolledOut = "RolledOut"
 	// ConditionUpdateAvailable is True while components run what an earlier operator rendered, and the present one would render otherwise.
@@ -146,6 +149,28 @@ const (
 	ReasonCrashLoop = "CrashLoop"
 	// ReasonProgressDeadlineExceeded: the rollout of a Deployment has made no progress for its deadline.
 	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
+)
+
+// Reasons of Exposed. All but the first two are warnings while the condition is True.
+const (
+	// ReasonExposed: every way is open.
+	ReasonExposed = "Exposed"
+	// ReasonWaitingForAddress: a Service or an Ingress has no address yet. See its events, and that its implementation runs.
+	ReasonWaitingForAddress = "WaitingForAddress"
+	// ReasonClientAddressesHidden: users come through a proxy, and spec.wrapper.auth.users.trustedProxies is empty, so all users share the
+	// limits of the proxy's address. Write the proxy's addresses.
+	ReasonClientAddressesHidden = "ClientAddressesHidden"
+	// ReasonSourceHidden: clients or admins of spec.network name addresses, and with externalTrafficPolicy Cluster the source is the address
+	// of a node. Write externalTrafficPolicy: Local.
+	ReasonSourceHidden = "SourceHidden"
+	// ReasonPeersOnHostNetwork: clients or admins of spec.network select pods on their nodes' network, where no selector matches. Write the
+	// addresses of the nodes.
+	ReasonPeersOnHostNetwork = "PeersOnHostNetwork"
+	// ReasonPeersSelectNothing: clients or admins of spec.network select no pod. Correct the labels.
+	ReasonPeersSelectNothing = "PeersSelectNothing"
+	// ReasonAudienceNotExposed: no host of the users' listener is that of spec.wrapper.auth.users.audience. Add the host, or correct the
+	// audience.
+	ReasonAudienceNotExposed = "AudienceNotExposed"
 )
 
 // Reasons of RolledOut and UpdateAvailable, beside Progressing and Waiting.

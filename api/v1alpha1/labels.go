@@ -1,5 +1,7 @@
 package v1alpha1
 
+import "strings"
+
 // Labels of every child. All selectors contain the name, instance and component labels, so that two stacks in one namespace
 // never select each other's pods.
 const (
@@ -106,6 +108,11 @@ const (
 
 // ChildName returns the name of a child of a stack.
 func ChildName(stack, component string) string { return stack + "-" + component }
+
+// ListenerName returns the name of the Service that brings a listener of the gateway out of the cluster, and of the objects that lead to it.
+func ListenerName(stack string, listener Listener) string {
+	return ChildName(stack, strings.ToLower(string(listener)))
+}
 
 // Secrets that the operator generates, and their keys.
 const (

@@ -3,6 +3,7 @@ package v1alpha1
 // Wrapper is the gateway (the only public entry) and the backend (the only holder of OpenIM's secret).
 // +kubebuilder:validation:XValidation:rule="!has(self.auth) || !has(self.auth.users) || has(self.redis)",message="wrapper.redis is needed when wrapper.auth.users is set: write the addresses of a Redis for the wrapper only. It must not be OpenIM's Redis, because access to it is full access to OpenIM"
 // +kubebuilder:validation:XValidation:rule="has(self.auth) != has(self.externalRef)",message="wrapper needs exactly one of auth and externalRef: write auth.admins.issuers for the operator's gateway and backend, or externalRef.podSelector for your own wrapper"
+// +kubebuilder:validation:XValidation:rule="!has(self.gateway) || !has(self.gateway.expose) || has(self.auth) && has(self.auth.users) || !self.gateway.expose.exists(e, e.listener == 'Users')",message="gateway.expose names the users' listener, and there is none: write auth.users, or remove the entry with listener: Users"
 // +kubebuilder:validation:XValidation:rule="!has(self.externalRef) || !(has(self.image) || has(self.gateway) || has(self.backend) || has(self.redis) || has(self.mongodb) || has(self.limits) || has(self.policy) || has(self.audit) || has(self.tracing))",message="wrapper.externalRef replaces the operator's gateway and backend: remove all other fields of wrapper, or externalRef"
 type Wrapper struct {
 	// image of the wrapper, with tag or digest. Default: the image of the operator's release.
@@ -67,7 +68,7 @@ type ExternalWrapper struct {
 	NamespaceSelector *Selector `json:"namespaceSelector,omitempty"`
 }
 
-// GatewaySpec sizes the gateway and gives it a certificate.
+// GatewaySpec sizes the gateway, gives it a certificate, and brings it out of the cluster.
 type GatewaySpec struct {
 	ProcessSpec `json:",inline"`
 
@@ -88,6 +89,14 @@ type GatewaySpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=300
 	DrainSeconds *int32 `json:"drainSeconds,omitempty"`
+
+	// expose brings listeners of the gateway out of the cluster. Default: none; clients then need a Service, an Ingress or a route that
+	// somebody else makes. Who may connect is decided by network.clients and network.admins alone.
+	// +optional
+	// +listType=map
+	// +listMapKey=listener
+	// +kubebuilder:validation:MaxItems=2
+	Expose []Exposure `json:"expose,omitempty"`
 }
 
 // GatewayTLS is the gateway's certificate.

@@ -16,7 +16,8 @@ import (
 const slimmed metav1.ManagedFieldsOperationType = "Slimmed"
 
 // Slim is a transform of a cache (client-go, cache.TransformFunc). Of children whose content nobody reads it keeps the metadata and the
-// digest by which Apply compares them: the content of a hundred stacks would be tens of megabytes. Other objects lose their managed fields.
+// digest by which Apply compares them: the content of a hundred stacks would be tens of megabytes. Services and Ingresses that clients
+// outside the cluster reach keep the addresses that they were given, too. Other objects lose their managed fields.
 func Slim(object any) (any, error) {
 	o, ok := object.(client.Object)
 	if !ok {
@@ -27,7 +28,7 @@ func Slim(object any) (any, error) {
 	}
 	o.SetManagedFields(nil)
 	var slim client.Object
-	switch o.(type) {
+	switch o := o.(type) {
 	case *networkingv1.NetworkPolicy:
 		slim = &networkingv1.NetworkPolicy{}
 	case *corev1.ServiceAccount:
@@ -35,7 +36,13 @@ func Slim(object any) (any, error) {
 	case *corev1.ConfigMap:
 		slim = &corev1.ConfigMap{}
 	case *corev1.Service:
-		slim = &corev1.Service{}
+		kept := &corev1.Service{}
+		if o.Spec.Type == corev1.ServiceTypeLoadBalancer || o.Spec.Type == corev1.ServiceTypeNodePort {
+			kept.Spec.Type, kept.Spec.Ports, kept.Status.LoadBalancer = o.Spec.Type, o.Spec.Ports, o.Status.LoadBalancer
+		}
+		slim = kept
+	case *networkingv1.Ingress:
+		slim = &networkingv1.Ingress{Status: o.Status}
 	case *policyv1.PodDisruptionBudget:
 		slim = &policyv1.PodDisruptionBudget{}
 	default:

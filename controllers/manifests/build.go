@@ -38,6 +38,7 @@ func Workloads(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options)
 	if err != nil {
 		return nil, err
 	}
+	objects = append(objects, Exposures(stack)...)
 	rendered, err := Templates(stack, facts, options, none)
 	if err != nil {
 		return nil, err

@@ -39,6 +39,9 @@ type Assessment struct {
 	Unread []string
 	// Proxies are the Ingresses and routes that lead to the gateway's users' port. They open nothing.
 	Proxies []audit.Object
+	// PeersOnHostNetwork are fields of the spec whose peers of the gateway select only pods on their nodes' network, PeersSelectNothing those
+	// whose peers select no pod.
+	PeersOnHostNetwork, PeersSelectNothing []string
 	// Probe is the latest result, nil when this process has none.
 	Probe *v1alpha1.ProbeResult
 	// Outdated is true when the desired graph differs from the one of the latest result.

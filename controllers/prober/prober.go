@@ -224,9 +224,10 @@ func (p *Prober) auditLive(ctx context.Context, stack *v1alpha1.OpenIMStack, s *
 		return plan{}, err
 	}
 	last, proxies := p.lastResult(stack, s), audit.ProxiesInFront(wanted.graph, w)
+	onHostNetwork, nothing := audit.UnmatchedClients(wanted.graph, w)
 	p.updateAssessment(s, client.ObjectKeyFromObject(stack), func(a *Assessment) {
 		a.Audited, a.Findings, a.Exceptions, a.Unread = true, report.Findings, report.Exceptions, unread(w)
-		a.Proxies = proxies
+		a.Proxies, a.PeersOnHostNetwork, a.PeersSelectNothing = proxies, onHostNetwork, nothing
 		a.Outdated = a.Outdated || a.Probe == nil && last != nil && !sameRules(last.Digest, current.digest) // the result of an earlier process
 		switch {
 		case p.options.Image == "":

@@ -120,13 +120,7 @@ func (m *Model) owns(pod *corev1.Pod) bool {
 
 // runningPods yields the pods of the snapshot that have a network.
 func (m *Model) runningPods() iter.Seq[*corev1.Pod] {
-	return func(yield func(*corev1.Pod) bool) {
-		for i := range m.snapshot.Pods {
-			if pod := &m.snapshot.Pods[i]; runs(pod) && !yield(pod) {
-				return
-			}
-		}
-	}
+	return running(m.snapshot)
 }
 
 // isOwnPolicy reports whether a policy has the namespace and name of one that the operator writes for the stack.

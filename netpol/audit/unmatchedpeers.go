@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -131,6 +132,13 @@ func fieldOf(c graph.Edge) string {
 
 // podsMatching returns the running pods that a peer selects by their labels. A peer without a pod selector selects no pod in particular.
 func podsMatching(m *Model, peer networkingv1.NetworkPolicyPeer) []*corev1.Pod {
+	return podsOfPeer(m.graph.Namespace, m.namespaces, m.runningPods(), peer)
+}
+
+// podsOfPeer returns those of some pods that a peer selects by their labels. namespace is that of the policy, and namespaces holds labels.
+func podsOfPeer(
+	namespace string, namespaces map[string]map[string]string, all iter.Seq[*corev1.Pod], peer networkingv1.NetworkPolicyPeer,
+) []*corev1.Pod {
 	if peer.PodSelector == nil || isEmpty(peer.PodSelector) {
 		return nil
 	}
@@ -138,16 +146,16 @@ func podsMatching(m *Model, peer networkingv1.NetworkPolicyPeer) []*corev1.Pod {
 	if err != nil {
 		return nil
 	}
-	namespaces := labels.Everything()
+	within := labels.Everything()
 	if peer.NamespaceSelector != nil {
-		if namespaces, err = metav1.LabelSelectorAsSelector(peer.NamespaceSelector); err != nil {
+		if within, err = metav1.LabelSelectorAsSelector(peer.NamespaceSelector); err != nil {
 			return nil
 		}
 	}
 	var found []*corev1.Pod
-	for pod := range m.runningPods() {
-		here := peer.NamespaceSelector == nil && pod.Namespace == m.graph.Namespace ||
-			peer.NamespaceSelector != nil && namespaces.Matches(set(namedNamespace(pod.Namespace, m.namespaces[pod.Namespace])))
+	for pod := range all {
+		here := peer.NamespaceSelector == nil && pod.Namespace == namespace ||
+			peer.NamespaceSelector != nil && within.Matches(set(namedNamespace(pod.Namespace, namespaces[pod.Namespace])))
 		if here && pods.Matches(labels.Set(pod.Labels)) {
 			found = append(found, pod)
 		}

@@ -170,6 +170,11 @@ func (p Port) ServesMetrics() bool {
 	return p.Name == string(openim.Metrics) || p.Name == string(openim.Health) || p.Name == TelemetryPort
 }
 
+// ListenerPort returns the name of the gateway's port on which a listener serves, "" for an unknown listener.
+func ListenerPort(l v1alpha1.Listener) string {
+	return map[v1alpha1.Listener]string{v1alpha1.ListenerUsers: UsersPort, v1alpha1.ListenerAdmins: AdminPort}[l]
+}
+
 // Labels returns the labels by which selectors match the pods of a component.
 func (c Component) Labels(stack string) map[string]string {
 	return map[string]string{

@@ -76,6 +76,17 @@ var situations = []situation{
 		health: "Healthy", message: []string{"Ready"}, kstatus: "Current",
 	},
 	{
+		name: "the gateway's listeners are exposed", line: healthy + " Exposed=True/$",
+		reasons: []string{
+			"Exposed", "ClientAddressesHidden", "SourceHidden", "PeersOnHostNetwork", "PeersSelectNothing", "AudienceNotExposed",
+		},
+		health: "Healthy", message: []string{"Ready"}, kstatus: "Current",
+	},
+	{
+		name: "nothing has given a listener an address", line: healthy + " Exposed=False/$", reasons: []string{"WaitingForAddress"},
+		health: "Healthy", message: []string{"Ready"}, kstatus: "Current",
+	},
+	{
 		name: "not probed yet", line: "Observed Ready=True/Ready" + well + unverified + complete,
 		health: "Healthy", message: []string{"Ready", "NetworkIsolated"}, kstatus: "Current",
 	},

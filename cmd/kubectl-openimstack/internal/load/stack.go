@@ -14,6 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/exposure"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/seal"
 	"github.com/openimstack/openim-operator/netpol/graph"
@@ -83,6 +84,11 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 	}
 	for _, refusal := range settings.Refusals(facts.Settings.Release, object.Spec.Settings) {
 		stack.Refusals = append(stack.Refusals, refusal.Field+": "+refusal.Why)
+	}
+	if gateway := object.Spec.Wrapper.Gateway; gateway != nil {
+		for _, refusal := range exposure.Refusals(gateway.Expose) {
+			stack.Refusals = append(stack.Refusals, refusal.Field+": "+refusal.Why)
+		}
 	}
 	return stack, nil
 }
