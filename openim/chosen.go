@@ -11,6 +11,7 @@ import (
 
 // Defaults of what a stack may choose, as upstream's configuration has them.
 const (
+	defaultDevicesPerPlatform = 30
 	defaultTokenLifetimeDays  = 90
 	defaultMessageDays        = 365
 	defaultFileDays           = 180
@@ -28,8 +29,29 @@ var defaultFileTypes = []string{"msg-picture", "msg-file", "msg-voice", "msg-vid
 // logLevels are the numbers of OpenIM's levels (openimsdk/tools, log.ZDebug to log.ZError).
 var logLevels = map[v1alpha1.LogLevel]int{v1alpha1.LogError: 2, v1alpha1.LogWarning: 3, v1alpha1.LogInfo: 4, v1alpha1.LogDebug: 5}
 
+// multiLoginPolicies are OpenIM's numbers (protocol, constant.DefalutNotKick, AllLoginButSameTermKick, AllLoginButSameClassKick, PCAndOther).
+var multiLoginPolicies = map[v1alpha1.MultiLoginPolicy]int{
+	v1alpha1.MultiLoginUnlimited: 0, v1alpha1.MultiLoginOnePerPlatform: 1, v1alpha1.MultiLoginOnePerClass: 4, v1alpha1.MultiLoginComputerAndOne: 5,
+}
+
 // chosen returns the chosen settings.
 func (v view) chosen() v1alpha1.Settings { return ptr.Deref(v.Chosen, v1alpha1.Settings{}) }
+
+// multiLogin returns the multi-login policy that OpenIM itself is to enforce. A policy that is only reported ends nothing at OpenIM either.
+func (v view) multiLogin() v1alpha1.MultiLogin {
+	if m := v.chosen().MultiLogin; m != nil && m.Enforcement == v1alpha1.EnforcementEnforce {
+		return *m
+	}
+	return v1alpha1.MultiLogin{Policy: v1alpha1.MultiLoginOnePerPlatform}
+}
+
+// MultiLoginPolicy returns OpenIM's number of the multi-login policy.
+func (v view) MultiLoginPolicy() int { return multiLoginPolicies[v.multiLogin().Policy] }
+
+// DevicesPerPlatform returns the number of tokens of a user on each platform, with the policy Unlimited.
+func (v view) DevicesPerPlatform() int32 {
+	return ptr.Deref(v.multiLogin().MaxPerPlatform, defaultDevicesPerPlatform)
+}
 
 // TokenLifetimeDays returns the lifetime of tokens.
 func (v view) TokenLifetimeDays() int32 {

@@ -42,6 +42,9 @@ func TestWhatWasChosenIsWhatOpenIMReads(t *testing.T) {
 		"cronExecuteTime": "*/30 3 * * 1-5", "retainChatRecords": float64(36500), "fileExpireTime": float64(0),
 		"deleteObjectType": []any{"msg-file", "true", "7"},
 	}), "0 days of messages are as many as can be said: openim-crontask ends with 0")
+	g.Expect(parsed(t, s, openim.RPCAuth, openim.ShareFile)["multiLogin"]).To(Equal(map[string]any{
+		"policy": float64(0), "maxNumOneEnd": float64(7),
+	}))
 	g.Expect(parsed(t, s, openim.RPCMsg, openim.RPCMsgFile)).To(HaveKeyWithValue("friendVerify", true))
 	g.Expect(parsed(t, s, openim.RPCGroup, openim.RPCGroupFile)).To(HaveKeyWithValue("enableHistoryForNewMembers", false))
 	g.Expect(parsed(t, s, openim.RPCMsg, openim.RedisFile)).To(And(
@@ -87,4 +90,20 @@ func TestTheNamesOfEventsAreThoseOfTheAPI(t *testing.T) {
 		names = append(names, strings.Trim(string(name.Raw), `"`))
 	}
 	g.Expect(openim.NotificationNames()).To(ConsistOf(names))
+}
+
+func TestOpenIMGetsTheMultiLoginPolicyThatIsEnforced(t *testing.T) {
+	for policy, number := range map[v1alpha1.MultiLoginPolicy]float64{
+		v1alpha1.MultiLoginUnlimited: 0, v1alpha1.MultiLoginOnePerPlatform: 1, v1alpha1.MultiLoginOnePerClass: 4, v1alpha1.MultiLoginComputerAndOne: 5,
+	} {
+		for _, enforcement := range []v1alpha1.Enforcement{"", v1alpha1.EnforcementReport, v1alpha1.EnforcementEnforce} {
+			s := settings(t, "v3.8.3")
+			s.Chosen = &v1alpha1.Settings{MultiLogin: &v1alpha1.MultiLogin{Policy: policy, Enforcement: enforcement}}
+			want := map[string]any{"policy": float64(1), "maxNumOneEnd": float64(30)}
+			if enforcement == v1alpha1.EnforcementEnforce {
+				want["policy"] = number
+			}
+			NewWithT(t).Expect(parsed(t, s, openim.RPCAuth, openim.ShareFile)["multiLogin"]).To(Equal(want), "%s %s", policy, enforcement)
+		}
+	}
 }

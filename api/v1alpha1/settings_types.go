@@ -2,6 +2,10 @@ package v1alpha1
 
 // Settings are OpenIM's own settings. What is absent has the default. docs/settings.md has every key of OpenIM's configuration.
 type Settings struct {
+	// multiLogin says on how many devices a user may be logged in at the same time. Without it the gateway ends no session for another.
+	// +optional
+	MultiLogin *MultiLogin `json:"multiLogin,omitempty"`
+
 	// tokenLifetimeDays is the lifetime of OpenIM's tokens, in days. Users never see them: the wrapper renews them. Default 90.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
@@ -49,6 +53,49 @@ type Settings struct {
 	// +kubebuilder:validation:MaxItems=6
 	Overrides []SettingsFile `json:"overrides,omitempty"`
 }
+
+// MultiLogin says on how many devices a user may be logged in at the same time. At a login the sessions of the devices that logged in
+// longest ago end, until the policy is satisfied. A device counts once, however many sessions it has.
+// +kubebuilder:validation:XValidation:rule="!has(self.maxPerPlatform) || self.policy == 'Unlimited'",message="multiLogin.maxPerPlatform belongs to policy Unlimited: remove it, or write policy: Unlimited"
+type MultiLogin struct {
+	// policy: with Unlimited a user may have maxPerPlatform devices on each platform, with OnePerPlatform one. With OnePerClass one phone,
+	// one tablet, one computer, one browser and one mini program. With ComputerAndOne any number of computers, and one other device.
+	// +required
+	Policy MultiLoginPolicy `json:"policy,omitempty"`
+
+	// maxPerPlatform is the number of devices on each platform, with policy Unlimited. Default 30.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	MaxPerPlatform *int32 `json:"maxPerPlatform,omitempty"`
+
+	// enforcement: with Report the gateway counts and logs which sessions the policy excludes, and nothing ends. With Enforce they end, and
+	// OpenIM gets the policy too, by which all its processes restart. Default Report.
+	// +optional
+	Enforcement Enforcement `json:"enforcement,omitempty"`
+}
+
+// MultiLoginPolicy is a policy of MultiLogin.
+// +kubebuilder:validation:Enum=Unlimited;OnePerPlatform;OnePerClass;ComputerAndOne
+type MultiLoginPolicy string
+
+// Values of MultiLoginPolicy.
+const (
+	MultiLoginUnlimited      MultiLoginPolicy = "Unlimited"
+	MultiLoginOnePerPlatform MultiLoginPolicy = "OnePerPlatform"
+	MultiLoginOnePerClass    MultiLoginPolicy = "OnePerClass"
+	MultiLoginComputerAndOne MultiLoginPolicy = "ComputerAndOne"
+)
+
+// Enforcement says whether what a policy excludes ends.
+// +kubebuilder:validation:Enum=Report;Enforce
+type Enforcement string
+
+// Values of Enforcement.
+const (
+	EnforcementReport  Enforcement = "Report"
+	EnforcementEnforce Enforcement = "Enforce"
+)
 
 // Friendship says whether users must be friends.
 // +kubebuilder:validation:Enum=Optional;Required

@@ -273,6 +273,12 @@ func TestErrorsAreDistinguishable(t *testing.T) {
 	}{
 		{"expired", wire.PathSession, envelope(200, wire.CodeTokenExpired), client.ErrExpired, "errCode 1501"},
 		{"revoked", wire.PathSession, envelope(200, wire.CodeTokenKicked), client.ErrRevoked, ""},
+		{"replaced", wire.PathSession, func(w http.ResponseWriter, _ *http.Request) {
+			wire.WriteEnvelope(w, 200, wire.Envelope{ErrCode: wire.CodeTokenKicked, ErrMsg: wire.ReplacedText})
+		}, client.ErrReplaced, "only when the user asks"},
+		{"replaced, for programs that know it not", wire.PathSession, func(w http.ResponseWriter, _ *http.Request) {
+			wire.WriteEnvelope(w, 200, wire.Envelope{ErrCode: wire.CodeTokenKicked, ErrMsg: wire.ReplacedText})
+		}, client.ErrRevoked, ""},
 		{"unknown", wire.PathSession, envelope(200, wire.CodeTokenNotExist), client.ErrNoSession, ""},
 		{"malformed", wire.PathSession, envelope(200, wire.CodeTokenMalformed), client.ErrNoSession, ""},
 		{"invalid, of a session", wire.PathSession, envelope(200, wire.CodeTokenInvalid), client.ErrNoSession, ""},

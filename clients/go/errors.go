@@ -17,6 +17,9 @@ var (
 	// ErrRevoked: the user or an administrator revoked the session. Log in again; the gateway refuses that if the device was
 	// revoked too.
 	ErrRevoked = errors.New("the session was revoked")
+	// ErrReplaced: another device of the user logged in, and the gateway's multi-login policy ended this session. It is also ErrRevoked.
+	// Log in again only when the user asks for it: two programs that log in again by themselves end each other's sessions without end.
+	ErrReplaced = fmt.Errorf("%w: another device of the user logged in", ErrRevoked)
 	// ErrNoSession: the gateway does not know the session. Log in again.
 	ErrNoSession = errors.New("the session is unknown")
 	// ErrLoginTooOld: the call requires a login of the last two minutes. Log in again with the device's key and repeat the
@@ -69,6 +72,9 @@ func (e *Error) Unwrap() error {
 	case wire.CodeTokenExpired:
 		return ErrExpired
 	case wire.CodeTokenKicked:
+		if e.Text == wire.ReplacedText {
+			return ErrReplaced
+		}
 		return ErrRevoked
 	case wire.CodeTokenInvalid:
 		if e.Path == wire.PathLoginStart || e.Path == wire.PathLoginFinish {

@@ -113,7 +113,7 @@ func (s *Session) RevokeDevice(ctx context.Context, deviceID string) error {
 	return s.post(ctx, wire.PathRevokeDevice, map[string]any{"deviceID": deviceID}, nil)
 }
 
-// Check reports by its error whether the session is still valid: nil, ErrExpired, ErrRevoked or ErrNoSession. Any other error
+// Check reports by its error whether the session is still valid: nil, ErrExpired, ErrRevoked, ErrReplaced or ErrNoSession. Any other error
 // says nothing about the session.
 func (s *Session) Check(ctx context.Context) error {
 	return s.post(ctx, wire.PathSession, struct{}{}, nil)

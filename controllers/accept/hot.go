@@ -40,7 +40,7 @@ func Hot(text []byte) []Refusal {
 // specFields maps parts of hot.yaml to fields of the spec.
 var specFields = []struct{ part, field string }{
 	{"origins", "spec.wrapper.auth.users."}, {"trustedProxies", "spec.wrapper.auth.users."},
-	{"limits", "spec.wrapper."}, {"rules", "spec.wrapper.policy."},
+	{"multiLogin", "spec.settings."}, {"limits", "spec.wrapper."}, {"rules", "spec.wrapper.policy."},
 }
 
 // refusal parses a line of the form "field: reason". The line of a rule has the rule's name behind its field.

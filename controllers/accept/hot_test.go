@@ -17,6 +17,8 @@ func TestWhatTheGatewayTakesIsAccepted(t *testing.T) {
 	for _, text := range []string{
 		"{}", `origins: ["https://chat.example.com", "*"]`, "trustedProxies: [10.0.0.0/8]",
 		"limits: {classes: {message: {perSecond: 0.5, burst: 9, by: [user, ip]}}}",
+		"multiLogin: {policy: Unlimited, maxPerPlatform: 1000}", "multiLogin: {policy: OnePerPlatform, enforcement: Report}",
+		"multiLogin: {policy: OnePerClass, enforcement: Enforce}", "multiLogin: {policy: ComputerAndOne, enforcement: Enforce}",
 		`rules: [{name: one, expression: 'identity.platformID != 5 || !has(body.contentType)', message: no}]`,
 	} {
 		NewWithT(t).Expect(accept.Hot([]byte(text))).To(BeEmpty(), text)
@@ -36,6 +38,8 @@ func TestRefusalsNameTheFieldOfTheSpec(t *testing.T) {
 			"write 0.0001 to 100000"},
 		{"origins: ['https://a:b:c']", "spec.wrapper.auth.users.origins[0]", "write an origin as browsers send it"},
 		{"trustedProxies: [10.0.0.0]", "spec.wrapper.auth.users.trustedProxies[0]", "a prefix length"},
+		{"multiLogin: {policy: OnePerClass, maxPerPlatform: 5}", "spec.settings.multiLogin.maxPerPlatform", "it belongs to policy Unlimited"},
+		{"multiLogin: {policy: all}", "spec.settings.multiLogin.policy", "write Unlimited, OnePerPlatform"},
 		{"unheard: of", "spec.wrapper", "unheard"},
 	} {
 		g := NewWithT(t)

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -57,16 +58,18 @@ func Hot(stack *v1alpha1.OpenIMStack) ([]byte, error) {
 	if !hasHot(wrapper) {
 		return nil, nil
 	}
-	text, err := yaml.Marshal(hot(wrapper))
+	text, err := yaml.Marshal(hot(stack))
 	if err != nil {
 		return nil, fmt.Errorf("rendering the gateway's hot configuration: %w", err)
 	}
 	return text, nil
 }
 
-func hot(wrapper v1alpha1.Wrapper) config.Hot {
+func hot(stack *v1alpha1.OpenIMStack) config.Hot {
 	var file config.Hot
+	wrapper := stack.Spec.Wrapper
 	if users := wrapper.Auth.Users; users != nil {
+		file.MultiLogin = multiLogin(stack.Spec.Settings)
 		for _, origin := range users.Origins {
 			file.Origins = append(file.Origins, string(origin))
 		}
@@ -90,6 +93,18 @@ func hot(wrapper v1alpha1.Wrapper) config.Hot {
 		}
 	}
 	return file
+}
+
+// multiLogin returns the policy that gateway and backend apply at each login, nil without one. The texts are the same on both sides.
+func multiLogin(settings *v1alpha1.Settings) *config.MultiLogin {
+	if settings == nil || settings.MultiLogin == nil {
+		return nil
+	}
+	m := settings.MultiLogin
+	return &config.MultiLogin{
+		Policy: string(m.Policy), MaxPerPlatform: ptr.Deref(m.MaxPerPlatform, 0),
+		Enforcement: cmp.Or(string(m.Enforcement), config.EnforcementReport),
+	}
 }
 
 // defaultSampleRatio traces one request in a hundred.

@@ -60,9 +60,14 @@ func (d *Frontend) User(session string) API { return API{URL: d.URL + wire.UserP
 // SocketURL returns the socket address for an SDK.
 func (d *Frontend) SocketURL() string { return "ws" + d.URL[len("http"):] + wire.SocketPath }
 
+// Client returns a client of the users' listener. The gateway's public key is pinned.
+func (d *Frontend) Client() (*client.Client, error) {
+	return client.New(client.Options{BaseURL: d.URL, PinnedKeys: d.keys, Version: "loopback"})
+}
+
 // Enrol enrols a new device with a code, and logs it in. The gateway's public key is pinned.
 func (d *Frontend) Enrol(ctx context.Context, code string, platform int32) (*client.Session, error) {
-	c, err := client.New(client.Options{BaseURL: d.URL, PinnedKeys: d.keys, Version: "loopback"})
+	c, err := d.Client()
 	if err != nil {
 		return nil, err
 	}

@@ -178,7 +178,10 @@ func TestEveryTextIsBounded(t *testing.T) {
 	}
 	e := sent(func(e *Event) {
 		e.Actor = Actor{Role: long, Subject: long, Issuer: long, UserID: long, DeviceID: long, Session: long}
-		e.Action = Action{Route: long, Class: long, RequestID: long, Users: many, Groups: many, Conversations: many}
+		e.Action = Action{
+			Route: long, Class: long, RequestID: long, Users: many, Groups: many, Conversations: many,
+			Sessions: []string{long}, SessionCount: 512, // what the backend returns is bounded
+		}
 		e.Outcome.Reason, e.Outcome.Rule = long, long
 	})
 	f := e.record()
@@ -193,7 +196,9 @@ func TestEveryTextIsBounded(t *testing.T) {
 // TestAnEventHasNoOtherMembers lists all members, so that adding a member requires a decision about what it may contain.
 func TestAnEventHasNoOtherMembers(t *testing.T) {
 	g := NewWithT(t)
-	e := sent(func(e *Event) { e.Action.Groups, e.Action.UserCount = []string{"g"}, 9 })
+	e := sent(func(e *Event) {
+		e.Action.Groups, e.Action.UserCount, e.Action.Sessions, e.Action.SessionCount = []string{"g"}, 9, []string{"s"}, 2
+	})
 	f := e.record()
 	f.Program, f.PreviousChain, f.PreviousSeq, f.Lost = "p", "c", 1, 1
 	members := map[string]any{}
@@ -203,7 +208,7 @@ func TestAnEventHasNoOtherMembers(t *testing.T) {
 		names = append(names, name)
 	}
 	g.Expect(names).To(ConsistOf(strings.Fields(`time kind role subject issuer userID deviceID platformID session ip route identifier class requestID
-		users userCount groups conversations verdict reason rule status errCode milliseconds program previousChain previousSeq lost`)))
+		users userCount groups conversations sessions sessionCount verdict reason rule status errCode milliseconds program previousChain previousSeq lost`)))
 }
 
 func TestTheLogRepeatsTheHeadOfTheChain(t *testing.T) {

@@ -25,6 +25,8 @@ func (f *record) encode() []byte {
 	e.number("userCount", int64(f.UserCount))
 	e.list("groups", f.Groups)
 	e.list("conversations", f.Conversations)
+	e.list("sessions", f.Sessions)
+	e.number("sessionCount", int64(f.SessionCount))
 	e.text("verdict", f.Verdict)
 	e.text("reason", f.Reason)
 	e.text("rule", f.Rule)

@@ -26,6 +26,7 @@ func TestTheEncodingIsJSON(t *testing.T) {
 				RequestID: text.Draw(t, "request"),
 				Users:     rapid.SliceOf(text).Draw(t, "users"), Groups: rapid.SliceOf(text).Draw(t, "groups"),
 				Conversations: rapid.SliceOf(text).Draw(t, "conversations"), UserCount: rapid.Int().Draw(t, "count"),
+				Sessions: rapid.SliceOf(text).Draw(t, "sessions"), SessionCount: rapid.Int().Draw(t, "sessionCount"),
 			},
 			Outcome: Outcome{
 				Verdict: Verdict(text.Draw(t, "verdict")), Reason: text.Draw(t, "reason"), Rule: text.Draw(t, "rule"),

@@ -68,6 +68,9 @@ type Action struct {
 	Groups        []string
 	Conversations []string
 	UserCount     int // the number of all users, if Users does not list all
+	// Sessions are the public identifiers of the sessions that the multi-login policy excluded at a login, SessionCount the number of all.
+	Sessions     []string
+	SessionCount int
 }
 
 // Outcome is the result of a call.
@@ -108,6 +111,8 @@ type record struct {
 	UserCount     int      `json:"userCount,omitempty"`
 	Groups        []string `json:"groups,omitempty"`
 	Conversations []string `json:"conversations,omitempty"`
+	Sessions      []string `json:"sessions,omitempty"`
+	SessionCount  int      `json:"sessionCount,omitempty"`
 	Verdict       string   `json:"verdict,omitempty"`
 	Reason        string   `json:"reason,omitempty"`
 	Rule          string   `json:"rule,omitempty"`
@@ -138,7 +143,8 @@ func (e *Event) record() record {
 		Session: clip(e.Actor.Session, maxNameBytes),
 		Route:   name(e.Action.Route), Identifier: e.Action.Identifier, Class: name(e.Action.Class), RequestID: e.Action.RequestID,
 		Users: targets(e.Action.Users), Groups: targets(e.Action.Groups), Conversations: targets(e.Action.Conversations),
-		Verdict: name(string(e.Outcome.Verdict)), Reason: name(e.Outcome.Reason), Rule: name(e.Outcome.Rule),
+		Sessions: targets(e.Action.Sessions),
+		Verdict:  name(string(e.Outcome.Verdict)), Reason: name(e.Outcome.Reason), Rule: name(e.Outcome.Rule),
 		Status: e.Outcome.Status, ErrCode: e.Outcome.ErrCode, Milliseconds: float64(e.Outcome.Took.Microseconds()) / 1000,
 	}
 	if e.Actor.IP.IsValid() {
@@ -149,6 +155,9 @@ func (e *Event) record() record {
 	}
 	if total := max(e.Action.UserCount, len(e.Action.Users)); total > len(f.Users) {
 		f.UserCount = total
+	}
+	if total := max(e.Action.SessionCount, len(e.Action.Sessions)); total > len(f.Sessions) {
+		f.SessionCount = total
 	}
 	return f
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/auth"
 	"github.com/openimstack/openim-operator/wrapper/auth/authtest"
 	"github.com/openimstack/openim-operator/wrapper/backend"
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/devices"
 	"github.com/openimstack/openim-operator/wrapper/devices/mongotest"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
@@ -89,6 +90,7 @@ type testEnv struct {
 
 	between    func() // between the two calls of a login
 	lastFinish handshake.FinishRequest
+	multiLogin *config.MultiLogin // what the gateway sends with each login
 }
 
 type buffer struct {
@@ -296,7 +298,8 @@ func (h *testEnv) login(first, second int, a attempt) (*testUser, internalapi.Lo
 		h.between()
 	}
 	h.lastFinish = handshake.FinishRequest{HandshakeID: started.Reply.HandshakeID, Message: handshake.Text(m3)}
-	finished := ask[internalapi.LoginFinished](h, second, internalapi.PathLoginFinish, a.proof, internalapi.LoginFinish{Request: h.lastFinish})
+	finished := ask[internalapi.LoginFinished](h, second, internalapi.PathLoginFinish, a.proof,
+		internalapi.LoginFinish{Request: h.lastFinish, MultiLogin: h.multiLogin})
 	if finished.Verdict != internalapi.LoginGranted {
 		return nil, finished
 	}

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
+	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/login"
 	"github.com/openimstack/openim-operator/wrapper/session"
@@ -32,6 +34,12 @@ func (l *internalAPI) startLogin(ctx context.Context, call *internalCall, q inte
 }
 
 func (l *internalAPI) finishLogin(ctx context.Context, call *internalCall, q internalapi.LoginFinish) (internalapi.LoginFinished, error) {
+	if q.MultiLogin != nil {
+		var p httpserver.Problems
+		if session.ValidateMultiLogin(q.MultiLogin, &p, "multiLogin"); p.Err() != nil {
+			return internalapi.LoginFinished{}, bad("%s", p.Err())
+		}
+	}
 	var current *login.Caller
 	if s := call.caller.session; call.caller.isUser() {
 		current = &login.Caller{UserID: s.UserID, DeviceID: s.DeviceID, SessionID: s.ID, PlatformID: s.PlatformID, LoggedIn: s.Created}
@@ -45,7 +53,31 @@ func (l *internalAPI) finishLogin(ctx context.Context, call *internalCall, q int
 			call.rec.Detail = result.Detail
 		}
 	}
+	if err == nil && q.MultiLogin != nil {
+		if err := l.applyMultiLogin(ctx, &result, *q.MultiLogin); err != nil {
+			call.rec.Detail = result.Detail
+			return internalapi.LoginFinished{Verdict: internalapi.LoginUnavailable, Outcome: result}, nil
+		}
+	}
 	return internalapi.LoginFinished{Verdict: verdict, Outcome: result, Reply: reply}, nil
+}
+
+// applyMultiLogin applies the multi-login policy before the client gets its reply. When it cannot be enforced, the reply is withheld: the
+// client logs in again, and that login applies it. A policy that is only reported refuses no login.
+func (l *internalAPI) applyMultiLogin(ctx context.Context, result *internalapi.LoginOutcome, m session.MultiLogin) error {
+	excluded, err := l.sessions.Exclude(ctx, result.UserID, m)
+	if err != nil {
+		result.Detail = "applying the multi-login policy failed: " + err.Error()
+		if m.Enforcement == config.EnforcementEnforce {
+			return err
+		}
+		return nil
+	}
+	result.ExcludedCount = len(excluded)
+	for _, s := range excluded[:min(len(excluded), internalapi.MaxExcluded)] {
+		result.Excluded = append(result.Excluded, s.ID)
+	}
+	return nil
 }
 
 // endRotated revokes the session before a rotation within the rest of the gateway's timeout, so that the client still gets its reply.

@@ -108,6 +108,8 @@ func proofFailure(err error) wire.Failure {
 		return wire.ProofRefused.Coded(wire.CodeTokenMalformed)
 	case errors.Is(err, session.ErrExpired):
 		return wire.ProofRefused.Coded(wire.CodeTokenExpired)
+	case errors.Is(err, session.ErrReplaced):
+		return wire.ProofRefused.Coded(wire.CodeTokenKicked).Because(wire.ReplacedText)
 	case errors.Is(err, session.ErrRevoked):
 		return wire.ProofRefused.Coded(wire.CodeTokenKicked)
 	case errors.Is(err, session.ErrUnknown):

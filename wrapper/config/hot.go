@@ -10,6 +10,8 @@ type Hot struct {
 	Limits         Limits   `json:"limits,omitzero"`
 	// Rules must all allow a call or a frame, in addition to the route table.
 	Rules []Rule `json:"rules,omitempty"`
+	// MultiLogin is applied at each login. Absent: a user may log in with any number of devices.
+	MultiLogin *MultiLogin `json:"multiLogin,omitempty"`
 }
 
 // Limits are rate limits by class of calls. A class that is not listed has its default.

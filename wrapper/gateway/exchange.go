@@ -38,6 +38,8 @@ type exchange struct {
 	caller           auth.Principal // zero until it is verified
 	proof            string         // the caller's credential, which the backend verifies
 	rule             string         // the rule that refused the call
+	sessions         []string       // the first sessions that the multi-login policy excluded
+	sessionCount     int            // the number of all
 	status           int            // of the reply
 	errorsInEnvelope bool           // refusals have HTTP status 200 and their code in the envelope
 	noAudit          bool           // no audit event: the reply is public, or the event is written elsewhere
@@ -89,6 +91,8 @@ func (x *exchange) event(now time.Time) auditlog.Event {
 			RequestID: x.rec.RequestID,
 			Users:     x.rec.Users,
 			UserCount: x.rec.UserCount,
+
+			Sessions: x.sessions, SessionCount: x.sessionCount,
 		},
 		Outcome: auditlog.Outcome{
 			Verdict: auditlog.Verdict(x.rec.Verdict), Reason: x.rec.Reason, Rule: x.rule,

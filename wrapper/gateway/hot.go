@@ -12,6 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/ratelimit"
 	"github.com/openimstack/openim-operator/wrapper/routes"
+	"github.com/openimstack/openim-operator/wrapper/session"
 )
 
 // Hot is the part of the configuration that may change while the gateway runs: no socket is closed for a change of it.
@@ -74,6 +75,8 @@ type hot struct {
 	replicas int
 	local    bool
 	rules    *celrules.Set
+	// multiLogin is nil without a policy.
+	multiLogin *session.MultiLogin
 }
 
 // ParseHot reads and checks the hot part.
@@ -121,6 +124,9 @@ func (h *Hot) compile() (*hot, error) {
 		}
 		(*ratelimit.Class)(&class).Validate(&p, "limits.classes."+name)
 		compiled.classes[name] = ratelimit.Class(class)
+	}
+	if compiled.multiLogin = h.MultiLogin; h.MultiLogin != nil {
+		session.ValidateMultiLogin(h.MultiLogin, &p, "multiLogin")
 	}
 	set, err := celrules.Compile(h.Rules)
 	if err != nil {

@@ -68,7 +68,11 @@ func refusalOf(path string, answer upstream.Reply, envelope wire.Envelope) error
 		return fmt.Errorf("%w: %s: HTTP status %d without a reason", errBackend, path, answer.Status)
 	}
 	if failure.Name == wire.ProofRefused.Name {
-		return &refusal{*proofFailure(envelope.ErrCode)}
+		f := *proofFailure(envelope.ErrCode)
+		if envelope.ErrMsg == wire.ReplacedText {
+			f = f.Because(wire.ReplacedText)
+		}
+		return &refusal{f}
 	}
 	switch failure.Status {
 	case http.StatusBadRequest, http.StatusForbidden, http.StatusTooManyRequests:

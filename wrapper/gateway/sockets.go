@@ -69,6 +69,9 @@ func redeemFailure(err error) *wire.Failure {
 	if !ok {
 		return socketFailure(session.ErrUnavailable)
 	}
+	if refused.failure.Text == wire.ReplacedText {
+		return socketFailure(session.ErrReplaced)
+	}
 	for _, cause := range []error{session.ErrMalformed, session.ErrExpired, session.ErrRevoked, session.ErrUnknown} {
 		if f := sessionFailure(cause); f.ErrCode == refused.failure.ErrCode {
 			return socketFailure(cause)
@@ -88,11 +91,14 @@ func (s socketSessions) Attach(id websocket.Identity, end func(websocket.Cause))
 		return func() {}
 	}
 	return s.store.Attach(held.session, func(cause error) {
-		if errors.Is(cause, session.ErrExpired) {
+		switch {
+		case errors.Is(cause, session.ErrExpired):
 			end(websocket.CauseExpired)
-			return
+		case errors.Is(cause, session.ErrReplaced):
+			end(websocket.CauseReplaced)
+		default:
+			end(websocket.CauseRevoked)
 		}
-		end(websocket.CauseRevoked)
 	})
 }
 

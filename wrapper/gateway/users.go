@@ -227,6 +227,8 @@ func sessionFailure(err error) *wire.Failure {
 		f = f.Coded(wire.CodeTokenMalformed).Because("the session token is malformed: log in again")
 	case errors.Is(err, session.ErrExpired):
 		f = f.Coded(wire.CodeTokenExpired).Because("the session has expired: log in again")
+	case errors.Is(err, session.ErrReplaced):
+		f = f.Coded(wire.CodeTokenKicked).Because(wire.ReplacedText)
 	case errors.Is(err, session.ErrRevoked):
 		f = f.Coded(wire.CodeTokenKicked).Because("the session was revoked: log in again")
 	case errors.Is(err, session.ErrUnknown):

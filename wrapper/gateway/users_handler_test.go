@@ -38,6 +38,7 @@ type fakeBackend struct {
 	proofs   map[string]string // the last one by path
 	bodies   map[string]string // the last one by path
 	sessions *session.Store
+	finished internalapi.LoginFinished
 	refuse   int                        // not 0: the backend accepts no credential, with this code
 	held     map[string]<-chan struct{} // paths that are not answered before the channel is closed
 }
@@ -77,6 +78,8 @@ func (b *fakeBackend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		data = revoked
+	case internalapi.PathLoginFinish:
+		data = b.finished
 	case internalapi.PathListDevices:
 		data = internalapi.Devices{Devices: b.devices}
 	case internalapi.PathSetUser:

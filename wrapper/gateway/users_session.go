@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openimstack/openim-operator/wrapper/auth"
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
@@ -63,15 +64,33 @@ func (u *usersHandler) finishLogin(x *exchange, body []byte) (any, *wire.Failure
 		token = ""
 	}
 	answer, err := callInternal[internalapi.LoginFinished](
-		x.r.Context(), u.backend, internalapi.PathLoginFinish, token, internalapi.LoginFinish{Request: request})
+		x.r.Context(), u.backend, internalapi.PathLoginFinish, token, internalapi.LoginFinish{Request: request, MultiLogin: x.hot.multiLogin})
 	if failure := x.loginFailure(answer.Verdict, &answer.Outcome, err); failure != nil {
 		return nil, failure
 	}
 	x.rec.Detail = answer.Outcome.Detail
+	u.noteExcluded(x, &answer.Outcome)
 	if ended := answer.Outcome.Ends; ended != "" {
 		u.revocation().removeCodes(x, internalapi.DropCodes{SessionID: ended})
 	}
 	return answer.Reply, nil
+}
+
+// noteExcluded records in the audit log which sessions the multi-login policy ended at a login, or would have ended, and removes the codes
+// that were issued under ended ones.
+func (u *usersHandler) noteExcluded(x *exchange, outcome *internalapi.LoginOutcome) {
+	if outcome.ExcludedCount == 0 || x.hot.multiLogin == nil {
+		return
+	}
+	x.sessions, x.sessionCount = outcome.Excluded, outcome.ExcludedCount
+	if x.hot.multiLogin.Enforcement != config.EnforcementEnforce {
+		x.rec.Reason = "multi_login_reported"
+		return
+	}
+	x.rec.Reason = "multi_login_enforced"
+	for _, id := range outcome.Excluded {
+		u.revocation().removeCodes(x, internalapi.DropCodes{SessionID: id})
+	}
 }
 
 // loginFailure records the result of a login call for the audit log, and returns one and the same failure for every cause that could

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 )
 
@@ -28,6 +29,9 @@ type LoginStarted struct {
 // none.
 type LoginFinish struct {
 	Request handshake.FinishRequest `json:"request"`
+	// MultiLogin is the policy that the backend applies to the user's sessions after the login. Nil: none, which a backend of an earlier
+	// release understands too.
+	MultiLogin *config.MultiLogin `json:"multiLogin,omitempty"`
 }
 
 // LoginFinished is the result of LoginFinish. Reply is for the client if Verdict is LoginGranted.
@@ -60,7 +64,14 @@ type LoginOutcome struct {
 	SessionID  string `json:"sessionID,omitempty"` // set when granted
 	// Ends is the session that a granted rotation ended. Codes that were issued under it are no longer valid.
 	Ends string `json:"ends,omitempty"`
+	// Excluded are the ids of the sessions that the multi-login policy excludes, at most MaxExcluded of them, newest first. They were
+	// ended unless the policy is only reported. ExcludedCount is the number of all.
+	Excluded      []string `json:"excluded,omitempty"`
+	ExcludedCount int      `json:"excludedCount,omitempty"`
 }
+
+// MaxExcluded bounds LoginOutcome.Excluded.
+const MaxExcluded = 8
 
 // RedeemTicket uses a ticket up. The ticket itself is the only credential.
 type RedeemTicket struct {

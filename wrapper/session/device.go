@@ -14,8 +14,10 @@ var deviceLua string
 var replaceLua string
 
 const (
-	// replacedReason is the reason of a session that a newer login replaced.
+	// replacedReason is the reason of a session that a newer login of the same device replaced.
 	replacedReason = "replaced-by-newer-logins"
+	// otherDeviceReason is the reason of a session that the login of another device replaced.
+	otherDeviceReason = "replaced-by-another-device"
 	// replacedFor is how long the list of revocations remembers a replaced session. The session's record remembers it longer. The list
 	// only tells the memory and the sockets of the replicas, which ask Redis again long before that. So a client that logs in in a loop
 	// does not make the list grow.
@@ -43,7 +45,7 @@ func (s *Store) enforceMaxPerDevice(ctx context.Context, made *Session, ids []st
 		}
 	}
 	for len(alive) > MaxPerDevice {
-		if err := s.replace(ctx, &alive[0]); err != nil {
+		if err := s.replace(ctx, &alive[0], replacedReason); err != nil {
 			return err
 		}
 		gone, alive = append(gone, alive[0].ID), alive[1:]
@@ -52,13 +54,13 @@ func (s *Store) enforceMaxPerDevice(ctx context.Context, made *Session, ids []st
 }
 
 // replace ends a session in favour of a newer one. It writes the record first: after that, no replica that asks Redis accepts the session.
-func (s *Store) replace(ctx context.Context, old *Session) error {
+func (s *Store) replace(ctx context.Context, old *Session, reason string) error {
 	return s.call(ctx, func(ctx context.Context) error {
-		if err := s.records.replace(ctx, old.ID); err != nil {
+		if err := s.records.replace(ctx, old.ID, reason); err != nil {
 			return err
 		}
 		field := sessionField + old.ID
-		c := mergedRevocation{reason: replacedReason, until: s.redisNow().Add(replacedFor).UnixMilli()}
+		c := mergedRevocation{reason: reason, until: s.redisNow().Add(replacedFor).UnixMilli()}
 		merged, err := s.revocations.revoke(ctx, field, c, s.lifetimeNow())
 		if err == nil {
 			s.table.apply(field, merged)

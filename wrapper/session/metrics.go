@@ -9,6 +9,8 @@ import (
 type metrics struct {
 	checks  *prometheus.CounterVec
 	created prometheus.Counter
+	// excluded counts the sessions that the multi-login policy excluded.
+	excluded *prometheus.CounterVec
 	// implausible counts revocations in Redis that no wrapper can have written.
 	implausible prometheus.Counter
 	channel     prometheus.Gauge
@@ -28,6 +30,11 @@ func newMetrics(reg prometheus.Registerer, s *Store) *metrics {
 				"and verdict.",
 		}, []string{"source", "verdict"}),
 		created: prometheus.NewCounter(prometheus.CounterOpts{Name: "openim_wrapper_sessions_created_total", Help: "Sessions begun."}),
+		excluded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "openim_wrapper_sessions_excluded_total",
+			Help: "Sessions that the multi-login policy excluded at a login, by result: ended, or reported. A session that is only reported " +
+				"counts at each further login of its user.",
+		}, []string{"result"}),
 		implausible: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "openim_wrapper_revocations_left_out_total",
 			Help: "Revocations read from the wrapper's Redis that no wrapper can have written, and that were not applied as they were. " +
@@ -37,7 +44,7 @@ func newMetrics(reg prometheus.Registerer, s *Store) *metrics {
 			Name: "openim_wrapper_revocation_channel_up", Help: "1 while the channel of revocations is subscribed to.",
 		}),
 	}
-	reg.MustRegister(m.checks, m.created, m.implausible, m.channel,
+	reg.MustRegister(m.checks, m.created, m.excluded, m.implausible, m.channel,
 		gauge("openim_wrapper_revocation_view_age_seconds", "Age of the last check that this replica has missed no revocation; -1: never.",
 			func() float64 {
 				at := s.asOf.Load()

@@ -79,8 +79,8 @@ func (r *records) write(
 }
 
 // replace marks a session as replaced in its record.
-func (r *records) replace(ctx context.Context, id string) error {
-	return r.db.Eval(ctx, replaceLua, []string{r.key(id)}, replacedReason, keptAfterEnd.Milliseconds()).Err()
+func (r *records) replace(ctx context.Context, id, reason string) error {
+	return r.db.Eval(ctx, replaceLua, []string{r.key(id)}, reason, keptAfterEnd.Milliseconds()).Err()
 }
 
 // unlist removes sessions from the lists of their device and user.
@@ -201,6 +201,16 @@ func (r *records) touch(ctx context.Context, ids []string, at time.Time) (gone [
 		}
 	}
 	return gone, nil
+}
+
+// listed returns a user's sessions on the user's list with their ends, those that end last first.
+func (r *records) listed(ctx context.Context, user string, limit int64) ([]redis.Z, error) {
+	return r.db.ZRevRangeWithScores(ctx, r.userKey(user), 0, limit-1).Result()
+}
+
+// unlistUser removes sessions from the list of their user.
+func (r *records) unlistUser(ctx context.Context, user string, ids []any) error {
+	return r.db.ZRem(ctx, r.userKey(user), ids...).Err()
 }
 
 // list returns ids of a user's sessions, those that end last first.

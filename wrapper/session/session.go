@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -9,10 +10,12 @@ import (
 
 // Reasons why a token or ticket is not accepted. Compare with errors.Is.
 var (
-	ErrMalformed   = errors.New("not a session token or ticket: log in again")
-	ErrUnknown     = errors.New("the session is not known: log in again")
-	ErrExpired     = errors.New("the session has expired: log in again")
-	ErrRevoked     = errors.New("the session was revoked: log in again")
+	ErrMalformed = errors.New("not a session token or ticket: log in again")
+	ErrUnknown   = errors.New("the session is not known: log in again")
+	ErrExpired   = errors.New("the session has expired: log in again")
+	ErrRevoked   = errors.New("the session was revoked: log in again")
+	// ErrReplaced is ErrRevoked of a session that the multi-login policy ended.
+	ErrReplaced    = fmt.Errorf("%w: another device of the user logged in", ErrRevoked)
 	ErrUnavailable = errors.New("sessions cannot be checked now: try again in a moment")
 )
 

@@ -104,8 +104,7 @@ func (s *Store) Create(ctx context.Context, userID, deviceID string, platformID 
 	if err != nil {
 		return "", Session{}, err
 	}
-	fields := made.fields()
-	if err = s.table.checkRevoked(&fields, &made); err != nil {
+	if err = s.checkMade(&made); err != nil {
 		return "", Session{}, err
 	}
 	s.table.put(&entry{session: made, hash: hash}, asked)
@@ -113,11 +112,21 @@ func (s *Store) Create(ctx context.Context, userID, deviceID string, platformID 
 		return "", Session{}, err
 	}
 	// With more concurrent logins than MaxPerDevice, this session may be among the oldest and already ended.
-	if err = s.table.checkRevoked(&fields, &made); err != nil {
+	if err = s.checkMade(&made); err != nil {
 		return "", Session{}, err
 	}
 	s.metrics.created.Inc()
 	return token, made, nil
+}
+
+// checkMade checks whether a new session was revoked during its login. One that the later login of another device has already replaced
+// is returned like any other, and the client's first call tells it so: an error would make the client log in once more.
+func (s *Store) checkMade(made *Session) error {
+	fields := made.fields()
+	if err := s.table.checkRevoked(&fields, made); !errors.Is(err, ErrReplaced) {
+		return err
+	}
+	return nil
 }
 
 // Verify returns the session of a token, or why it is not accepted: ErrMalformed, ErrUnknown, ErrExpired, ErrRevoked, ErrUnavailable.

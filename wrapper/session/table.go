@@ -123,8 +123,11 @@ func (t *table) revocationOf(fields *[scopes]string, s *Session) error {
 }
 
 func revokedBecause(reason string) error {
-	if reason == "" {
+	switch reason {
+	case "":
 		return ErrRevoked
+	case otherDeviceReason:
+		return ErrReplaced
 	}
 	return fmt.Errorf("%w (%s)", ErrRevoked, reason)
 }

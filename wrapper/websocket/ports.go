@@ -24,7 +24,9 @@ type Cause string
 // Values of Cause.
 const (
 	CauseRevoked Cause = "revoked" // the client receives a kick frame
-	CauseExpired Cause = "expired" // the client receives 1501 when it reconnects
+	// CauseReplaced: another device of the user logged in. The client receives a kick frame.
+	CauseReplaced Cause = "replaced"
+	CauseExpired  Cause = "expired" // the client receives 1501 when it reconnects
 )
 
 // Sessions verifies credentials and reports the end of sessions.

@@ -30,6 +30,7 @@ const statusKicked = websocket.StatusCode(4401)
 
 var (
 	endRevoked   = closeReason{"revoked", statusKicked, true}
+	endReplaced  = closeReason{"replaced", statusKicked, true}
 	endExpired   = closeReason{"expired", statusKicked, false}
 	endKicked    = closeReason{"kicked_by_openim", statusKicked, false} // after OpenIM's frame was passed on
 	endLogout    = closeReason{"logout", websocket.StatusNormalClosure, false}
@@ -102,11 +103,14 @@ func (s *socket) start() {
 	go s.readClient()
 	go s.readUpstream()
 	detach := r.o.Sessions.Attach(s.id, func(cause Cause) {
-		if cause == CauseExpired {
+		switch cause {
+		case CauseExpired:
 			s.end(endExpired)
-			return
+		case CauseReplaced:
+			s.end(endReplaced)
+		default:
+			s.end(endRevoked)
 		}
-		s.end(endRevoked)
 	})
 	s.out.mu.Lock()
 	s.detach = detach

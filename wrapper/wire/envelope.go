@@ -37,6 +37,10 @@ const (
 	lastTokenErrorCode  = CodeTokenNotExist
 )
 
+// ReplacedText is the errMsg, with CodeTokenKicked, of a session that ended because another device of the user logged in. Clients compare
+// it: a client that logged in again by itself would end the other device's session, whose client would do the same, without end.
+const ReplacedText = "replaced: another device of the user logged in: log in again only when the user asks for it"
+
 // IsTokenError reports whether OpenIM refused the token itself. OpenIM did not execute such a call.
 func IsTokenError(code int) bool { return code >= firstTokenErrorCode && code <= lastTokenErrorCode }
 

@@ -74,12 +74,13 @@ async function connect() {
   show("online", `Online as ${session.userID}`);
 }
 
-function closed(which, { code }) {
+function closed(which, { code, reason }) {
   if (which !== socket) return;
   socket = undefined;
   for (const { reject } of waiting.values()) reject(new Error("waiting for the reply: the socket was closed"));
   waiting.clear();
-  if (revoked || code === REVOKED) show("revoked", "Revoked: this session was ended from elsewhere");
+  if (reason === "replaced") show("revoked", "Logged out: you logged in on another device");
+  else if (revoked || code === REVOKED) show("revoked", "Revoked: this session was ended from elsewhere");
   else if (session) show("lost", "Connection lost: log in again");
 }
 

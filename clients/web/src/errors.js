@@ -8,6 +8,11 @@ export class GatewayError extends Error {
     this.code = code;
     this.status = status;
   }
+
+  /** replaced reports whether the session ended because the user logged in on another device. Log in again only when the user asks. */
+  get replaced() {
+    return this.code === 1506 && this.message.startsWith("replaced: ");
+  }
 }
 
 /** UnreachableError means that no reply arrived, or none that could be read. The call may or may not have taken effect. */

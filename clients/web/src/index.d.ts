@@ -112,6 +112,9 @@ export class GatewayError extends Error {
   readonly code: number;
   /** The status of HTTP. */
   readonly status: number;
+  /** The session ended because the user logged in on another device. Log in again only when the user asks for it: two apps that do it
+   * by themselves log each other out for ever. */
+  readonly replaced: boolean;
 }
 
 /** No reply, or none that could be read. The call may or may not have taken effect. */
