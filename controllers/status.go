@@ -280,15 +280,15 @@ func (s *scope) boundary() *v1alpha1.Boundary {
 	return b
 }
 
-// stillDisclosed returns the exception of a log with secrets from before, while pods may still write one: the spec no longer asks for it,
-// or for another level, but has not reached all pods.
+// stillDisclosed returns the exceptions without an edge from before, while pods may still have them: the spec no longer asks for them, but
+// has not reached all pods.
 func (s *scope) stillDisclosed(before, now []string) []string {
 	if s.resolved() && s.settled() {
 		return nil
 	}
 	var still []string
 	for _, text := range before {
-		if strings.HasPrefix(text, graph.ExceptionLogHoldsSecrets+": ") && !slices.Contains(now, text) {
+		if graph.IsDisclosure(text) && !slices.Contains(now, text) {
 			still = append(still, text)
 		}
 	}

@@ -20,6 +20,8 @@ type Facts struct {
 	Credentials map[Dependency][]corev1.EnvVar
 	// CredentialHashes change when the secrets of Credentials change, by store. They reveal nothing about the secrets.
 	CredentialHashes map[Dependency]string
+	// Files are the keys of Secrets that processes read as files, by the store they belong to. CredentialHashes change with them.
+	Files map[Dependency][]StoreFile `json:",omitempty"`
 	// ShareSecret is the key of the Secret that holds OpenIM's share.secret.
 	ShareSecret corev1.SecretKeySelector
 	// ShareSecretHash changes when the share.secret changes.
@@ -114,6 +116,11 @@ type WrapperStore struct {
 	URI, Username, Password, CA *corev1.SecretKeySelector
 	// TLS is true when the connection is encrypted.
 	TLS bool
+	// Options of the connection string of MongoDB, name=value joined by &, besides those of URI.
+	Options string `json:",omitempty"`
+	// Files that Options name, in the folder WrapperFilesDir, and a hash that changes with them: they are read once, at start.
+	Files     []StoreFile `json:",omitempty"`
+	FilesHash string      `json:",omitempty"`
 	// Endpoints of the store on the network.
 	Endpoints []Endpoint
 }

@@ -60,5 +60,9 @@ const (
 	KeyJPushSecret     = "jpush.masterSecret"
 )
 
+// ConnectionStringEnv is the environment variable with the connection string of a Secret, when more is added to it for OpenIM. OpenIM
+// does not read it.
+const ConnectionStringEnv = "MONGODB_CONNECTION_STRING"
+
 // OwnFile returns the file with the settings of one process, including its ports.
 func (p Process) OwnFile() File { return File(p.Binary + ".yml") }

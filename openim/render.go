@@ -2,6 +2,7 @@ package openim
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"text/template"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/wrapper/mongouri"
 )
 
 // Settings are the input of the configuration templates. They contain no secret: processes get secrets by environment variables.
@@ -49,15 +51,27 @@ type MongoDBSettings struct {
 	AuthSource string
 	// Credentials is true when user name and password come from a Secret.
 	Credentials bool
+	// Options of the connection string, name=value joined by &. OpenIM has no other way to set them.
+	Options string `json:",omitempty"`
 }
 
 // URI returns the connection string for a MongoDB without credentials, because the string that OpenIM builds always contains
-// credentials. It returns an empty string when the connection string comes from a Secret or OpenIM builds it from credentials.
+// credentials. It returns an empty string when the connection string comes from a Secret or the environment (ComposedURI), or OpenIM builds
+// it from credentials.
 func (m MongoDBSettings) URI() string {
 	if m.Credentials || len(m.Addresses) == 0 {
 		return ""
 	}
-	return "mongodb://" + strings.Join(m.Addresses, ",") + "/" + m.Database
+	uri := "mongodb://" + strings.Join(m.Addresses, ",") + "/" + m.Database
+	return uri + mongouri.Suffix(uri, m.Options)
+}
+
+// ComposedURI returns the connection string for credentials with options: OpenIM adds no option to the string that it builds. The kubelet
+// replaces the names of the variables that hold user name and password, so that no template has a secret.
+func (m MongoDBSettings) ComposedURI() string {
+	source := cmp.Or(m.AuthSource, m.Database)
+	return fmt.Sprintf("mongodb://$(%s):$(%s)@%s/%s?authSource=%s&%s", EnvName(MongoDBFile, KeyUsername), EnvName(MongoDBFile, KeyPassword),
+		strings.Join(m.Addresses, ","), m.Database, source, m.Options)
 }
 
 // ObjectStorageSettings configure the connections of OpenIM and its clients to the object store.

@@ -98,7 +98,7 @@ func etcdFailure(ctx, calls context.Context, address string, err error) *failure
 	}
 	switch status.Code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Internal:
-		return diagnose(ctx, []string{address}, isTimeout(calls, err))
+		return diagnose(ctx, []string{address}, isTimeout(calls, err), nil)
 	case codes.Unauthenticated:
 		return failed(termination.AuthenticationFailed, "etcd refuses the token that it issued: check its clock and its settings of tokens")
 	}

@@ -240,5 +240,5 @@ func (k kafka) failure(ctx, calls context.Context, address string, refusesLogins
 		return failed(termination.AuthenticationFailed,
 			"Kafka closes the connection during the login: user name or password is wrong: correct the Secret of credentialsRef")
 	}
-	return diagnose(ctx, []string{address}, timedOut)
+	return diagnose(ctx, []string{address}, timedOut, nil)
 }

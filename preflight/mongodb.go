@@ -126,10 +126,8 @@ func mongoFailure(ctx context.Context, o *options.ClientOptions, seen *heartbeat
 	case seen.answered.Load():
 		return failed(termination.NoPrimary,
 			"members answer, and none that can be reached is the primary: check the replica set and the addresses of its members")
-	case o.TLSConfig != nil:
-		return failed(termination.Unreachable, "no TLS connection to any address: check addresses, the certificate and its authority")
 	}
-	return diagnose(ctx, withPort(o.Hosts, "27017"), !seen.refused.Load())
+	return diagnose(ctx, withPort(o.Hosts, "27017"), !seen.refused.Load(), o.TLSConfig)
 }
 
 // withPort returns addresses that all have a port.

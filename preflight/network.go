@@ -44,8 +44,8 @@ func anyOf(ctx context.Context, addresses []string, try func(ctx context.Context
 
 // diagnose returns why a store that gave no valid answer cannot be used: it connects to each address itself, because the libraries do not
 // tell the causes apart. timedOut says that the library waited in vain. ctx is used for its cancellation alone: the time of the calls is
-// over.
-func diagnose(ctx context.Context, addresses []string, timedOut bool) *failure {
+// over. secure is the configuration of TLS, nil for a connection without it.
+func diagnose(ctx context.Context, addresses []string, timedOut bool, secure *tls.Config) *failure {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), diagnoseTimeout)
 	defer cancel()
 	var (
@@ -55,7 +55,7 @@ func diagnose(ctx context.Context, addresses []string, timedOut bool) *failure {
 	)
 	for _, address := range addresses {
 		all.Go(func() {
-			f := diagnoseOne(ctx, address, timedOut)
+			f := diagnoseOne(ctx, address, timedOut, secure)
 			mu.Lock()
 			defer mu.Unlock()
 			worst = worse(worst, f)
@@ -65,12 +65,15 @@ func diagnose(ctx context.Context, addresses []string, timedOut bool) *failure {
 	return worst
 }
 
-func diagnoseOne(ctx context.Context, address string, timedOut bool) *failure {
+func diagnoseOne(ctx context.Context, address string, timedOut bool, settings *tls.Config) *failure {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return unreachable(err)
 	}
 	defer func() { _ = conn.Close() }()
+	if settings != nil {
+		return diagnoseTLS(ctx, conn, address, timedOut, settings)
+	}
 	//nolint:gosec // nothing is sent but the handshake, which finds out whether the server speaks TLS at all
 	secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 	err = secure.HandshakeContext(ctx)
@@ -82,7 +85,7 @@ func diagnoseOne(ctx context.Context, address string, timedOut bool) *failure {
 	switch {
 	case err == nil, errors.As(err, &alert), errors.As(err, &remote) && remote.Op == "remote error":
 		return failed(termination.TLSRequired,
-			"the server expects TLS, and the connection is without it: check address and port, or offer a port without TLS")
+			"the server expects TLS, and the connection is without it: check address and port, or write tls to the spec if the store has the field")
 	case timedOut:
 		return failed(termination.Unreachable,
 			"connections are accepted, and nothing is answered: check that the store works and that the address is the store's")

@@ -71,7 +71,7 @@ func (s objectStorage) try(ctx context.Context) ([]string, *failure) {
 	case status >= http.StatusInternalServerError:
 		return nil, failed(termination.Unreachable, "the object store answers that it does not work now: check it")
 	}
-	if f := diagnose(ctx, []string{hostPort(base)}, false); base.Scheme == "http" && f.reason == termination.TLSRequired {
+	if f := diagnose(ctx, []string{hostPort(base)}, false, nil); base.Scheme == "http" && f.reason == termination.TLSRequired {
 		return nil, f
 	}
 	return nil, failed(termination.UnexpectedProtocol,
@@ -132,7 +132,7 @@ func storageFailure(ctx, calls context.Context, base *url.URL, err error) *failu
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return failed(termination.UnexpectedProtocol, "the server does not speak TLS: write http:// instead of https://, or check the port")
 	}
-	if f := diagnose(ctx, []string{hostPort(base)}, isTimeout(calls, err)); base.Scheme == "http" || f.reason != termination.TLSRequired {
+	if f := diagnose(ctx, []string{hostPort(base)}, isTimeout(calls, err), nil); base.Scheme == "http" || f.reason != termination.TLSRequired {
 		return f
 	}
 	return failed(termination.Unreachable, "the server accepts TLS connections and does not answer: check the object store")

@@ -132,5 +132,5 @@ func redisFailure(ctx, calls context.Context, address string, err error) *failur
 		}
 		return failed(termination.PermissionDenied, "Redis refuses a command that OpenIM needs: check its version and its renamed commands")
 	}
-	return diagnose(ctx, []string{address}, isTimeout(calls, err))
+	return diagnose(ctx, []string{address}, isTimeout(calls, err), nil)
 }

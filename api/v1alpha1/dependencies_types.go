@@ -113,6 +113,8 @@ type Redis struct {
 // MongoDB is a reference to MongoDB: either a connection string in a Secret, or addresses.
 // +kubebuilder:validation:XValidation:rule="has(self.uriRef) != has(self.addresses)",message="mongodb needs exactly one of uriRef and addresses: remove one of the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.uriRef) || (!has(self.credentialsRef) && !has(self.authSource))",message="mongodb.uriRef already holds credentials and authSource: remove credentialsRef and authSource"
+// +kubebuilder:validation:XValidation:rule="!has(self.uriRef) || !has(self.options)",message="mongodb.uriRef already holds the options: remove options, and write them to the connection string"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || !has(self.tls.clientCertificate) || !has(self.tls.clientCertificate.keyKey)",message="MongoDB's clients read certificate and private key from one file: write the key that holds both to certKey, and remove keyKey"
 // +kubebuilder:validation:XValidation:rule="!has(self.authSource) || has(self.credentialsRef)",message="mongodb.authSource is where the user of credentialsRef is looked up: write credentialsRef, or remove authSource"
 // +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="mongodb.peerPort is the port of peers: write peers, or remove peerPort"
 type MongoDB struct {
@@ -145,6 +147,17 @@ type MongoDB struct {
 	// them, so they must not contain characters that are reserved in URLs.
 	// +optional
 	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
+
+	// options of the connection string, for use with addresses, for example replicaSet: rs0. Those of TLS and of the user have fields of
+	// their own, and are refused here.
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=16
+	Options map[string]OptionValue `json:"options,omitempty"`
+
+	// tls encrypts the connections. It also adds files to a connection string that says tls=true itself.
+	// +optional
+	TLS *StoreTLS `json:"tls,omitempty"`
 
 	// peers select MongoDB on the network, when the addresses are host names that are not Services.
 	// +optional

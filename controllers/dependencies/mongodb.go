@@ -11,38 +11,58 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/wrapper/mongouri"
 )
 
 // mongodb resolves either form of the reference.
 func (r *resolver) mongodb() error {
 	spec := r.stack.Spec.Dependencies.MongoDB
 	const field = "spec.dependencies.mongodb"
+	files, digest, unread := r.storeFiles(field+".tls", spec.TLS, true)
+	r.setFiles(openim.MongoDB, files)
+	options := mongoTLS(spec.TLS, openim.StoreDir(openim.MongoDB))
 	if spec.URIRef != nil {
 		at := openim.Location{Party: openim.PartyMongoDB, Source: source(spec)}
 		uri, err := r.connectionString(field, spec)
 		if err != nil || uri == nil {
 			r.unknown(at.Party, at.Source, spec.Peers)
-			return err
+			return errors.Join(unread, err)
 		}
 		r.facts.Settings.MongoDB = openim.MongoDBSettings{Database: uri.database}
 		r.claimURI(field, uri)
 		env := openim.EnvName(openim.MongoDBFile, openim.KeyURI)
-		r.facts.Credentials[openim.MongoDB] = []corev1.EnvVar{envVar(env, spec.URIRef.Name, spec.URIRef.Key)}
-		r.facts.CredentialHashes[openim.MongoDB] = r.hash(uri.text)
+		variables := []corev1.EnvVar{envVar(env, spec.URIRef.Name, spec.URIRef.Key)}
+		if suffix := uri.suffix(options); suffix != "" {
+			variables = []corev1.EnvVar{
+				envVar(openim.ConnectionStringEnv, spec.URIRef.Name, spec.URIRef.Key),
+				{Name: env, Value: "$(" + openim.ConnectionStringEnv + ")" + suffix},
+			}
+		}
+		r.facts.Credentials[openim.MongoDB] = variables
+		r.facts.CredentialHashes[openim.MongoDB] = joinHashes(r.hash(uri.text), digest)
 		r.facts.Endpoints[openim.MongoDB], err = r.places(at, field+".uriRef", field+".peers", uri.hosts, peers{spec.Peers, spec.PeerPort})
-		return err
+		return errors.Join(unread, err)
 	}
-	r.facts.Settings.MongoDB = openim.MongoDBSettings{
+	settings := openim.MongoDBSettings{
 		Addresses: hostPorts(spec.Addresses), Database: database(r.stack, spec), AuthSource: spec.AuthSource,
-		Credentials: spec.CredentialsRef != nil,
+		Credentials: spec.CredentialsRef != nil, Options: joinOptions(r.mongoOptions(field, spec), options),
 	}
-	return errors.Join(
+	r.facts.Settings.MongoDB = settings
+	err := errors.Join(
+		unread,
 		r.locate(openim.MongoDB, field+".addresses", field+".peers", hostPorts(spec.Addresses), peers{spec.Peers, spec.PeerPort}),
 		r.credentials(openim.MongoDB, field+".credentialsRef", spec.CredentialsRef, []credential{
 			{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.MongoDBFile, openim.KeyUsername), urlSafe: true},
 			{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.MongoDBFile, openim.KeyPassword), urlSafe: true},
 		}),
 	)
+	if settings.Credentials && settings.Options != "" {
+		// Behind the variables that it is composed of: the kubelet knows only the earlier ones.
+		r.facts.Credentials[openim.MongoDB] = append(r.facts.Credentials[openim.MongoDB],
+			corev1.EnvVar{Name: openim.EnvName(openim.MongoDBFile, openim.KeyURI), Value: settings.ComposedURI()})
+	}
+	r.addHash(openim.MongoDB, digest)
+	return err
 }
 
 // source names the key of the Secret that holds a connection string.
@@ -61,21 +81,28 @@ func (r *resolver) wrapperMongoDB() error {
 
 func (r *resolver) mongodbStore(field string, spec v1alpha1.MongoDB) (store openim.WrapperStore, err error) {
 	at := openim.Location{Party: openim.PartyWrapperMongoDB}
+	files, digest, unread := r.storeFiles(field+".tls", spec.TLS, true)
+	options := mongoTLS(spec.TLS, openim.WrapperFilesDir)
 	if spec.URIRef != nil {
 		at.Source = source(spec)
 		uri, err := r.connectionString(field, spec)
 		if err != nil || uri == nil {
 			r.unknown(at.Party, at.Source, spec.Peers)
-			return store, err
+			return store, errors.Join(unread, err)
 		}
-		store = openim.WrapperStore{URI: &uri.selector, Database: uri.database}
+		store = openim.WrapperStore{
+			URI: &uri.selector, Database: uri.database, Options: uri.missing(options), Files: files, FilesHash: digest,
+		}
 		r.claimURI(field, uri)
 		store.Endpoints, err = r.places(at, field+".uriRef", field+".peers", uri.hosts, peers{spec.Peers, spec.PeerPort})
-		return store, err
+		return store, errors.Join(unread, err)
 	}
-	store = openim.WrapperStore{Addresses: hostPorts(spec.Addresses), Database: database(r.stack, spec), AuthSource: spec.AuthSource}
+	store = openim.WrapperStore{
+		Addresses: hostPorts(spec.Addresses), Database: database(r.stack, spec), AuthSource: spec.AuthSource,
+		Options: joinOptions(r.mongoOptions(field, spec), options), Files: files, FilesHash: digest,
+	}
 	store.Endpoints, err = r.places(at, field+".addresses", field+".peers", store.Addresses, peers{spec.Peers, spec.PeerPort})
-	return store, errors.Join(err, r.storeLogin(&store, field+".credentialsRef", spec.CredentialsRef, true))
+	return store, errors.Join(unread, err, r.storeLogin(&store, field+".credentialsRef", spec.CredentialsRef, true))
 }
 
 // connectionString is the parsed connection string of a Secret.
@@ -98,6 +125,13 @@ func (r *resolver) connectionString(field string, spec v1alpha1.MongoDB) (*conne
 		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef",
 			"key %q of Secret %q is not a connection string: write mongodb://user:password@host:port/database", ref.Key, ref.Name)
 		return nil, nil
+	}
+	if spec.TLS != nil {
+		if said := mongouri.TLSOf(string(value)); said.Off || said.More {
+			r.invalid(v1alpha1.ReasonSecretInvalid, field+".tls", "the connection string in key %q of Secret %q says tls=false, or sets other "+
+				"options of TLS: remove its options of TLS, or remove tls here", ref.Key, ref.Name)
+			return nil, nil
+		}
 	}
 	name, ok := databaseOf(string(value))
 	switch {

@@ -55,6 +55,9 @@ func (b *builder) backend() (role, config.Backend, error) {
 		file.Users = b.login(mounts)
 		file.Redis = b.redis(mounts)
 		file.MongoDB = b.mongodb(mounts)
+		if hash := b.facts.Wrapper.MongoDB.FilesHash; hash != "" {
+			credentials = append(credentials, hash)
+		}
 		file.CustodyKeyFile = mounts.key("custody", &b.facts.Wrapper.CustodyKey, "key")
 	}
 	return role{component: component, config: file, mounts: mounts, credentials: credentials}, file, nil
@@ -92,8 +95,9 @@ func (b *builder) mongodb(mounts *mounts) *config.MongoDB {
 	store := b.facts.Wrapper.MongoDB
 	file := &config.MongoDB{
 		Addresses: store.Addresses, Database: store.Database, AuthSource: store.AuthSource,
-		URIFile: mounts.key("mongodb", store.URI, "uri"),
+		URIFile: mounts.key("mongodb", store.URI, "uri"), Options: store.Options,
 	}
+	mounts.files("ca-mongodb", store.Files) // openim.WrapperFilesDir
 	file.UsernameFile, file.PasswordFile = storeLogin("mongodb", store, mounts)
 	return file
 }

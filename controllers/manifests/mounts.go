@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // mounts collects the files that a role of the wrapper reads, or one of OpenIM's processes. Mounted files follow their object without a
@@ -38,6 +40,24 @@ func (m *mounts) key(name string, selector *corev1.SecretKeySelector, file strin
 		return ""
 	}
 	return m.secret(name, selector.Name, keyFile(selector.Key, file))
+}
+
+// files mounts keys of several Secrets in one folder.
+func (m *mounts) files(name string, files []openim.StoreFile) {
+	if len(files) > 0 {
+		m.add(name, storeFiles(files))
+	}
+}
+
+// storeFiles returns a volume with keys of several Secrets.
+func storeFiles(files []openim.StoreFile) corev1.VolumeSource {
+	volume := &corev1.ProjectedVolumeSource{DefaultMode: ptr.To[int32](0o440)}
+	for _, file := range files {
+		volume.Sources = append(volume.Sources, corev1.VolumeProjection{Secret: &corev1.SecretProjection{
+			LocalObjectReference: file.Key.LocalObjectReference, Items: []corev1.KeyToPath{keyFile(file.Key.Key, file.Name)},
+		}})
+	}
+	return corev1.VolumeSource{Projected: volume}
 }
 
 // configMap mounts a ConfigMap and returns the folder.

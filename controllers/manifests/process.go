@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,6 +43,7 @@ func (b *builder) addProcess(p openim.Process) error {
 		Resources:       resources(b.size(component).resources),
 		VolumeMounts:    []corev1.VolumeMount{{Name: "config", MountPath: configDir, ReadOnly: true}},
 	}
+	stores := b.storeVolumes(p, &container)
 	supervised := b.supervised()
 	var first []corev1.Container
 	if supervised {
@@ -54,7 +56,7 @@ func (b *builder) addProcess(p openim.Process) error {
 	secrets := b.secretFiles(p)
 	container.VolumeMounts = append(container.VolumeMounts, secrets.mounts...) // not those of prepare
 	return b.render(component, files, func(configMap string) corev1.PodTemplateSpec {
-		volumes := append([]corev1.Volume{configVolume(configMap)}, secrets.volumes...)
+		volumes := slices.Concat([]corev1.Volume{configVolume(configMap)}, stores, secrets.volumes)
 		if supervised {
 			volumes = append(volumes, supervisorEmptyDir())
 		}
@@ -91,6 +93,21 @@ func bare(p openim.Process, container *corev1.Container) {
 		container.ReadinessProbe = httpProbe("/metrics", string(openim.Metrics), 10, 3)
 		container.LivenessProbe = httpProbe("/metrics", string(openim.Metrics), 20, 6)
 	}
+}
+
+// storeVolumes mounts the files of the stores of a process, and returns their volumes.
+func (b *builder) storeVolumes(p openim.Process, container *corev1.Container) []corev1.Volume {
+	var volumes []corev1.Volume
+	for _, d := range p.Dependencies {
+		files := b.facts.Files[d]
+		if len(files) == 0 {
+			continue
+		}
+		name := "store-" + string(d)
+		volumes = append(volumes, corev1.Volume{Name: name, VolumeSource: storeFiles(files)})
+		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: openim.StoreDir(d), ReadOnly: true})
+	}
+	return volumes
 }
 
 // environment returns the values that cannot be in a ConfigMap: secrets, and the pod's own address.

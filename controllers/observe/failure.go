@@ -157,17 +157,18 @@ func (p StoreProblem) String() string {
 }
 
 var remedies = map[termination.StoreReason]string{
-	termination.AuthenticationFailed: "correct the Secret with its credentials",
-	termination.PermissionDenied:     "grant the user the permissions that the documentation lists",
-	termination.TLSRequired:          "allow connections without TLS: OpenIM has no setting for it",
-	termination.WrongMode:            "correct the addresses: several for a cluster, one for a single server",
-	termination.UnsupportedMechanism: "enable SASL PLAIN",
-	termination.TopicMissing:         "create the topic",
-	termination.UnexpectedProtocol:   "correct its address",
-	termination.Unreachable:          "check that it runs, its address and its own network policies",
-	termination.NoLeader:             "wait for an election, or repair the cluster",
-	termination.NoPrimary:            "wait for an election, or repair the replica set",
-	termination.Loading:              "wait until it has read its data",
+	termination.AuthenticationFailed:  "correct the Secret with its credentials",
+	termination.PermissionDenied:      "grant the user the permissions that the documentation lists",
+	termination.TLSRequired:           "write tls for the store; Redis must allow connections without it, as OpenIM has no setting",
+	termination.CertificateNotTrusted: "correct the Secret of tls.caSecretRef, or the store's certificate",
+	termination.WrongMode:             "correct the addresses: several for a cluster, one for a single server",
+	termination.UnsupportedMechanism:  "enable SASL PLAIN",
+	termination.TopicMissing:          "create the topic",
+	termination.UnexpectedProtocol:    "correct its address",
+	termination.Unreachable:           "check that it runs, its address and its own network policies",
+	termination.NoLeader:              "wait for an election, or repair the cluster",
+	termination.NoPrimary:             "wait for an election, or repair the replica set",
+	termination.Loading:               "wait until it has read its data",
 }
 
 // ending describes how a container ended, and the remedy.

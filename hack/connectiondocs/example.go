@@ -28,8 +28,9 @@ func meta() metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: 
 // fullest returns the graph of a stack with every optional connection.
 func fullest() graph.Graph {
 	spec := v1alpha1.OpenIMStackSpec{
-		Settings: &v1alpha1.Settings{Log: &v1alpha1.LogSettings{Level: v1alpha1.LogWarning}},
-		Wrapper:  v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: &v1alpha1.UserAuth{}}},
+		Settings:     &v1alpha1.Settings{Log: &v1alpha1.LogSettings{Level: v1alpha1.LogWarning}},
+		Dependencies: v1alpha1.Dependencies{MongoDB: v1alpha1.MongoDB{TLS: &v1alpha1.StoreTLS{Verification: v1alpha1.TLSVerificationNone}}},
+		Wrapper:      v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: &v1alpha1.UserAuth{}}},
 		Network: &v1alpha1.Network{
 			Clients:          []v1alpha1.Peer{pods("ingress", "ingress")},
 			Admins:           []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "203.0.113.0/24"}}},

@@ -32,6 +32,8 @@ const (
 	ExceptionWebhookDirect          = "WebhookDirect"
 	// ExceptionLogHoldsSecrets has no edge.
 	ExceptionLogHoldsSecrets = "LogHoldsSecrets"
+	// ExceptionUnverifiedTLS has no edge.
+	ExceptionUnverifiedTLS = "UnverifiedTLS"
 )
 
 // risks in words, by kind of exception. The first two were observed on OpenIM v3.8.3: its WebSocket authenticates the connection, but
@@ -48,18 +50,49 @@ var risks = map[string]string{
 		"place of the service reads messages, changes or refuses them, and a service that is away stops what waits for it",
 	ExceptionLogHoldsSecrets: "whoever reads the logs of OpenIM's pods, or the place where they are collected, reads users' messages and " +
 		"can act as any user until the token expires",
+	ExceptionUnverifiedTLS: "whoever can redirect the connection to a store, by DNS or on the way, answers as the store: they get its " +
+		"password, and read and change what it holds",
 }
 
 // disclose adds the exceptions without an edge. Observed on OpenIM v3.8.3: as a warning it writes each call that failed with all that was
 // in it.
-func (g *Graph) disclose(settings *v1alpha1.Settings) {
-	if settings == nil || settings.Log == nil || settings.Log.Level == "" || settings.Log.Level == v1alpha1.LogError {
-		return
+func (g *Graph) disclose(spec *v1alpha1.OpenIMStackSpec) {
+	if s := spec.Settings; s != nil && s.Log != nil && s.Log.Level != "" && s.Log.Level != v1alpha1.LogError {
+		g.disclosures = append(g.disclosures, Exception{
+			Name: ExceptionLogHoldsSecrets, Field: "spec.settings.log.level", Risk: risks[ExceptionLogHoldsSecrets],
+			Lets: fmt.Sprintf("OpenIM writes tokens and messages into its log, at the level %s", s.Log.Level),
+		})
 	}
-	g.disclosures = append(g.disclosures, Exception{
-		Name: ExceptionLogHoldsSecrets, Field: "spec.settings.log.level", Risk: risks[ExceptionLogHoldsSecrets],
-		Lets: fmt.Sprintf("OpenIM writes tokens and messages into its log, at the level %s", settings.Log.Level),
-	})
+	for _, store := range unverified(spec) {
+		g.disclosures = append(g.disclosures, Exception{
+			Name: ExceptionUnverifiedTLS, Field: store.field, Risk: risks[ExceptionUnverifiedTLS],
+			Lets: store.who + " accept every certificate of " + store.name,
+		})
+	}
+}
+
+// unverifiedStore is a store whose certificate nobody verifies.
+type unverifiedStore struct{ field, who, name string }
+
+func unverified(spec *v1alpha1.OpenIMStackSpec) []unverifiedStore {
+	var all []unverifiedStore
+	add := func(tls *v1alpha1.StoreTLS, field, who, name string) {
+		if tls != nil && tls.Verification == v1alpha1.TLSVerificationNone {
+			all = append(all, unverifiedStore{field + ".tls.verification", who, name})
+		}
+	}
+	add(spec.Dependencies.MongoDB.TLS, "spec.dependencies.mongodb", "the pods that use it", "MongoDB")
+	if own := spec.Wrapper.MongoDB; own != nil {
+		add(own.TLS, "spec.wrapper.mongodb", "the backend's pods", "its MongoDB")
+	}
+	return all
+}
+
+// IsDisclosure reports whether the text of an exception, as the status lists it, is one without an edge. Pods keep such an exception until
+// they are replaced.
+func IsDisclosure(text string) bool {
+	name, _, _ := strings.Cut(text, ": ")
+	return name == ExceptionLogHoldsSecrets || name == ExceptionUnverifiedTLS
 }
 
 // Exceptions returns the exceptions of the spec, in the order of the edges. Edges that every stack has are not exceptions: stores, DNS,

@@ -122,6 +122,26 @@ func TestALogWithSecretsIsAnException(t *testing.T) {
 	}
 }
 
+func TestAStoreWhoseCertificateNobodyVerifiesIsAnException(t *testing.T) {
+	g := NewWithT(t)
+	of := func(verification v1alpha1.TLSVerification) []graph.Exception {
+		s := stack(nil)
+		s.Spec.Dependencies.MongoDB.TLS = &v1alpha1.StoreTLS{Verification: verification}
+		s.Spec.Wrapper.MongoDB = &v1alpha1.MongoDB{TLS: &v1alpha1.StoreTLS{Verification: verification}}
+		return graph.New(s, facts()).Exceptions()
+	}
+	g.Expect(of("")).To(BeEmpty())
+	g.Expect(of(v1alpha1.TLSVerificationFull)).To(BeEmpty())
+	found := of(v1alpha1.TLSVerificationNone)
+	g.Expect(found).To(HaveExactElements(
+		And(HaveField("Name", "UnverifiedTLS"), HaveField("Field", "spec.dependencies.mongodb.tls.verification")),
+		And(HaveField("Name", "UnverifiedTLS"), HaveField("Field", "spec.wrapper.mongodb.tls.verification"))))
+	for _, e := range found {
+		g.Expect(graph.IsDisclosure(e.Name + ": x")).To(BeTrue())
+	}
+	g.Expect(graph.IsDisclosure("WebSocketDirect: x")).To(BeFalse())
+}
+
 func TestOnlyTheNamedComponentsHaveTheExtraEgress(t *testing.T) {
 	stackGraph := fullest()
 	var leave []string

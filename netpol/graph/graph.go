@@ -99,7 +99,7 @@ func New(stack *v1alpha1.OpenIMStack, facts openim.Facts) Graph {
 	g.connectMonitoring(network)
 	g.connectDNS(network)
 	g.connectExtra(network)
-	g.disclose(stack.Spec.Settings)
+	g.disclose(&stack.Spec)
 	return g
 }
 

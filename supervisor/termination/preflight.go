@@ -16,6 +16,8 @@ const (
 	PermissionDenied StoreReason = "PermissionDenied"
 	// TLSRequired: the store accepts TLS alone.
 	TLSRequired StoreReason = "TLSRequired"
+	// CertificateNotTrusted: the store's certificate is of another authority, for another name, or has expired.
+	CertificateNotTrusted StoreReason = "CertificateNotTrusted"
 	// WrongMode: a Redis cluster behind the settings of a single server, or the reverse.
 	WrongMode StoreReason = "WrongMode"
 	// UnsupportedMechanism: Kafka does not offer the SASL mechanism.
@@ -38,7 +40,8 @@ var (
 	// waiting reasons end by themselves, the others need a person.
 	waiting      = []StoreReason{Unreachable, NoLeader, NoPrimary, Loading}
 	storeReasons = append([]StoreReason{
-		AuthenticationFailed, PermissionDenied, TLSRequired, WrongMode, UnsupportedMechanism, TopicMissing, UnexpectedProtocol,
+		AuthenticationFailed, PermissionDenied, TLSRequired, CertificateNotTrusted, WrongMode, UnsupportedMechanism, TopicMissing,
+		UnexpectedProtocol,
 	}, waiting...)
 )
 

@@ -36,4 +36,7 @@ type MongoDB struct {
 	Database string `json:"database"`
 	// AuthSource is the database in which MongoDB authenticates the user of UsernameFile. Empty: Database.
 	AuthSource string `json:"authSource,omitempty"`
+	// Options are more options of the connection string, name=value joined by & and escaped for a URL, such as replicaSet=rs0 and those of
+	// TLS. Files that they name are read when the backend starts. An option must not be in the string of URIFile too.
+	Options string `json:"options,omitempty"`
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
+	"github.com/openimstack/openim-operator/wrapper/mongouri"
 )
 
 // Config configures the connection to MongoDB.
@@ -22,6 +23,8 @@ const (
 	maxNameBytes     = 128
 	maxPasswordBytes = 1024
 	maxDatabaseBytes = 63
+	maxOptions       = 32
+	maxOptionsBytes  = 8192
 )
 
 // Validate adds a problem for each invalid value. It opens no file.
@@ -43,6 +46,9 @@ func Validate(c *Config, p *httpserver.Problems, field string) {
 		if err != nil || host == "" || atoi != nil || n < 1 || n > 65535 || strings.ContainsAny(host, "/@,? ") {
 			p.Add(fmt.Sprintf("%s.addresses[%d]", field, i), `write host:port, such as "mongodb:27017"`)
 		}
+	}
+	if values, err := url.ParseQuery(c.Options); err != nil || len(c.Options) > maxOptionsBytes || len(values) > maxOptions {
+		p.Add(field+".options", "write at most %d of name=value, joined by & and escaped for a URL, in %d bytes", maxOptions, maxOptionsBytes)
 	}
 	if (c.UsernameFile == "") != (c.PasswordFile == "") {
 		p.Add(field+".usernameFile", "write both usernameFile and passwordFile, or neither")
@@ -72,7 +78,7 @@ func Source(c *Config) *filewatch.Source[string] {
 	const name = "mongodb"
 	switch {
 	case c.URIFile != "":
-		return filewatch.New(name, parseURI, c.URIFile)
+		return filewatch.New(name, withOptions(c.Options), c.URIFile)
 	case c.UsernameFile != "":
 		return filewatch.New(name, withCredentials(c), c.UsernameFile, c.PasswordFile)
 	}
@@ -91,12 +97,14 @@ type fixedURI string
 
 func (f fixedURI) Get() (string, error) { return string(f), nil }
 
-func parseURI(contents [][]byte) (string, error) {
-	text := strings.TrimSpace(string(contents[0]))
-	if len(text) > maxURIBytes || !strings.HasPrefix(text, "mongodb://") && !strings.HasPrefix(text, "mongodb+srv://") {
-		return "", errors.New("holds no connection string: write mongodb://... of at most 4096 bytes")
+func withOptions(options string) func([][]byte) (string, error) {
+	return func(contents [][]byte) (string, error) {
+		text := strings.TrimSpace(string(contents[0]))
+		if len(text) > maxURIBytes || !strings.HasPrefix(text, "mongodb://") && !strings.HasPrefix(text, "mongodb+srv://") {
+			return "", errors.New("holds no connection string: write mongodb://... of at most 4096 bytes")
+		}
+		return text + mongouri.Suffix(text, options), nil
 	}
-	return text, nil
 }
 
 func withCredentials(c *Config) func([][]byte) (string, error) {
@@ -118,5 +126,6 @@ func uri(c *Config, user *url.Userinfo) string {
 	if c.AuthSource != "" {
 		u.RawQuery = url.Values{"authSource": {c.AuthSource}}.Encode()
 	}
-	return u.String()
+	text := u.String()
+	return text + mongouri.Suffix(text, c.Options)
 }

@@ -35,6 +35,13 @@ func TestAConnectionStringIsMadeOfItsParts(t *testing.T) {
 			Addresses: []string{"a:1"}, UsernameFile: write(t, "user", "u"), PasswordFile: write(t, "password", "p"), Database: "d",
 			AuthSource: "admin",
 		}, "mongodb://u:p@a:1/d?authSource=admin"},
+		{"options and a user of another database", devices.Config{
+			Addresses: []string{"a:1"}, UsernameFile: write(t, "user", "u"), PasswordFile: write(t, "password", "p?w"), Database: "d",
+			AuthSource: "admin", Options: "replicaSet=rs&tls=true",
+		}, "mongodb://u:p%3Fw@a:1/d?authSource=admin&replicaSet=rs&tls=true"},
+		{"options beside a connection string", devices.Config{
+			URIFile: write(t, "uri", "mongodb://u:p@a:1\n"), Database: "d", Options: "tls=true",
+		}, "mongodb://u:p@a:1/?tls=true"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -1,0 +1,89 @@
+package controllers_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/supervisor/certtest"
+)
+
+// replaceKey replaces the value of a Secret's key.
+func (w testEnv) replaceKey(name, key, value string) {
+	GinkgoHelper()
+	var secret corev1.Secret
+	Expect(w.get(name, &secret)).To(Succeed())
+	secret.Data[key] = []byte(value)
+	Expect(k8s.Update(w.ctx, &secret)).To(Succeed())
+}
+
+// restarted expects that the pods of exactly these components have been replaced since templates was read, once each.
+func (w testEnv) restarted(templates map[string]int, components ...string) {
+	GinkgoHelper()
+	names := map[string]bool{}
+	for _, c := range components {
+		names["chat-"+c] = true
+	}
+	for name, count := range w.templates() {
+		want := templates[name]
+		if names[name] {
+			want++
+		}
+		Expect(count).To(Equal(want), name)
+	}
+}
+
+var _ = Describe("TLS of a store", func() {
+	var w testEnv
+	const field = "spec.dependencies."
+	usersOfMongoDB := []string{"msgtransfer", "rpc-conversation", "rpc-friend", "rpc-group", "rpc-msg", "rpc-third", "rpc-user"}
+
+	BeforeEach(func(ctx context.Context) {
+		w = newTestEnv(context.WithoutCancel(ctx))
+		startOperator()
+	})
+
+	It("is refused with what is wrong, changes nothing then, and restarts its readers alone", func() {
+		authority := certtest.New(GinkgoTB())
+		w.start("chat", letUsersIn)
+		w.rolledOut("chat")
+		templates := w.templates()
+
+		w.secret("authority", "ca.crt", "no certificate")
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Dependencies.MongoDB.TLS = &v1alpha1.StoreTLS{CASecretRef: &v1alpha1.KeyReference{Name: "authority", Key: "ca.crt"}}
+		})
+		Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid)).
+			To(ContainSubstring(field + `mongodb.tls.caSecretRef: key "ca.crt" of Secret "authority" holds no certificate`))
+		Expect(w.templates()).To(Equal(templates))
+
+		w.replaceKey("authority", "ca.crt", string(authority.PEM))
+		w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionTrue, v1alpha1.ReasonResolved)
+		Eventually(w.templates).ShouldNot(Equal(templates))
+		w.rolledOut("chat")
+		w.restarted(templates, append(usersOfMongoDB, "backend")...)
+
+		templates = w.templates()
+		w.replaceKey("authority", "ca.crt", string(certtest.New(GinkgoTB()).PEM))
+		Eventually(w.templates).ShouldNot(Equal(templates))
+		w.rolledOut("chat")
+		w.restarted(templates, append(usersOfMongoDB, "backend")...)
+
+		By("an option that has a field of its own")
+		templates = w.templates()
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Dependencies.MongoDB.Options = map[string]v1alpha1.OptionValue{"tlsInsecure": "true"}
+		})
+		Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonInvalidSpec)).
+			To(ContainSubstring("tlsInsecure has a field of its own"))
+		Consistently(w.templates, time.Second).Should(Equal(templates))
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Dependencies.MongoDB.Options = nil })
+		w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionTrue, v1alpha1.ReasonResolved)
+		w.eventuallyReady("chat")
+	})
+})

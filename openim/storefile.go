@@ -1,0 +1,34 @@
+package openim
+
+import (
+	"path"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// secretsDir holds the files that OpenIM's processes read from Secrets, a folder for each store.
+const secretsDir = "/etc/openim-secrets"
+
+// Names of the files of a store.
+const (
+	// CAFile holds the certificates of authorities, as PEM.
+	CAFile = "ca.crt"
+	// CertificateFile and PrivateKeyFile hold the client's own certificate, as PEM.
+	CertificateFile = "tls.crt"
+	PrivateKeyFile  = "tls.key"
+	// CombinedFile holds certificate and private key together, as MongoDB's clients read them.
+	CombinedFile = "tls.pem"
+)
+
+// StoreFile is a key of a Secret that is read as a file.
+type StoreFile struct {
+	Key corev1.SecretKeySelector
+	// Name of the file in the folder of its store.
+	Name string
+}
+
+// StoreDir returns the folder of the files of a store in the pods of OpenIM.
+func StoreDir(d Dependency) string { return path.Join(secretsDir, string(d)) }
+
+// WrapperFilesDir is the folder of the files of the wrapper's MongoDB in the pods of the backend.
+const WrapperFilesDir = "/etc/wrapper/ca/mongodb"

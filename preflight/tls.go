@@ -1,0 +1,76 @@
+package preflight
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/openimstack/openim-operator/supervisor/termination"
+)
+
+// refusalTime is how long a server has to refuse the client's certificate: with TLS 1.3 it does so behind the handshake.
+const refusalTime = 500 * time.Millisecond
+
+// diagnoseTLS returns why a store that expects TLS gave no valid answer.
+func diagnoseTLS(ctx context.Context, conn net.Conn, address string, timedOut bool, settings *tls.Config) *failure {
+	config := settings.Clone()
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	secure := tls.Client(conn, config)
+	err := secure.HandshakeContext(ctx)
+	if err == nil {
+		_ = secure.SetReadDeadline(time.Now().Add(refusalTime))
+		if _, err = secure.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+			err = nil // it waits for a request
+		}
+	}
+	if f := tlsFailure(err, len(config.Certificates) > 0); f != nil {
+		return f
+	}
+	if timedOut {
+		return failed(termination.Unreachable,
+			"connections are accepted, and nothing is answered: check that the store works and that the address is the store's")
+	}
+	return failed(termination.Unreachable, "connections are closed without an answer: check the address, the store and what is between")
+}
+
+// tlsFailure returns the failure of a TLS connection that an error stands for, nil for an error of another kind. certified is true for a
+// client with a certificate.
+func tlsFailure(err error, certified bool) *failure {
+	var (
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		alert     tls.AlertError
+		remote    *net.OpError
+		record    tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &authority):
+		return failed(termination.CertificateNotTrusted,
+			"the store's certificate is of another authority: write the authority's certificate to the Secret of tls.caSecretRef")
+	case errors.As(err, &name):
+		return failed(termination.CertificateNotTrusted,
+			"the store's certificate is for other names than the address: correct the address, or add its host to the certificate")
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return failed(termination.CertificateNotTrusted,
+			"the store's certificate has expired, or is not valid yet: renew it, or correct the clocks")
+	case errors.As(err, &invalid):
+		return failed(termination.CertificateNotTrusted, "the store's certificate may not be used for a server: issue another")
+	case errors.As(err, &record):
+		return failed(termination.UnexpectedProtocol, "the server does not speak TLS: remove tls from the spec, or check address and port")
+	case errors.As(err, &alert), errors.As(err, &remote) && remote.Op == "remote error":
+		if certified {
+			return failed(termination.AuthenticationFailed,
+				"the server refuses the client's certificate, or the version of TLS: check the Secret of tls.clientCertificate and its authority")
+		}
+		return failed(termination.AuthenticationFailed,
+			"the server refuses a client without a certificate, or the version of TLS: write tls.clientCertificate, or offer TLS 1.2 or later")
+	}
+	return nil
+}
