@@ -38,6 +38,7 @@ func rest() {
 	var (
 		mark  apiserverlog.Mark
 		began time.Time
+		used  map[string]setup.Supervisor
 	)
 	It("begins to rest", func(ctx SpecContext) {
 		if environment.APIServerLog == "" {
@@ -48,6 +49,8 @@ func rest() {
 		mark, err = apiserverlog.Now(environment.APIServerLog)
 		Expect(err).NotTo(HaveOccurred())
 		began = time.Now()
+		used, err = environment.Supervisors(stack)
+		Expect(err).NotTo(HaveOccurred())
 	}, SpecTimeout(2*time.Minute))
 
 	It("delivers while it rests", func(ctx SpecContext) { deliver(ctx, "quietly") }, SpecTimeout(time.Minute))
@@ -88,6 +91,13 @@ func rest() {
 		Expect(leases).NotTo(BeEmpty(), "the log contains the operator's renewals of its lease")
 		AddReportEntry("writes in "+time.Since(began).Round(time.Second).String(), stillnessReport(len(leases), len(all)))
 	}, SpecTimeout(stillness+time.Minute))
+
+	It("rests: the supervisors use little memory and CPU, and their program is static", func(SpecContext) {
+		if environment.APIServerLog == "" {
+			Skip("the pods must be processes of this machine: CLUSTER=local")
+		}
+		supervisorsAtRest(used, began)
+	}, SpecTimeout(2*time.Minute))
 }
 
 func stillnessReport(leases, all int) string {

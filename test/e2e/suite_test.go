@@ -74,6 +74,7 @@ var _ = Describe("An isolated OpenIM", Ordered, ContinueOnFailure, func() {
 	crashes()
 	upgrades()
 	failingCheck()
+	oneReplica()
 	rollouts()
 	breaches()
 	operatorDies()
