@@ -155,20 +155,25 @@ func (s *scope) usesRun(name string) bool {
 	return false
 }
 
-// adoptRuns takes over the run revisions of an earlier stack of the same name when the stack has none: a restore and a deletion without the
-// children leave them behind. Without them all pods would be made anew at once.
+// adoptRuns takes over the run revisions of an earlier stack of the same name: a restore and a deletion without the children leave them
+// behind, and a restore may bring them after the stack has made its own. Without them all pods would be made anew at once, and those that
+// nobody controls would stay when the stack is deleted.
 func (r *Reconciler) adoptRuns(ctx context.Context, s *scope, all []appsv1.ControllerRevision) error {
-	if s.suspended() || slices.ContainsFunc(all, func(o appsv1.ControllerRevision) bool { return metav1.IsControlledBy(&o, s.stack) }) {
+	if s.suspended() {
 		return nil
 	}
+	own := slices.ContainsFunc(all, func(o appsv1.ControllerRevision) bool { return metav1.IsControlledBy(&o, s.stack) })
 	for i := range all {
 		object := &all[i]
 		owner := metav1.GetControllerOf(object)
 		foreign := owner != nil && (owner.Kind != "OpenIMStack" || owner.Name != s.stack.Name)
-		if foreign || object.DeletionTimestamp != nil {
+		if foreign || object.DeletionTimestamp != nil || metav1.IsControlledBy(object, s.stack) {
 			continue
 		}
 		if _, err := r.readRun(ctx, s, object.Name); err != nil {
+			if _, bad := errors.AsType[*revision.DataError](err); bad && own {
+				continue // the stack does without it
+			}
 			if err := s.unusable(object.Name, err); err != nil {
 				return err
 			}

@@ -1,0 +1,131 @@
+package controllers_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// restore creates an object of a recording as Velero does (pkg/restore, resetMetadata): without status, UID, version and owner references.
+// One that exists stays.
+func (w testEnv) restore(recorded unstructured.Unstructured) {
+	GinkgoHelper()
+	object := recorded.DeepCopy()
+	delete(object.Object, "status")
+	for _, field := range []string{"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "ownerReferences"} {
+		unstructured.RemoveNestedField(object.Object, "metadata", field)
+	}
+	if object.GetKind() == "Service" {
+		unstructured.RemoveNestedField(object.Object, "spec", "clusterIPs")
+		if ip, _, _ := unstructured.NestedString(object.Object, "spec", "clusterIP"); ip != corev1.ClusterIPNone {
+			unstructured.RemoveNestedField(object.Object, "spec", "clusterIP")
+		}
+	}
+	if err := k8s.Create(w.ctx, object, client.FieldOwner("velero-server")); !apierrors.IsAlreadyExists(err) {
+		Expect(err).NotTo(HaveOccurred())
+	}
+}
+
+// lose deletes a stack and everything that the operator made for it, Secrets and ControllerRevisions included.
+func (w testEnv) lose(stack string) {
+	GinkgoHelper()
+	s := w.getStack(stack)
+	Expect(k8s.Delete(w.ctx, &s, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+	ofStack := client.MatchingLabels{v1alpha1.LabelInstance: stack}
+	Expect(k8s.DeleteAllOf(w.ctx, &corev1.Secret{}, client.InNamespace(w.namespace), ofStack)).To(Succeed())
+	Eventually(func() int {
+		w.beReady() // pods that are being deleted go
+		left := len(w.childrenOf(stack)) + len(w.children(stack)) + len(w.runRevisions()) + len(w.seals())
+		var sets appsv1.ReplicaSetList
+		Expect(k8s.List(w.ctx, &sets, client.InNamespace(w.namespace))).To(Succeed())
+		return left + len(sets.Items)
+	}).Should(BeZero())
+}
+
+// Velero restores Secrets, ConfigMaps and ServiceAccounts before all other kinds.
+func beforeOthers(kind string) bool {
+	return kind == "Secret" || kind == "ConfigMap" || kind == "ServiceAccount"
+}
+
+var _ = Describe("A restore from a backup", func() {
+	DescribeTable("brings a stack back with its keys and pod templates",
+		func(ctx context.Context, stackFirst bool) {
+			w := newTestEnv(context.WithoutCancel(ctx))
+			startOperator()
+			w.start("chat", letUsersIn)
+			w.rolledOut("chat")
+			var redis corev1.Secret
+			w.editObject("redis", &redis, "test", func() { redis.Data["password"] = []byte("another") })
+			Eventually(func() int { return len(w.runRevisions()) }).Should(Equal(2))
+			w.rolledOut("chat")
+			backup, templates, keys := w.record(), w.deployedTemplates("chat"), w.getStack("chat").Status.LoginKeys
+			Expect(keys).To(HaveLen(1))
+			secrets := map[string]map[string][]byte{}
+			for _, name := range []string{"chat-share-secret", "chat-assertion", "chat-custody", "chat-login", "chat-digest"} {
+				var secret corev1.Secret
+				Expect(w.get(name, &secret)).To(Succeed(), name)
+				secrets[name] = secret.Data
+			}
+			w.lose("chat")
+
+			restore := func(wanted func(kind string) bool) {
+				GinkgoHelper()
+				for _, object := range backup.Objects {
+					if wanted(object.GetKind()) {
+						w.restore(object)
+					}
+				}
+			}
+			isStack := func(kind string) bool { return kind == "OpenIMStack" }
+			restore(beforeOthers)
+			if stackFirst {
+				restore(isStack)
+				Eventually(func() int { return len(w.deployments("chat")) }).Should(Equal(14)) // the operator is faster than the tool
+			}
+			restore(func(kind string) bool { return !beforeOthers(kind) && !isStack(kind) })
+			restored := w.children("chat")
+			if !stackFirst {
+				restore(isStack)
+			}
+			w.eventuallyAdopted("chat", restored)
+			w.rolledOut("chat")
+
+			owner := w.getStack("chat").UID
+			for _, revisions := range [][]appsv1.ControllerRevision{w.runRevisions(), w.seals()} {
+				Expect(revisions).NotTo(BeEmpty())
+				for _, r := range revisions {
+					Expect(metav1.GetControllerOf(&r)).To(HaveValue(HaveField("UID", owner)), r.Name)
+				}
+			}
+			now := w.deployedTemplates("chat")
+			for component, template := range templates {
+				Expect(now[component]).To(MatchJSON(template), component)
+			}
+			for name, count := range w.templates() {
+				Expect(count).To(BeNumerically("<=", 2), "%s: as many templates as before", name)
+			}
+			Expect(w.getStack("chat").Status.LoginKeys).To(Equal(keys), "clients have pinned the key")
+			for name, data := range secrets {
+				var secret corev1.Secret
+				Expect(w.get(name, &secret)).To(Succeed())
+				Expect(secret.Data).To(Equal(data), name)
+			}
+			Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
+
+			w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Version = newer }) // life after
+			w.rolledOut("chat")
+			Expect(w.at("chat", newer)).To(HaveLen(12))
+		},
+		Entry("when its children come first", false),
+		Entry("when the stack comes before its Deployments and revisions", true),
+	)
+})
