@@ -45,7 +45,7 @@ type Network struct {
 	// +kubebuilder:validation:MaxItems=32
 	WebSocketClients []Peer `json:"webSocketClients,omitempty"`
 
-	// extraEgress lets components connect to destinations that the operator cannot derive: push vendors, OpenIM's webhooks.
+	// extraEgress lets components connect to destinations that the rest of the spec does not name.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
