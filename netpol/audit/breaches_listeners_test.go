@@ -73,26 +73,32 @@ var listenerBreaches = []breach{
 apiVersion: v1
 kind: Service
 metadata: {name: old, namespace: im}
-spec: {type: LoadBalancer, selector: {app.kubernetes.io/component: gateway, app.kubernetes.io/instance: chat}, ports: [{port: 443, targetPort: users}]}`,
+spec:
+  type: LoadBalancer
+  selector: {app.kubernetes.io/component: gateway, app.kubernetes.io/instance: chat}
+  ports: [{port: 443, targetPort: users}]`,
 		change: exposing(usersByBoth),
 		kind:   audit.ListenerExposed, object: "Service/im/old", severity: audit.Medium, ports: []string{"gateway:8082"}, only: true,
 		lets: []string{"gateway:8082", "network.clients"}, fix: []string{"kubectl -n im delete service old", "spec.wrapper.gateway.expose"},
 	},
 	{
-		name: "the gateway's own Service, made a NodePort", change: both(exposing(usersByBoth), altered("chat-gateway", func(s *corev1.Service) {
+		name: "the gateway's own Service, made a NodePort",
+		change: both(exposing(usersByBoth), altered("chat-gateway", func(s *corev1.Service) {
 			s.Spec.Type = corev1.ServiceTypeNodePort
 			s.Spec.Ports = s.Spec.Ports[:2] // without the metrics, which are another finding
 		})),
 		kind: audit.ListenerExposed, object: "Service/im/chat-gateway", severity: audit.Medium, ports: []string{"gateway:8082"}, only: true,
 	},
 	{
-		name: "the Service of the Ingress, made a load balancer", change: both(exposing(usersByIngress), altered("chat-users", func(s *corev1.Service) {
+		name: "the Service of the Ingress, made a load balancer",
+		change: both(exposing(usersByIngress), altered("chat-users", func(s *corev1.Service) {
 			s.Spec.Type = corev1.ServiceTypeLoadBalancer
 		})),
 		kind: audit.ListenerExposed, object: "Service/im/chat-users", severity: audit.Medium, ports: []string{"gateway:8082"},
 	},
 	{
-		name: "the load balancer's Service, with externalIPs", change: both(exposing(usersByBoth), altered("chat-users", func(s *corev1.Service) {
+		name: "the load balancer's Service, with externalIPs",
+		change: both(exposing(usersByBoth), altered("chat-users", func(s *corev1.Service) {
 			s.Spec.ExternalIPs = []string{"198.51.100.7"}
 		})),
 		kind: audit.ListenerExposed, object: "Service/im/chat-users", severity: audit.Medium,
@@ -153,7 +159,10 @@ func TestExposuresOfTheSpecAreNoFindings(t *testing.T) {
 apiVersion: v1
 kind: Service
 metadata: {name: hand, namespace: im}
-spec: {type: LoadBalancer, selector: {app.kubernetes.io/component: gateway, app.kubernetes.io/instance: chat}, ports: [{port: 443, targetPort: admin}]}`
+spec:
+  type: LoadBalancer
+  selector: {app.kubernetes.io/component: gateway, app.kubernetes.io/instance: chat}
+  ports: [{port: 443, targetPort: admin}]`
 	for _, c := range []breach{
 		{name: "nothing", change: exposing()},
 		{name: "both ways", change: exposing(usersByBoth)},
@@ -166,7 +175,10 @@ spec: {type: LoadBalancer, selector: {app.kubernetes.io/component: gateway, app.
 apiVersion: v1
 kind: Service
 metadata: {name: hand, namespace: im}
-spec: {type: LoadBalancer, selector: {app.kubernetes.io/component: gateway, app.kubernetes.io/instance: other}, ports: [{port: 443, targetPort: users}]}`},
+spec:
+  type: LoadBalancer
+  selector: {app.kubernetes.io/component: gateway, app.kubernetes.io/instance: other}
+  ports: [{port: 443, targetPort: users}]`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := clean(t)

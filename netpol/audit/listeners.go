@@ -40,8 +40,9 @@ func checkListeners(m *Model) []Finding {
 	return found
 }
 
-// exposed completes the finding about an object that leads to listeners. It returns none when the object leads to none that has an entry, or
-// is the one that the operator makes for the only one to which it leads. makes reports whether an entry has an object of this kind.
+// exposed completes the finding about an object that leads to listeners. It returns none when the object leads to no listener with an
+// entry, or is the one that the operator makes for the only one to which it leads. makes reports whether an entry has an object of this
+// kind.
 func (m *Model) exposed(object Object, led []protectedPort, f Finding, makes func(v1alpha1.Exposure) bool) []Finding {
 	led = slices.DeleteFunc(slices.Clone(led), func(p protectedPort) bool {
 		return slices.ContainsFunc(exposuresOf(m.stack), func(e v1alpha1.Exposure) bool {
@@ -61,7 +62,8 @@ func (m *Model) exposed(object Object, led []protectedPort, f Finding, makes fun
 	return []Finding{f}
 }
 
-// findListeners returns the listeners behind each Service that spec.wrapper.gateway.expose brings out of the cluster, by the Service's port.
+// findListeners returns the listeners behind each Service, by the Service's port, as far as spec.wrapper.gateway.expose has an entry for
+// them.
 func findListeners(m *Model) reach {
 	gateway := m.component(v1alpha1.ComponentGateway)
 	if gateway == nil {

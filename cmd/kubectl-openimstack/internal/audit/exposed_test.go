@@ -16,7 +16,10 @@ func TestManifestsOfAnExposedListener(t *testing.T) {
 		ingress = `apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: web, namespace: im}
-spec: {rules: [{host: im.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: chat-users, port: {name: users}}}}]}}]}
+spec:
+  rules:
+  - host: im.example.com
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: chat-users, port: {name: users}}}}]}
 `
 		httpRoute = `apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
