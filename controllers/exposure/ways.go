@@ -63,7 +63,7 @@ func ByService(listener v1alpha1.Listener, name string, service *corev1.Service)
 		w.Addresses = appendAddress(w.Addresses, in.IP, in.Hostname)
 	}
 	if len(w.Addresses) == 0 {
-		return w.waiting("it has no address yet: wait for its load balancer, and see the Service's events; "+
+		return w.waiting("it has no address yet: wait for its load balancer, and see the Service's events; " +
 			"a cluster without an implementation of load balancers never gives one")
 	}
 	slices.Sort(w.Addresses)
@@ -80,7 +80,7 @@ func ByIngress(listener v1alpha1.Listener, name string, ingress *networkingv1.In
 		w.Addresses = appendAddress(w.Addresses, in.IP, in.Hostname)
 	}
 	if len(w.Addresses) == 0 {
-		return w.waiting("it has no address yet: see that a controller serves the class of the Ingress, and "+
+		return w.waiting("it has no address yet: see that a controller serves the class of the Ingress, and " +
 			"writes its address")
 	}
 	slices.Sort(w.Addresses)
