@@ -78,8 +78,8 @@ func (w testEnv) blocks() map[string][]string {
 	return found
 }
 
-// restarted waits for the end of a rollout and reports the Deployments with another template than before.
-func (w testEnv) restarted(before map[string]int) (names []string) {
+// rolled waits for the end of a rollout and reports the Deployments with another template than before.
+func (w testEnv) rolled(before map[string]int) (names []string) {
 	GinkgoHelper()
 	w.rolledOut("chat")
 	for name, count := range w.templates() {
@@ -114,22 +114,22 @@ var _ = Describe("Offline push", func() {
 		Expect(w.blocks()).To(BeEmpty())
 		before := w.templates()
 		w.change("chat", pushByJPush)
-		Expect(w.restarted(before)).To(ConsistOf("chat-push"))
+		Expect(w.rolled(before)).To(ConsistOf("chat-push"))
 		Expect(w.blocks()).To(Equal(map[string][]string{"push": {vendor}}))
 		Expect(w.configOf("chat", "push")["openim-push.yml"]).To(And(ContainSubstring("enable: jpush\n"), Not(ContainSubstring("hunter2"))))
 
 		before = w.templates()
 		w.vendorSecret("jpush", map[string]string{"appKey": "example", "masterSecret": "hunter3"})
 		Eventually(func() int { return w.templates()["chat-push"] }).Should(Equal(before["chat-push"] + 1))
-		Expect(w.restarted(before)).To(ConsistOf("chat-push"))
+		Expect(w.rolled(before)).To(ConsistOf("chat-push"))
 
 		before = w.templates()
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Push.Peers = vendorAt(otherVendor) })
 		Eventually(w.blocks).Should(Equal(map[string][]string{"push": {otherVendor}}))
-		Expect(w.restarted(before)).To(BeEmpty(), "a vendor that moves restarts nothing")
+		Expect(w.rolled(before)).To(BeEmpty(), "a vendor that moves restarts nothing")
 
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Push = nil })
-		Expect(w.restarted(before)).To(ConsistOf("chat-push"))
+		Expect(w.rolled(before)).To(ConsistOf("chat-push"))
 		Eventually(w.blocks).Should(BeEmpty(), "the way out is closed when no pod uses it")
 		Expect(w.configOf("chat", "push")["openim-push.yml"]).To(ContainSubstring("enable: \"\"\n"))
 	})
@@ -190,7 +190,7 @@ var _ = Describe("Offline push", func() {
 		Eventually(w.blocks).Should(Equal(map[string][]string{"rpc-msg": {vendor}}))
 		w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonPeersNeeded)
 		w.change("chat", extra("push"))
-		Expect(w.restarted(before)).To(ConsistOf("chat-push"))
+		Expect(w.rolled(before)).To(ConsistOf("chat-push"))
 		Eventually(w.blocks).Should(Equal(map[string][]string{"push": {vendor}}))
 
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Network, s.Push.Peers = nil, vendorAt(otherVendor) })

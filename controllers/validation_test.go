@@ -66,9 +66,6 @@ const (
 	direct = "webSocket: Direct, webSocketClients: [{podSelector: {matchLabels: {app: bot}}}]"
 )
 
-// exposeAdmins begins a list of exposures with one that is valid.
-const exposeAdmins = "gateway: {expose: [{listener: Admins, service: {type: LoadBalancer}}"
-
 // try sends a stack to the API server without storing it. The text after each => takes the place of the text before it.
 func try(ctx context.Context, changes ...string) error {
 	GinkgoHelper()
@@ -299,48 +296,6 @@ var _ = Describe("The API server", func() {
 		Entry("a session idle for longer than the default life", withUsers+"{audience: 'https://a', session: {idleSeconds: 86401}}",
 			"users.session", "lower idleSeconds or raise lifetimeSeconds"),
 		Entry("no sockets", withGuard+"gateway: {maxSockets: 0}", "gateway.maxSockets", "greater than or equal to 1"),
-		Entry("an exposed listener that does not exist", withGuard+"gateway: {expose: [{listener: Telemetry, service: {type: NodePort}}]}",
-			"expose[0].listener", "Users"),
-		Entry("a listener twice", withGuard+exposeAdmins+", {listener: Admins, service: {type: NodePort}}]}", "expose[1]", "Duplicate"),
-		Entry("the users' listener, and no users", withGuard+"gateway: {expose: [{listener: Users, service: {type: NodePort}}]}",
-			"spec.wrapper", "there is none: write auth.users"),
-		Entry("an exposure by nothing", withGuard+"gateway: {expose: [{listener: Admins}]}", "expose[0]", "write service"),
-		Entry("a Service that is not exposed", withGuard+"gateway: {expose: [{listener: Admins, service: {type: ClusterIP}}]}",
-			"service.type", "LoadBalancer"),
-		Entry("an exposed Service of no type", withGuard+"gateway: {expose: [{listener: Admins, service: {}}]}", "service.type", "Required"),
-		Entry("a load balancer's class at a NodePort",
-			withGuard+"gateway: {expose: [{listener: Admins, service: {type: NodePort, loadBalancerClass: a.example.com/b}}]}",
-			"expose[0].service", "belong to type LoadBalancer: remove them"),
-		Entry("source ranges at a NodePort",
-			withGuard+"gateway: {expose: [{listener: Admins, service: {type: NodePort, loadBalancerSourceRanges: [192.0.2.0/24]}}]}",
-			"belong to type LoadBalancer"),
-		Entry("a source range that is no CIDR",
-			withGuard+"gateway: {expose: [{listener: Admins, service: {type: LoadBalancer, loadBalancerSourceRanges: [192.0.2.1]}}]}",
-			"loadBalancerSourceRanges", "address and a prefix length"),
-		Entry("a class that no load balancer has",
-			withGuard+"gateway: {expose: [{listener: Admins, service: {type: LoadBalancer, loadBalancerClass: 'a b'}}]}",
-			"loadBalancerClass", "example.com/internal"),
-		Entry("a policy for traffic that does not exist",
-			withGuard+"gateway: {expose: [{listener: Admins, service: {type: NodePort, externalTrafficPolicy: Any}}]}",
-			"externalTrafficPolicy", "Local"),
-		Entry("a port of 0", withGuard+"gateway: {expose: [{listener: Admins, service: {type: NodePort, port: 0}}]}", "service.port",
-			"greater than or equal to 1"),
-		Entry("an annotation without end", withGuard+"gateway: {expose: [{listener: Admins, service: {type: NodePort, annotations: {a: '"+
-			strings.Repeat("x", 4097)+"'}}}]}", "annotations.a", "4096"),
-		Entry("an Ingress for every host of the cluster", withGuard+"gateway: {expose: [{listener: Admins, ingress: {}}]}",
-			"ingress.hosts", "Required"),
-		Entry("an Ingress of no host", withGuard+"gateway: {expose: [{listener: Admins, ingress: {hosts: []}}]}", "ingress.hosts", "at least 1"),
-		Entry("a host with a port", withGuard+"gateway: {expose: [{listener: Admins, ingress: {hosts: ['im.example.com:443']}}]}",
-			"ingress.hosts[0]", "without port, for example im.example.com"),
-		Entry("a host that is every host", withGuard+"gateway: {expose: [{listener: Admins, ingress: {hosts: ['*']}}]}",
-			"ingress.hosts[0]", "DNS name"),
-		Entry("a host that is an address", withGuard+"gateway: {expose: [{listener: Admins, ingress: {hosts: [192.0.2.1]}}]}",
-			"ingress.hosts[0]", "DNS name"),
-		Entry("a host in upper case", withGuard+"gateway: {expose: [{listener: Admins, ingress: {hosts: [IM.example.com]}}]}",
-			"ingress.hosts[0]", "lower case"),
-		Entry("a class of Ingress with a slash",
-			withGuard+"gateway: {expose: [{listener: Admins, ingress: {className: a/b, hosts: [a.example.com]}}]}",
-			"ingress.className", "IngressClass"),
 		Entry("a drain without end", withGuard+"gateway: {drainSeconds: 3600}", "gateway.drainSeconds", "less than or equal to 300"),
 		Entry("a class that does not exist", withGuard+"limits: {classes: [{name: shout, perSecond: 1, burst: 1, by: [User]}]}",
 			"limits.classes[0].name", "message"),
@@ -409,14 +364,6 @@ var _ = Describe("The API server", func() {
 		Expect(try(ctx, withNetwork+"{"+strings.Replace(out, "[push]",
 			"[api, msggateway, msgtransfer, push, crontask, rpc-auth, rpc-conversation, rpc-friend, rpc-group, rpc-msg, rpc-third, rpc-user, "+
 				"gateway, backend]", 1)+"}")).To(Succeed())
-	})
-
-	It("accepts all ways out of the cluster", func(ctx context.Context) {
-		Expect(try(ctx, strings.Split(withUsers+"{audience: 'https://im.example.com'}"+" ;; "+withGuard+exposeAdmins+
-			", {listener: Users, service: {type: LoadBalancer, annotations: {a.example.com/b: c}, port: 443, nodePort: 30443, "+
-			"loadBalancerClass: example.com/internal, loadBalancerSourceRanges: ['2001:db8::/32'], externalTrafficPolicy: Cluster}, "+
-			"ingress: {className: nginx, hosts: [im.example.com, '*.example.com', localhost, 1.example.com], annotations: {a: b}, "+
-			"tlsSecretRef: {name: im}}}]}", " ;; ")...)).To(Succeed())
 	})
 
 	It("accepts an external wrapper", func(ctx context.Context) {

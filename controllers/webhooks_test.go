@@ -70,7 +70,7 @@ var _ = Describe("Webhooks", func() {
 		before := w.templates()
 		w.change("chat", askModeration(v1alpha1.Hook{Name: "beforeSendSingleMsg", TimeoutSeconds: ptr.To[int32](2)},
 			v1alpha1.Hook{Name: "beforeAddFriend"}))
-		Expect(w.restarted(before)).To(ConsistOf("chat-rpc-msg", "chat-rpc-friend"))
+		Expect(w.rolled(before)).To(ConsistOf("chat-rpc-msg", "chat-rpc-friend"))
 		Expect(w.askers("moderation", 8080)).To(ConsistOf("rpc-msg", "rpc-friend"))
 		Eventually(exceptions).Should(disclosed)
 		Expect(w.configOf("chat", "rpc-msg")["webhooks.yml"]).To(And(
@@ -81,7 +81,7 @@ var _ = Describe("Webhooks", func() {
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Webhooks.Hooks = s.Webhooks.Hooks[:1] })
 		Eventually(func() int { return w.templates()["chat-rpc-friend"] }).Should(Equal(before["chat-rpc-friend"] + 1))
 		Expect(w.askers("moderation", 8080)).To(ContainElement("rpc-friend"), "pods that still ask are not cut off: OpenIM would refuse")
-		Expect(w.restarted(before)).To(ConsistOf("chat-rpc-friend"))
+		Expect(w.rolled(before)).To(ConsistOf("chat-rpc-friend"))
 		Eventually(func() []string { return w.askers("moderation", 8080) }).Should(ConsistOf("rpc-msg"))
 
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Webhooks = nil })
@@ -101,7 +101,7 @@ var _ = Describe("Webhooks", func() {
 		Expect(w.templates()).To(Equal(before))
 		moderation()
 		w.says("chat", refs, metav1.ConditionTrue, v1alpha1.ReasonResolved)
-		Expect(w.restarted(before)).To(ConsistOf("chat-msggateway"))
+		Expect(w.rolled(before)).To(ConsistOf("chat-msggateway"))
 		Expect(w.askers("moderation", 8080)).To(ConsistOf("msggateway"))
 	})
 

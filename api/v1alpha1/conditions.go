@@ -19,8 +19,8 @@ const (
 	ConditionWrapperAvailable = "WrapperAvailable"
 	// ConditionNetworkIsolated is True when the last probe and the audit confirm the lockdown.
 	ConditionNetworkIsolated = "NetworkIsolated"
-	// ConditionExposed is True when every way of spec.wrapper.gateway.expose is open: the Service or the Ingress has an address. Absent when the
-	// spec exposes nothing. Ready does not depend on it: what gives addresses is not the stack's.
+	// ConditionExposed is True when every way of spec.wrapper.gateway.expose is open: the Service or the Ingress has an address. Absent when
+	// the spec exposes nothing. Ready does not depend on it: what gives addresses is not the stack's.
 	ConditionExposed = "Exposed"
 	// ConditionRolledOut is True when all components run the revision of the spec. Its reason is the state of the rollout.
 	ConditionRolledOut = "RolledOut"

@@ -109,7 +109,8 @@ const (
 // ChildName returns the name of a child of a stack.
 func ChildName(stack, component string) string { return stack + "-" + component }
 
-// ListenerName returns the name of the Service that brings a listener of the gateway out of the cluster, and of the objects that lead to it.
+// ListenerName returns the name of the Service that brings a listener of the gateway out of the cluster, and of the objects that lead to
+// that Service.
 func ListenerName(stack string, listener Listener) string {
 	return ChildName(stack, strings.ToLower(string(listener)))
 }

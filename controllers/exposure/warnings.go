@@ -96,8 +96,8 @@ func peersSelectNothing(peers Peers) *Warning {
 	if len(peers.Nothing) == 0 {
 		return nil
 	}
-	return &Warning{v1alpha1.ReasonPeersSelectNothing, strings.Join(peers.Nothing, " and ") + " selects no pod, so that nobody is let in by it: " +
-		"write the labels of the pods that connect to the gateway, such as those of the Ingress controller"}
+	return &Warning{v1alpha1.ReasonPeersSelectNothing, strings.Join(peers.Nothing, " and ") + " selects no pod, so that nobody is let in by " +
+		"it: write the labels of the pods that connect to the gateway, such as those of the Ingress controller"}
 }
 
 // audienceNotExposed warns when no way carries the host of the audience: clients refuse to log in by another name. A Service carries every

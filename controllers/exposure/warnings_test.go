@@ -76,19 +76,25 @@ func TestWarnings(t *testing.T) {
 
 		{"users by a Service", specOf(byService(users, "")), Peers{}, nil},
 		{"addresses, and nodes that hand on to their own pods", specOf(byService(users, ""), clients(block)), Peers{}, nil},
-		{"addresses, and nodes that hand on to any pod", specOf(byService(users, "Cluster"), clients(pods, block)), Peers{}, []string{"SourceHidden"}},
+		{"addresses, and nodes that hand on to any pod",
+			specOf(byService(users, "Cluster"), clients(pods, block)), Peers{}, []string{"SourceHidden"}},
 		{"pods, and nodes that hand on to any pod", specOf(byService(users, "Cluster"), clients(pods)), Peers{}, nil},
 		{"anyone, and nodes that hand on to any pod", specOf(byService(users, "Cluster")), Peers{}, nil},
-		{"addresses of clients count for administrators", specOf(byService(admins, "Cluster"), clients(block)), Peers{}, []string{"SourceHidden"}},
-		{"unless administrators have peers of their own", specOf(byService(admins, "Cluster"), clients(block), administrators(pods)), Peers{}, nil},
-		{"addresses of administrators are nothing to users", specOf(byService(users, "Cluster"), clients(pods), administrators(block)), Peers{}, nil},
-		{"addresses of administrators", specOf(byService(admins, "Cluster"), clients(pods), administrators(block)), Peers{}, []string{"SourceHidden"}},
+		{"addresses of clients count for administrators",
+			specOf(byService(admins, "Cluster"), clients(block)), Peers{}, []string{"SourceHidden"}},
+		{"unless administrators have peers of their own",
+			specOf(byService(admins, "Cluster"), clients(block), administrators(pods)), Peers{}, nil},
+		{"addresses of administrators are nothing to users",
+			specOf(byService(users, "Cluster"), clients(pods), administrators(block)), Peers{}, nil},
+		{"addresses of administrators",
+			specOf(byService(admins, "Cluster"), clients(pods), administrators(block)), Peers{}, []string{"SourceHidden"}},
 
 		{"peers on their nodes' network", specOf(byService(users, "")), Peers{OnHostNetwork: []string{"spec.network.clients"}},
 			[]string{"PeersOnHostNetwork"}},
 		{"peers that are nobody", specOf(byService(users, "")), Peers{Nothing: []string{"spec.network.admins"}}, []string{"PeersSelectNothing"}},
 
-		{"the audience in upper case, with a port", specOf(byIngress(users, im), trusting, audience("https://IM.Example.com:8443")), Peers{}, nil},
+		{"the audience in upper case, with a port",
+			specOf(byIngress(users, im), trusting, audience("https://IM.Example.com:8443")), Peers{}, nil},
 		{"another host", specOf(byIngress(users, "chat.example.com"), trusting), Peers{}, []string{"AudienceNotExposed"}},
 		{"a wildcard", specOf(byIngress(users, "*.example.com"), trusting), Peers{}, nil},
 		{"a wildcard for two labels", specOf(byIngress(users, "*.com"), trusting), Peers{}, []string{"AudienceNotExposed"}},
@@ -97,9 +103,10 @@ func TestWarnings(t *testing.T) {
 			[]string{"AudienceNotExposed"}},
 		{"the audience at the administrators' listener", specOf(byIngress(users, "x.example.com"), byIngress(admins, im), trusting), Peers{},
 			[]string{"AudienceNotExposed"}},
-		{"a Service beside the Ingress carries every host", specOf(byIngress(users, "x.example.com"), trusting, func(s *v1alpha1.OpenIMStackSpec) {
-			s.Wrapper.Gateway.Expose[0].Service = &v1alpha1.ExposedService{Type: v1alpha1.ExposedNodePort}
-		}), Peers{}, nil},
+		{"a Service beside the Ingress carries every host",
+			specOf(byIngress(users, "x.example.com"), trusting, func(s *v1alpha1.OpenIMStackSpec) {
+				s.Wrapper.Gateway.Expose[0].Service = &v1alpha1.ExposedService{Type: v1alpha1.ExposedNodePort}
+			}), Peers{}, nil},
 		{"an audience that is no URL", specOf(byIngress(users, im), trusting, audience("https://%zz")), Peers{}, nil},
 
 		{"all at once, the most harmful first", specOf(byIngress(users, "x.example.com"), byService(admins, "Cluster"), clients(block)),

@@ -41,8 +41,9 @@ func (w Way) String() string {
 	return text
 }
 
-func (w Way) waiting(reason, text string) Way {
-	w.Reason, w.Waiting = reason, text
+// waiting returns the way without an address, with what it waits for.
+func (w Way) waiting(text string) Way {
+	w.Reason, w.Waiting = v1alpha1.ReasonWaitingForAddress, text
 	return w
 }
 
@@ -51,7 +52,7 @@ func ByService(listener v1alpha1.Listener, name string, service *corev1.Service)
 	w := Way{Listener: listener, Object: "Service " + name}
 	switch {
 	case service == nil:
-		return w.waiting(v1alpha1.ReasonWaitingForAddress, "it is not made yet")
+		return w.waiting("it is not made yet")
 	case service.Spec.Type == corev1.ServiceTypeNodePort:
 		for _, p := range service.Spec.Ports {
 			w.Addresses = append(w.Addresses, fmt.Sprintf("port %d of every node", p.NodePort))
@@ -62,7 +63,7 @@ func ByService(listener v1alpha1.Listener, name string, service *corev1.Service)
 		w.Addresses = appendAddress(w.Addresses, in.IP, in.Hostname)
 	}
 	if len(w.Addresses) == 0 {
-		return w.waiting(v1alpha1.ReasonWaitingForAddress, "it has no address yet: wait for its load balancer, and see the Service's events; "+
+		return w.waiting("it has no address yet: wait for its load balancer, and see the Service's events; " +
 			"a cluster without an implementation of load balancers never gives one")
 	}
 	slices.Sort(w.Addresses)
@@ -73,13 +74,13 @@ func ByService(listener v1alpha1.Listener, name string, service *corev1.Service)
 func ByIngress(listener v1alpha1.Listener, name string, ingress *networkingv1.Ingress) Way {
 	w := Way{Listener: listener, Object: "Ingress " + name}
 	if ingress == nil {
-		return w.waiting(v1alpha1.ReasonWaitingForAddress, "it is not made yet")
+		return w.waiting("it is not made yet")
 	}
 	for _, in := range ingress.Status.LoadBalancer.Ingress {
 		w.Addresses = appendAddress(w.Addresses, in.IP, in.Hostname)
 	}
 	if len(w.Addresses) == 0 {
-		return w.waiting(v1alpha1.ReasonWaitingForAddress, "it has no address yet: see that a controller serves the class of the Ingress, and "+
+		return w.waiting("it has no address yet: see that a controller serves the class of the Ingress, and " +
 			"writes its address")
 	}
 	slices.Sort(w.Addresses)

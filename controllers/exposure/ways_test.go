@@ -48,7 +48,8 @@ func TestAWayIsOpenWhenItHasAnAddress(t *testing.T) {
 		{"seven addresses, in any order", service(balanced(many...)), "", "at 192.0.2.3, 192.0.2.4, 192.0.2.5, 192.0.2.6 and 3 more"},
 		{"an address twice", service(balanced(many[0], many[0])), "", "Users by Service chat-users at 192.0.2.9"},
 		{"a port of the nodes", service(nodePort), "", "at port 30080 of every node"},
-		{"an Ingress that is not made yet", byIngress(nil), v1alpha1.ReasonWaitingForAddress, "Admins by Ingress chat-admins: it is not made yet"},
+		{"an Ingress that is not made yet", byIngress(nil), v1alpha1.ReasonWaitingForAddress,
+			"Admins by Ingress chat-admins: it is not made yet"},
 		{"an Ingress that nobody serves", byIngress(ingress()), v1alpha1.ReasonWaitingForAddress, "a controller serves the class"},
 		{"an Ingress", byIngress(ingress(networkingv1.IngressLoadBalancerIngress{IP: "2001:db8::1"})), "", "at 2001:db8::1"},
 	} {

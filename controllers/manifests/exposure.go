@@ -18,8 +18,8 @@ const (
 	portHTTPS = 443
 )
 
-// Exposures returns the objects that bring listeners of the gateway out of the cluster: none for a listener that spec.wrapper.gateway.expose
-// does not name. They follow the newest spec and restart no pod.
+// Exposures returns the objects that bring listeners of the gateway out of the cluster: none for a listener that
+// spec.wrapper.gateway.expose does not name. They follow the newest spec and restart no pod.
 func Exposures(stack *v1alpha1.OpenIMStack) []client.Object {
 	gateway := stack.Spec.Wrapper.Gateway
 	if gateway == nil {

@@ -46,6 +46,7 @@ func TestTheConditionNetworkIsolated(t *testing.T) {
 				finding(audit.StoreReachable, audit.Medium), finding(audit.ServiceSelects, audit.Low, "api:10002"),
 				finding(audit.UnknownPolicyKind, audit.Low),
 				finding(audit.EgressWidens, audit.Medium), finding(audit.DebugContainer, audit.Medium),
+				finding(audit.ListenerExposed, audit.Medium, "gateway:8082"),
 			}
 		}, "True/Enforced", ""},
 		{"a result of less than two intervals ago still counts", func(e *Evidence) {

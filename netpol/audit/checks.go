@@ -104,6 +104,14 @@ var checks = []check{
 		Example: "an HTTPRoute of another namespace with the backend `im/chat-api`",
 		Fix:     "Change its backend to the gateway, and remove the ReferenceGrant.",
 	}}},
+	{run: checkListeners, kinds: []Kind{{
+		Name: ListenerExposed, Severities: []Severity{Medium},
+		Meaning: "A Service of type NodePort or LoadBalancer, or with externalIPs, an Ingress or a route exposes a listener of the gateway, " +
+			"beside the objects of the listener's entry in `spec.wrapper.gateway.expose`. Limits by address, source ranges and certificates " +
+			"of the entry do not hold there. A listener without an entry may be exposed by anything.",
+		Example: "the load balancer from before the entry, which somebody forgot",
+		Fix:     "Delete it, or write the way to `spec.wrapper.gateway.expose`.",
+	}}},
 	{run: checkDiversions, kinds: []Kind{{
 		Name: TrafficDiverted, Severities: []Severity{High},
 		Meaning: "An object redirects the traffic of a Service of the stack or of a store: a redirect policy of Cilium, or a route within a " +

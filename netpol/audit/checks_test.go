@@ -17,7 +17,7 @@ import (
 
 // allBreaches are the catalogue: each breach is one change that the audit must find.
 var allBreaches = slices.Concat(
-	policyBreaches, ownPolicyBreaches, serviceBreaches, routeBreaches, podBreaches, storeBreaches, networkBreaches,
+	policyBreaches, ownPolicyBreaches, serviceBreaches, routeBreaches, listenerBreaches, podBreaches, storeBreaches, networkBreaches,
 )
 
 // A check that returned a kind, or a severity, that the table does not declare for it would be missing in the documentation.

@@ -21,6 +21,7 @@ const (
 	ServiceSelects      = "ServiceSelects"
 	IngressExposes      = "IngressExposes"
 	RouteExposes        = "RouteExposes"
+	ListenerExposed     = "ListenerExposed"
 	TrafficDiverted     = "TrafficDiverted"
 	UnknownReference    = "UnknownReference"
 	SecondInterface     = "SecondInterface"

@@ -52,6 +52,8 @@ type Model struct {
 	candidates []*candidate
 	// reach holds the protected ports behind each Service.
 	reach reach
+	// listeners holds the gateway's listeners behind each Service that spec.wrapper.gateway.expose brings out of the cluster.
+	listeners reach
 	// knownPorts are the ports of the graph and their neighbours, sorted.
 	knownPorts []int32
 	// plugins is what the pods of network plugins show about enforcement.
@@ -86,6 +88,7 @@ func newModel(in Input) *Model {
 	m.destinations, failed[2] = findDestinations(m)
 	m.candidates = findCandidates(m)
 	m.reach = findReach(m)
+	m.listeners = findListeners(m)
 	m.knownPorts = findKnownPorts(m)
 	m.plugins = findPlugins(m.snapshot)
 	m.cells = truthTable(m)

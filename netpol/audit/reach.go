@@ -46,8 +46,16 @@ func (r reach) add(service *corev1.Service, number int32, p protectedPort) {
 // findReach follows each Service to protected ports: by its selector, by EndpointSlices, and by its external name. Ingresses and routes
 // name Services, so their checks read the result too.
 func findReach(m *Model) reach {
+	r := reachOf(m, findProtected(m))
+	for i := range m.snapshot.Services {
+		r.addAlias(m, &m.snapshot.Services[i])
+	}
+	return r
+}
+
+// reachOf follows each Service to some ports of pods, by its selector and by EndpointSlices.
+func reachOf(m *Model, protected []protectedPods) reach {
 	r := reach{}
-	protected := findProtected(m)
 	slicesOf := map[types.NamespacedName][]*discoveryv1.EndpointSlice{}
 	for i := range m.snapshot.EndpointSlices {
 		slice := &m.snapshot.EndpointSlices[i]
@@ -59,9 +67,6 @@ func findReach(m *Model) reach {
 		service := &m.snapshot.Services[i]
 		r.addSelected(service, protected)
 		r.addWritten(service, slicesOf[nameOf(service)], protected, byAddress)
-	}
-	for i := range m.snapshot.Services {
-		r.addAlias(m, &m.snapshot.Services[i])
 	}
 	return r
 }
@@ -167,21 +172,30 @@ func (r reach) addSlice(service *corev1.Service, slice *discoveryv1.EndpointSlic
 // addAlias follows a Service of type ExternalName to the stack's own Service that it is an alias of. Components with public ports may have
 // aliases.
 func (r reach) addAlias(m *Model, service *corev1.Service) {
-	if service.Spec.Type != corev1.ServiceTypeExternalName {
-		return
-	}
-	parts := strings.Split(strings.TrimSuffix(service.Spec.ExternalName, "."), ".")
-	if len(parts) < 3 || parts[2] != "svc" || parts[1] != m.graph.Namespace {
+	name, ok := aliasOf(m, service)
+	if !ok {
 		return
 	}
 	for _, c := range m.components {
-		if parts[0] != m.serviceOf(c).Name || m.hasPublicPort(c) {
+		if name != m.serviceOf(c) || m.hasPublicPort(c) {
 			continue
 		}
 		for _, p := range c.Ports {
 			r.add(service, p.Number, protectedPort{name: portName(c.Name, p), severity: impact(c.Component, p), byAddress: true})
 		}
 	}
+}
+
+// aliasOf returns the Service of the stack's namespace that a Service of type ExternalName is an alias of.
+func aliasOf(m *Model, service *corev1.Service) (types.NamespacedName, bool) {
+	if service.Spec.Type != corev1.ServiceTypeExternalName {
+		return types.NamespacedName{}, false
+	}
+	parts := strings.Split(strings.TrimSuffix(service.Spec.ExternalName, "."), ".")
+	if len(parts) < 3 || parts[2] != "svc" || parts[1] != m.graph.Namespace {
+		return types.NamespacedName{}, false
+	}
+	return types.NamespacedName{Namespace: parts[1], Name: parts[0]}, true
 }
 
 // targetPort returns the number at which a pod receives the traffic of a Service's port, or 0 when the pod has no port of that name.

@@ -77,21 +77,27 @@ func (e entryPoint) hostNames() string {
 
 // protectedBehind returns the sealed ports and the stores to which backends lead, by name.
 func protectedBehind(m *Model, backends []backend) (ports, stores []protectedPort) {
-	for _, b := range backends {
-		for number, behind := range m.reach[b.service] {
-			if !b.is(m.servicePort(b.service, number)) {
-				continue
-			}
-			for _, p := range behind {
-				if p.store {
-					stores = append(stores, p)
-				} else {
-					ports = append(ports, p)
-				}
-			}
+	for _, p := range behind(m, m.reach, backends) {
+		if p.store {
+			stores = append(stores, p)
+		} else {
+			ports = append(ports, p)
 		}
 	}
 	return sortedByName(ports), sortedByName(stores)
+}
+
+// behind returns the ports to which backends lead.
+func behind(m *Model, r reach, backends []backend) []protectedPort {
+	var found []protectedPort
+	for _, b := range backends {
+		for number, ports := range r[b.service] {
+			if b.is(m.servicePort(b.service, number)) {
+				found = append(found, ports...)
+			}
+		}
+	}
+	return found
 }
 
 // sortedByName makes the order of findings independent of the order of the map reach.

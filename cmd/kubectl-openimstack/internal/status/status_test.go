@@ -121,3 +121,17 @@ func TestARolloutIsOneLine(t *testing.T) {
 	g.Expect(Write(&out, stack)).To(Succeed())
 	g.Expect(out.String()).NotTo(ContainSubstring("Rollout"))
 }
+
+// How the gateway is reached from outside is one line, with what is to be done.
+func TestStatusShowsHowTheGatewayIsExposed(t *testing.T) {
+	stack := plugintest.Observed(t)
+	stack.Status.Conditions = append(stack.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionExposed, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSourceHidden,
+		Message: "write externalTrafficPolicy: Local; Users by Service chat-users at 192.0.2.7",
+	})
+	var out bytes.Buffer
+	g := NewWithT(t)
+	g.Expect(Write(&out, stack)).To(Succeed())
+	g.Expect(out.String()).To(MatchRegexp(
+		"\nExposed +True +SourceHidden +write externalTrafficPolicy: Local; Users by Service chat-users at 192.0.2.7\n"))
+}
