@@ -65,7 +65,8 @@ func TestWhatWasChosenIsTold(t *testing.T) {
 	g.Expect(values(t, s)).To(And(HaveKeyWithValue("dependencies.redis.mode", "Cluster"), Not(HaveKey("dependencies.redis.database"))))
 	s.RedisAddresses = s.RedisAddresses[:1]
 	s.RedisDatabase = 3
-	g.Expect(values(t, s)).To(And(HaveKeyWithValue("dependencies.redis.mode", "Standalone"), HaveKeyWithValue("dependencies.redis.database", "3")))
+	g.Expect(values(t, s)).To(And(
+		HaveKeyWithValue("dependencies.redis.mode", "Standalone"), HaveKeyWithValue("dependencies.redis.database", "3")))
 	long := strings.Repeat("é", 64)
 	s.Chosen.Retention = &v1alpha1.Retention{FileTypes: []string{long, long, long, long}}
 	g.Expect(values(t, s)["settings.retention.fileTypes"]).To(HaveSuffix("..."))
