@@ -284,7 +284,7 @@ func TestALostKeyIsNotReplaced(t *testing.T) {
 				suspend(b, false)
 				b.Expect(b.reconcile()).To(Succeed())
 				b.expectResolved()
-				b.Expect(b.rolled(before)).To(BeEmpty())
+				b.Expect(b.restarted(before)).To(BeEmpty())
 			})
 		}
 	}
@@ -377,7 +377,7 @@ func TestALostSecretOfTheStackAloneIsReplaced(t *testing.T) {
 					b.Expect(b.reconcile()).To(Succeed())
 					b.expectResolved()
 					b.Expect(b.secret(suffix).Data).NotTo(Equal(first.Data))
-					b.Expect(b.rolled(before)).To(ConsistOf(readers))
+					b.Expect(b.restarted(before)).To(ConsistOf(readers))
 					b.Expect(b.warnings()).To(And(ContainSubstring("Warning"), ContainSubstring(first.Name), ContainSubstring("restart")))
 				}
 			})
@@ -393,7 +393,7 @@ func TestALostStatusIsWrittenAgain(t *testing.T) {
 	b.Expect(b.reconcile()).To(Succeed())
 	b.expectResolved()
 	b.Expect(b.stack().Status.GeneratedSecrets).To(ConsistOf(want))
-	b.Expect(b.rolled(before)).To(BeEmpty())
+	b.Expect(b.restarted(before)).To(BeEmpty())
 }
 
 // TestARecreatedStackStartsAnew: what an earlier stack of the name left is about to be deleted, and is not this stack's.

@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -68,6 +69,16 @@ var _ = Describe("OpenIM's own settings", func() {
 		Eventually(func() error { return w.get("chat-default-deny", &networkingv1.NetworkPolicy{}) }).Should(Succeed(), "repair goes on")
 		Expect(w.templates()).To(Equal(templates))
 		Expect(w.configOf("chat", "rpc-msg")["redis.yml"]).To(ContainSubstring("poolSize: 50\n"))
+		lifetime := func(value string) func(*v1alpha1.OpenIMStackStatus) bool {
+			return func(s *v1alpha1.OpenIMStackStatus) bool {
+				return slices.Contains(s.Effective, v1alpha1.EffectiveValue{Name: "settings.tokenLifetimeDays", Value: value})
+			}
+		}
+		status := w.status("chat")
+		Expect(lifetime("90")(&status)).To(BeTrue(), "the status tells defaults: %v", status.Effective)
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Settings.TokenLifetimeDays = ptr.To[int32](7) })
+		Consistently(func() bool { status := w.status("chat"); return lifetime("90")(&status) }, "1s").
+			Should(BeTrue(), "a spec that is refused is not in force")
 
 		w.change("chat", overriding(map[string]v1alpha1.SettingValue{"poolSize": "60"}))
 		w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)

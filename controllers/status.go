@@ -35,6 +35,9 @@ func (s *scope) updateStatus() []metav1.Condition {
 	status.Version = s.version()
 	status.Processes = s.processes()
 	status.Boundary = s.boundary()
+	if s.resolved() {
+		status.Effective = s.effective()
+	}
 	if s.secretsListed {
 		status.UnusedSecrets = s.unusedSecrets
 	}
@@ -73,6 +76,13 @@ func (s *scope) updateStatus() []metav1.Condition {
 	found := ptr.Deref(ptr.Deref(status.Boundary, v1alpha1.Boundary{}).FindingsTotal, 0)
 	prober.Report(client.ObjectKeyFromObject(s.stack), isolated.Reason, int(found))
 	return changedConditions(before.Conditions, status.Conditions)
+}
+
+// effective returns the values that hold although the spec may not name them. They change with the spec and its references alone.
+func (s *scope) effective() []v1alpha1.EffectiveValue {
+	settings := s.facts.Settings
+	settings.Chosen = s.stack.Spec.Settings
+	return settings.Effective()
 }
 
 func (s *scope) dependenciesReady() metav1.Condition {

@@ -29,9 +29,10 @@ var defaultFileTypes = []string{"msg-picture", "msg-file", "msg-voice", "msg-vid
 // logLevels are the numbers of OpenIM's levels (openimsdk/tools, log.ZDebug to log.ZError).
 var logLevels = map[v1alpha1.LogLevel]int{v1alpha1.LogError: 2, v1alpha1.LogWarning: 3, v1alpha1.LogInfo: 4, v1alpha1.LogDebug: 5}
 
-// multiLoginPolicies are OpenIM's numbers (protocol, constant.DefalutNotKick, AllLoginButSameTermKick, AllLoginButSameClassKick, PCAndOther).
+// multiLoginPolicies are OpenIM's numbers (protocol, constant.DefalutNotKick to PCAndOther).
 var multiLoginPolicies = map[v1alpha1.MultiLoginPolicy]int{
-	v1alpha1.MultiLoginUnlimited: 0, v1alpha1.MultiLoginOnePerPlatform: 1, v1alpha1.MultiLoginOnePerClass: 4, v1alpha1.MultiLoginComputerAndOne: 5,
+	v1alpha1.MultiLoginUnlimited: 0, v1alpha1.MultiLoginOnePerPlatform: 1,
+	v1alpha1.MultiLoginOnePerClass: 4, v1alpha1.MultiLoginComputerAndOne: 5,
 }
 
 // chosen returns the chosen settings.
@@ -155,6 +156,8 @@ type Notification struct {
 	Message bool
 	// Stored is true when clients that are offline get the event later.
 	Stored bool
+	// Push is true when users without a connected client are told of the event by offline push.
+	Push bool
 }
 
 // ReliabilityLevel returns OpenIM's number for who gets the event (protocol, constant.UnreliableNotification and
@@ -178,6 +181,7 @@ func (v view) Notifications() []Notification {
 		if ok && chosen.Message != "" {
 			n.Message = chosen.Message == v1alpha1.MessageShown
 		}
+		n.Push = ok && chosen.Push == v1alpha1.PushSent
 		n.Stored = ok && chosen.Delivery == v1alpha1.DeliverStored
 		if ok || !n.unlisted() {
 			all = append(all, n)

@@ -56,8 +56,9 @@ func TestWhatWasChosenIsWhatOpenIMReads(t *testing.T) {
 	notifications := parsed(t, s, openim.RPCGroup, openim.NotificationFile)
 	g.Expect(notifications).To(HaveLen(32), "one that upstream's file lacks is added when it was chosen")
 	for name, want := range map[string][]any{
-		"groupMemberSetToAdmin": {true, float64(1)}, "groupCreated": {false, float64(2)}, "memberQuit": {true, float64(1)},
+		"groupMemberSetToAdmin": {true, float64(1), false}, "groupCreated": {false, float64(2), true}, "memberQuit": {true, float64(1), false},
 	} {
+		g.Expect(notifications[name]).To(HaveKeyWithValue("offlinePush", HaveKeyWithValue("enable", want[2])), name)
 		g.Expect(notifications[name]).To(And(HaveKeyWithValue("isSendMsg", want[0]), HaveKeyWithValue("reliabilityLevel", want[1])), name)
 	}
 }
@@ -94,7 +95,8 @@ func TestTheNamesOfEventsAreThoseOfTheAPI(t *testing.T) {
 
 func TestOpenIMGetsTheMultiLoginPolicyThatIsEnforced(t *testing.T) {
 	for policy, number := range map[v1alpha1.MultiLoginPolicy]float64{
-		v1alpha1.MultiLoginUnlimited: 0, v1alpha1.MultiLoginOnePerPlatform: 1, v1alpha1.MultiLoginOnePerClass: 4, v1alpha1.MultiLoginComputerAndOne: 5,
+		v1alpha1.MultiLoginUnlimited: 0, v1alpha1.MultiLoginOnePerPlatform: 1,
+		v1alpha1.MultiLoginOnePerClass: 4, v1alpha1.MultiLoginComputerAndOne: 5,
 	} {
 		for _, enforcement := range []v1alpha1.Enforcement{"", v1alpha1.EnforcementReport, v1alpha1.EnforcementEnforce} {
 			s := settings(t, "v3.8.3")

@@ -162,6 +162,11 @@ type NotificationSettings struct {
 	// delivery says whether clients that are offline get the event later. Default Online.
 	// +optional
 	Delivery NotificationDelivery `json:"delivery,omitempty"`
+
+	// push says whether users none of whose clients are connected are told of the event by offline push. Default Withheld. Nothing is sent
+	// without a vendor of offline push.
+	// +optional
+	Push NotificationPush `json:"push,omitempty"`
 }
 
 // NotificationName is the name of an event in OpenIM's notification.yml.
@@ -188,6 +193,16 @@ const (
 	DeliverOnline NotificationDelivery = "Online"
 	// DeliverStored: all clients, when they connect.
 	DeliverStored NotificationDelivery = "Stored"
+)
+
+// NotificationPush says whether an event is sent by offline push.
+// +kubebuilder:validation:Enum=Sent;Withheld
+type NotificationPush string
+
+// Values of NotificationPush.
+const (
+	PushSent     NotificationPush = "Sent"
+	PushWithheld NotificationPush = "Withheld"
 )
 
 // LogSettings configure the log of OpenIM's processes.

@@ -46,6 +46,14 @@ type OpenIMStackStatus struct {
 	// +kubebuilder:validation:MaxItems=32
 	Processes []ProcessStatus `json:"processes,omitempty"`
 
+	// effective lists values that hold for the stack although the spec may not name them, as paths of the spec: of the newest spec that was
+	// accepted. They stay while a spec is refused or a reference does not resolve. It holds no secret.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Effective []EffectiveValue `json:"effective,omitempty"`
+
 	// endpoints are the URLs at which the stack serves now: their Services exist and have a ready pod.
 	// +optional
 	Endpoints *Endpoints `json:"endpoints,omitempty"`
@@ -92,6 +100,21 @@ type OpenIMStackStatus struct {
 	// +kubebuilder:validation:MaxItems=128
 	// +kubebuilder:validation:items:MaxLength=320
 	PendingChanges []string `json:"pendingChanges,omitempty"`
+}
+
+// EffectiveValue is a value that holds for a stack.
+type EffectiveValue struct {
+	// name is a path of the spec without spec, for example settings.retention.messageDays.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Name string `json:"name,omitempty"`
+
+	// value as text.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Value string `json:"value,omitempty"`
 }
 
 // GeneratedSecret is a Secret that the operator generated.

@@ -133,7 +133,7 @@ var table = []Row{
 	{Files: "mongodb.yml", Keys: "*", Class: Field, Field: "dependencies.mongodb"},
 	{Files: "notification.yml", Keys: "*.isSendMsg", Class: Field, Field: "settings.notifications"},
 	{Files: "notification.yml", Keys: "*.reliabilityLevel", Class: Field, Field: "settings.notifications"},
-	{Files: "notification.yml", Keys: "*.offlinePush.enable", Class: Operator, Why: whyEvents},
+	{Files: "notification.yml", Keys: "*.offlinePush.enable", Class: Field, Field: "settings.notifications"},
 	{Files: "notification.yml", Keys: "*.offlinePush.*", Class: Dead},
 	{Files: "notification.yml", Keys: "*.unreadCount", Class: Operator,
 		Why: "OpenIM counts what also appears as a message, and reads this up to v3.8.3-patch.2 alone"},

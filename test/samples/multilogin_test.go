@@ -92,9 +92,10 @@ func withMultiLogin(t *testing.T, m v1alpha1.MultiLogin) *loopback.Stack {
 	s.adapt(t)
 	s.stack.Spec.Settings = &v1alpha1.Settings{MultiLogin: &m}
 	withUsers := s.stack.DeepCopy() // OpenIM's own configuration needs none of what users need
-	withUsers.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
+	withUsers.Spec.Wrapper = v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: &v1alpha1.UserAuth{}}}
 	text, err := manifests.Hot(withUsers)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(t).Expect(string(text)).To(ContainSubstring("policy: " + string(m.Policy)))
 	s.options.Wrapper = &loopback.Wrapper{Gateways: 2, Backends: 2, Hot: func(hot *gateway.Hot) {
 		NewWithT(t).Expect(yaml.UnmarshalStrict(text, hot)).To(Succeed())
 		loopback.Generous(hot)
@@ -108,7 +109,8 @@ func enrol(t *testing.T, l *loopback.Stack, user string, platform int32) *device
 	g := NewWithT(t)
 	admin, err := l.Frontend.Admin()
 	g.Expect(err).NotTo(HaveOccurred())
-	issued, err := chat.Admin{Address: strings.TrimPrefix(l.Frontend.Gateways[0].Admins, "http://"), Token: admin.Bearer}.IssueCode(t.Context(), user)
+	address := strings.TrimPrefix(l.Frontend.Gateways[0].Admins, "http://")
+	issued, err := chat.Admin{Address: address, Token: admin.Bearer}.IssueCode(t.Context(), user)
 	g.Expect(err).NotTo(HaveOccurred())
 	key, err := client.GenerateKey()
 	g.Expect(err).NotTo(HaveOccurred())

@@ -67,7 +67,7 @@ func least(release openim.Release) *v1alpha1.Settings {
 		Retention: &v1alpha1.Retention{
 			MessageDays: ptr.To[int32](1), FileDays: ptr.To[int32](0), FileTypes: []string{"1"}, Schedule: "* * * * *",
 		},
-		Notifications: notifications(v1alpha1.MessageHidden, v1alpha1.DeliverOnline),
+		Notifications: notifications(v1alpha1.MessageHidden, v1alpha1.DeliverOnline, v1alpha1.PushWithheld),
 		Log:           &v1alpha1.LogSettings{Level: v1alpha1.LogError, Format: v1alpha1.LogText},
 		WebSocket:     &v1alpha1.WebSocketSettings{MaxConnections: ptr.To[int32](1), HandshakeTimeoutSeconds: ptr.To[int32](1)},
 		Overrides:     overrides(release, 0),
@@ -84,7 +84,7 @@ func most(release openim.Release) *v1alpha1.Settings {
 		Retention: &v1alpha1.Retention{
 			MessageDays: ptr.To[int32](36500), FileDays: ptr.To[int32](36500), FileTypes: []string{"true", "msg-picture"}, Schedule: "59 23 31 12 6",
 		},
-		Notifications: notifications(v1alpha1.MessageShown, v1alpha1.DeliverStored),
+		Notifications: notifications(v1alpha1.MessageShown, v1alpha1.DeliverStored, v1alpha1.PushSent),
 		Log:           &v1alpha1.LogSettings{Level: v1alpha1.LogDebug, Format: v1alpha1.LogJSON},
 		WebSocket:     &v1alpha1.WebSocketSettings{MaxConnections: ptr.To[int32](1000000), HandshakeTimeoutSeconds: ptr.To[int32](60)},
 		Overrides:     overrides(release, math.MaxInt),
@@ -119,10 +119,14 @@ func overrides(release openim.Release, place int) []v1alpha1.SettingsFile {
 	return all
 }
 
-func notifications(message v1alpha1.NotificationMessage, delivery v1alpha1.NotificationDelivery) []v1alpha1.NotificationSettings {
+func notifications(
+	message v1alpha1.NotificationMessage, delivery v1alpha1.NotificationDelivery, push v1alpha1.NotificationPush,
+) []v1alpha1.NotificationSettings {
 	var all []v1alpha1.NotificationSettings
 	for _, name := range openim.NotificationNames() {
-		all = append(all, v1alpha1.NotificationSettings{Name: v1alpha1.NotificationName(name), Message: message, Delivery: delivery})
+		all = append(all, v1alpha1.NotificationSettings{
+			Name: v1alpha1.NotificationName(name), Message: message, Delivery: delivery, Push: push,
+		})
 	}
 	return all
 }

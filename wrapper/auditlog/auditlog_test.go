@@ -207,8 +207,9 @@ func TestAnEventHasNoOtherMembers(t *testing.T) {
 	for name := range members {
 		names = append(names, name)
 	}
-	g.Expect(names).To(ConsistOf(strings.Fields(`time kind role subject issuer userID deviceID platformID session ip route identifier class requestID
-		users userCount groups conversations sessions sessionCount verdict reason rule status errCode milliseconds program previousChain previousSeq lost`)))
+	g.Expect(names).To(ConsistOf(strings.Fields(`time kind role subject issuer userID deviceID platformID session ip route identifier class
+		requestID users userCount groups conversations sessions sessionCount verdict reason rule status errCode milliseconds program
+		previousChain previousSeq lost`)))
 }
 
 func TestTheLogRepeatsTheHeadOfTheChain(t *testing.T) {

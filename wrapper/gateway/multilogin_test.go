@@ -90,7 +90,8 @@ func TestAReplacedSessionIsToldSo(t *testing.T) {
 	time.Sleep(2 * time.Millisecond) // logins are ordered by the millisecond
 	next, _, err := h.sessions.Create(t.Context(), "alice", "another", 1, 1)
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = h.sessions.Exclude(t.Context(), "alice", session.MultiLogin{Policy: config.PolicyOnePerPlatform, Enforcement: config.EnforcementEnforce})
+	enforced := session.MultiLogin{Policy: config.PolicyOnePerPlatform, Enforcement: config.EnforcementEnforce}
+	_, err = h.sessions.Exclude(t.Context(), "alice", enforced)
 	g.Expect(err).NotTo(HaveOccurred())
 	for _, path := range []string{wire.PathSession, wire.PathTickets, infoPath} {
 		_, e := h.post(t, path, first, `{}`)

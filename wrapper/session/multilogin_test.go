@@ -33,7 +33,8 @@ var policies = []string{config.PolicyUnlimited, config.PolicyOnePerPlatform, con
 // constant.PlatformIDToClass (protocol v0.0.72-alpha.71 and v0.0.73-alpha.12, the same in both) and maxNumOneEnd 1.
 func openIMKicks(policy string, old, next int) bool {
 	class := map[int]string{
-		ios: "Mobile", android: "Mobile", miniProgram: "MiniWeb", web: "Web", windows: "PC", macOS: "PC", linux: "PC", androidPad: "Pad", iPad: "Pad",
+		ios: "Mobile", android: "Mobile", miniProgram: "MiniWeb", web: "Web", windows: "PC", macOS: "PC", linux: "PC",
+		androidPad: "Pad", iPad: "Pad",
 	}
 	switch policy {
 	case config.PolicyUnlimited: // DefalutNotKick: ts[:l-limit] of the platform

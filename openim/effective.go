@@ -1,0 +1,78 @@
+package openim
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+)
+
+// maxEffectiveBytes is the longest value of the status. A longer one is shortened.
+const maxEffectiveBytes = 256
+
+// Effective returns what OpenIM is configured with where the spec may be silent, by paths of the spec and in its order. It contains no
+// secret, because Settings contain none.
+func (s Settings) Effective() []v1alpha1.EffectiveValue {
+	v := view{Settings: s}
+	chosen := v.chosen()
+	var all []v1alpha1.EffectiveValue
+	add := func(name, value string) {
+		if value != "" {
+			all = append(all, v1alpha1.EffectiveValue{Name: name, Value: shorten(value)})
+		}
+	}
+	number := func(n int32) string { return strconv.Itoa(int(n)) }
+	add("dependencies.kafka.topics.prefix", s.TopicPrefix)
+	mode := "Standalone"
+	if len(s.RedisAddresses) > 1 {
+		mode = "Cluster"
+	} else {
+		add("dependencies.redis.database", number(s.RedisDatabase))
+	}
+	add("dependencies.redis.mode", mode)
+	add("dependencies.mongodb.database", s.MongoDB.Database)
+	add("dependencies.etcd.root", s.EtcdRoot)
+	if s.ObjectStorage != nil {
+		add("dependencies.objectStorage.bucket", s.ObjectStorage.Bucket)
+	}
+	if m := chosen.MultiLogin; m != nil {
+		add("settings.multiLogin.policy", string(m.Policy))
+		if m.Policy == v1alpha1.MultiLoginUnlimited {
+			add("settings.multiLogin.maxPerPlatform", number(ptr.Deref(m.MaxPerPlatform, defaultDevicesPerPlatform)))
+		}
+		add("settings.multiLogin.enforcement", string(cmp.Or(m.Enforcement, v1alpha1.EnforcementReport)))
+	}
+	add("settings.tokenLifetimeDays", number(v.TokenLifetimeDays()))
+	add("settings.friendship", string(cmp.Or(chosen.Friendship, v1alpha1.FriendshipOptional)))
+	add("settings.newMemberHistory", string(cmp.Or(chosen.NewMemberHistory, v1alpha1.Visible)))
+	retention := v.retention()
+	add("settings.retention.messageDays", number(ptr.Deref(retention.MessageDays, defaultMessageDays)))
+	add("settings.retention.fileDays", number(v.FileDays()))
+	types := retention.FileTypes
+	if len(types) == 0 {
+		types = defaultFileTypes
+	}
+	add("settings.retention.fileTypes", strings.Join(types, " "))
+	add("settings.retention.schedule", cmp.Or(retention.Schedule, defaultSchedule))
+	log := ptr.Deref(chosen.Log, v1alpha1.LogSettings{})
+	add("settings.log.level", string(cmp.Or(log.Level, v1alpha1.LogError)))
+	add("settings.log.format", string(cmp.Or(log.Format, v1alpha1.LogText)))
+	add("settings.webSocket.maxConnections", number(v.MaxConnections()))
+	add("settings.webSocket.handshakeTimeoutSeconds", number(v.HandshakeTimeout()))
+	if s.Release.RPCMaxBodySize() {
+		add("settings.maxRPCMessageBytes", number(v.MaxRPCMessageBytes()))
+	}
+	return all
+}
+
+// shorten cuts a value at the longest of the status.
+func shorten(value string) string {
+	const more = "..."
+	if len(value) <= maxEffectiveBytes {
+		return value
+	}
+	return strings.ToValidUTF8(value[:maxEffectiveBytes-len(more)], "") + more
+}
