@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -48,6 +51,12 @@ type sample struct {
 	uri string
 	// database is the database for OpenIM. Empty: the stack's default.
 	database string
+
+	// dir is where the files are that pods have below /etc/openim-secrets. Empty: there are none.
+	dir string
+	// more are Secrets that the stack refers to, and address finds MongoDB when it is not at the stand-in's address.
+	more    map[string]map[string]string
+	address func(mongoDB string) string
 
 	options loopback.Options
 	objects []client.Object
@@ -107,7 +116,11 @@ func (s *sample) build(l *loopback.Stack) error {
 		s.secrets[ref.Name] = map[string]string{ref.Key: strings.ReplaceAll(s.uri, "HOST", l.MongoDB)}
 	} else {
 		d.MongoDB.Addresses = at(l.MongoDB)
+		if s.address != nil {
+			d.MongoDB.Addresses = at(s.address(l.MongoDB))
+		}
 	}
+	maps.Copy(s.secrets, s.more)
 	objects := fake.NewClientBuilder()
 	for name, data := range s.secrets {
 		secret := &corev1.Secret{Data: map[string][]byte{}}
@@ -149,15 +162,53 @@ func (s *sample) render(l *loopback.Stack, p openim.Process) (files map[string]s
 	}
 	for _, v := range template.Volumes {
 		if v.ConfigMap != nil {
-			files = configs[v.ConfigMap.Name]
+			files = maps.Clone(configs[v.ConfigMap.Name])
 		}
+		if err := s.mount(v, template.Containers[0].VolumeMounts); err != nil {
+			return nil, nil, err
+		}
+	}
+	for name, text := range files {
+		files[name] = s.onThisMachine(text)
 	}
 	for _, v := range template.Containers[0].Env {
 		value := v.Value
 		if from := v.ValueFrom; from != nil && from.SecretKeyRef != nil {
 			value = s.secrets[from.SecretKeyRef.Name][from.SecretKeyRef.Key]
 		}
-		env = append(env, v.Name+"="+strings.ReplaceAll(value, "$(POD_IP)", "127.0.0.1"))
+		env = append(env, v.Name+"="+s.onThisMachine(strings.ReplaceAll(value, "$(POD_IP)", "127.0.0.1")))
 	}
 	return files, env, nil
+}
+
+// secretsDir is the folder of pods in which OpenIM's processes find files of Secrets.
+const secretsDir = "/etc/openim-secrets"
+
+// mount writes the files of a projected volume to the folder that stands for its mount path.
+func (s *sample) mount(v corev1.Volume, mounts []corev1.VolumeMount) error {
+	for _, m := range mounts {
+		if m.Name != v.Name || v.Projected == nil {
+			continue
+		}
+		dir := s.onThisMachine(m.MountPath)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		for _, source := range v.Projected.Sources {
+			for _, item := range source.Secret.Items {
+				if err := os.WriteFile(filepath.Join(dir, item.Path), []byte(s.secrets[source.Secret.Name][item.Key]), 0o600); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// onThisMachine replaces the folder of Secrets in a text, which may be part of a URL.
+func (s *sample) onThisMachine(text string) string {
+	if s.dir == "" {
+		return text
+	}
+	return strings.NewReplacer(secretsDir, s.dir, url.QueryEscape(secretsDir), url.QueryEscape(s.dir)).Replace(text)
 }
