@@ -26,6 +26,8 @@ type Settings struct {
 	RedisDatabase int32
 	// EtcdEndpoints, host:port.
 	EtcdEndpoints []string
+	// EtcdTLS is true when the connections to etcd are encrypted. The authorities are those of the system (TrustEnv).
+	EtcdTLS bool `json:",omitempty"`
 	// EtcdRoot is the prefix of the stack's keys in etcd. Stacks that share an etcd must not discover each other's processes.
 	EtcdRoot string
 	MongoDB  MongoDBSettings
@@ -123,6 +125,18 @@ func (v view) AdminUserID() string { return AdminUserID }
 
 // Services returns the names under which the rpc processes register in etcd.
 func (v view) Services() []string { return registeredNames() }
+
+// EtcdAddresses returns the endpoints of etcd as OpenIM and the supervisor read them: with a scheme, the client uses TLS.
+func (s Settings) EtcdAddresses() []string {
+	if !s.EtcdTLS {
+		return s.EtcdEndpoints
+	}
+	var urls []string
+	for _, endpoint := range s.EtcdEndpoints {
+		urls = append(urls, "https://"+endpoint)
+	}
+	return urls
+}
 
 // Render returns the configuration files that a process reads, by name.
 func Render(p Process, s Settings) (map[string]string, error) {

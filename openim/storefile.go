@@ -20,6 +20,9 @@ const (
 	CombinedFile = "tls.pem"
 )
 
+// TrustEnv names the folders of authorities that Go's programs read beside the bundle of the image (crypto/x509).
+const TrustEnv = "SSL_CERT_DIR"
+
 // StoreFile is a key of a Secret that is read as a file.
 type StoreFile struct {
 	Key corev1.SecretKeySelector
@@ -29,6 +32,9 @@ type StoreFile struct {
 
 // StoreDir returns the folder of the files of a store in the pods of OpenIM.
 func StoreDir(d Dependency) string { return path.Join(secretsDir, string(d)) }
+
+// TrustsOfSystem reports whether OpenIM's client of a store has no key for an authority, and uses those of the system.
+func TrustsOfSystem(d Dependency) bool { return d == Etcd }
 
 // WrapperFilesDir is the folder of the files of the wrapper's MongoDB in the pods of the backend.
 const WrapperFilesDir = "/etc/wrapper/ca/mongodb"

@@ -2,12 +2,15 @@ package preflight
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -20,6 +23,9 @@ type etcd struct {
 	endpoints          []string
 	root               string
 	username, password string
+	// tls is true for encrypted connections. roots are the authorities, nil for those of the system.
+	tls   bool
+	roots *x509.CertPool
 }
 
 // try succeeds when one endpoint works, because OpenIM uses any of them.
@@ -30,16 +36,31 @@ func (e etcd) try(ctx context.Context) ([]string, *failure) {
 func (e etcd) endpoint(ctx context.Context, address string) *failure {
 	calls, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(e.transport()),
 		grpc.WithDisableServiceConfig(), grpc.WithNoProxy(), grpc.WithDisableRetry())
 	if err != nil {
 		return failed(termination.Unreachable, "the address is not valid: write host:port")
 	}
 	defer func() { _ = conn.Close() }()
 	if err := e.calls(calls, conn); err != nil {
-		return etcdFailure(ctx, calls, address, err)
+		return etcdFailure(ctx, calls, address, err, e.secure())
 	}
 	return nil
+}
+
+// secure returns the configuration of TLS, nil without TLS.
+func (e etcd) secure() *tls.Config {
+	if !e.tls {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: e.roots, NextProtos: []string{"h2"}}
+}
+
+func (e etcd) transport() credentials.TransportCredentials {
+	if e.tls {
+		return credentials.NewTLS(e.secure())
+	}
+	return insecure.NewCredentials()
 }
 
 func (e etcd) calls(ctx context.Context, conn *grpc.ClientConn) error {
@@ -80,7 +101,7 @@ func (e etcd) neverPuts() *etcdserverpb.TxnRequest {
 }
 
 // etcdFailure returns the failure that an error stands for. calls is the context of the calls that failed.
-func etcdFailure(ctx, calls context.Context, address string, err error) *failure {
+func etcdFailure(ctx, calls context.Context, address string, err error, secure *tls.Config) *failure {
 	switch rpctypes.Error(err) {
 	case rpctypes.ErrAuthFailed: //nolint:errorlint // Error returns one of these values, or err itself
 		return failed(termination.AuthenticationFailed, "user name or password is wrong: correct the Secret of credentialsRef")
@@ -98,7 +119,7 @@ func etcdFailure(ctx, calls context.Context, address string, err error) *failure
 	}
 	switch status.Code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Internal:
-		return diagnose(ctx, []string{address}, isTimeout(calls, err), nil)
+		return diagnose(ctx, []string{address}, isTimeout(calls, err), secure)
 	case codes.Unauthenticated:
 		return failed(termination.AuthenticationFailed, "etcd refuses the token that it issued: check its clock and its settings of tokens")
 	}

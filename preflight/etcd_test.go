@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/openimstack/openim-operator/supervisor/certtest"
 	"github.com/openimstack/openim-operator/supervisor/etcdtest"
 	"github.com/openimstack/openim-operator/supervisor/termination"
 )
@@ -20,6 +21,21 @@ const testRoot = "openim.ns.chat"
 
 func TestEtcd(t *testing.T) {
 	addressCases(t, func(address string) tryFunc { return etcd{endpoints: []string{address}, root: testRoot}.try })
+}
+
+func TestEtcdWithTLS(t *testing.T) {
+	ours, foreign := certtest.New(t), certtest.New(t)
+	pair := ours.Issue(time.Hour)
+	server := etcdtest.StartTLS(t, pair.Certificate, pair.Key)
+	trusting := func(address string, authority *certtest.Authority) tryFunc {
+		return etcd{endpoints: []string{address}, root: testRoot, tls: true, roots: authority.Pool()}.try
+	}
+	expectWorks(t, trusting(server.Address, ours))
+	expectFailure(t, trusting(server.Address, foreign), termination.CertificateNotTrusted, "another authority")
+	expectFailure(t, etcd{endpoints: []string{server.Address}, root: testRoot}.try, termination.TLSRequired, "expects TLS")
+	expectFailure(t, trusting(etcdtest.Start(t).Address, ours), termination.Unreachable, "check that the port speaks TLS")
+	expectFailure(t, trusting(refused(t), ours), termination.Unreachable, "refused")
+	expectWorks(t, trusting(server.Address, ours))
 }
 
 // TestEtcdWithUsers follows one etcd through everything that a person can do wrong, and ends with a working one each time.

@@ -90,9 +90,20 @@ func (s settings) etcd() (etcd, error) {
 	if c.RootDirectory == "" {
 		return etcd{}, errors.New("reading discovery.yml: etcd.rootDirectory is missing")
 	}
-	check := etcd{endpoints: c.Address, root: strings.Trim(c.RootDirectory, "/"),
+	endpoints, secure := withoutScheme(c.Address)
+	check := etcd{endpoints: endpoints, tls: secure, root: strings.Trim(c.RootDirectory, "/"),
 		username: s.env("DISCOVERY_ETCD_USERNAME", c.Username), password: s.env("DISCOVERY_ETCD_PASSWORD", c.Password)}
 	return check, addresses("discovery.yml", check.endpoints)
+}
+
+// withoutScheme returns the addresses, and whether the first one is an https URL, by which etcd's client uses TLS.
+func withoutScheme(addresses []string) (plain []string, secure bool) {
+	for i, address := range addresses {
+		rest, https := strings.CutPrefix(address, "https://")
+		secure = secure || https && i == 0
+		plain = append(plain, rest)
+	}
+	return plain, secure
 }
 
 func (s settings) redis() (redisStore, error) {

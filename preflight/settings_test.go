@@ -101,10 +101,11 @@ func TestARedisClusterAndAConnectionString(t *testing.T) {
 		s := settings{getenv: func(name string) string {
 			return map[string]string{openim.EnvName(openim.MongoDBFile, openim.KeyURI): "mongodb://u:p@m/db"}[name]
 		}, dir: rendered(t, p, openim.Settings{
-			Release: release, RedisAddresses: []string{"r1:6379", "r2:6379"}, EtcdEndpoints: []string{"e:2379"}, EtcdRoot: "x",
+			Release: release, RedisAddresses: []string{"r1:6379", "r2:6379"}, EtcdEndpoints: []string{"e:2379"}, EtcdRoot: "x", EtcdTLS: true,
 			MongoDB: openim.MongoDBSettings{Database: "db"},
 		})}
 		g.Expect(s.redis()).To(Equal(redisStore{addresses: []string{"r1:6379", "r2:6379"}, cluster: true}))
+		g.Expect(s.etcd()).To(Equal(etcd{endpoints: []string{"e:2379"}, root: "x", tls: true}))
 		g.Expect(s.mongoDB()).To(Equal(mongoDB{uri: "mongodb://u:p@m/db", addresses: []string{}, database: "db", authSource: "db"}))
 	}
 }

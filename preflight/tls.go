@@ -23,7 +23,8 @@ func diagnoseTLS(ctx context.Context, conn net.Conn, address string, timedOut bo
 	}
 	secure := tls.Client(conn, config)
 	err := secure.HandshakeContext(ctx)
-	if err == nil {
+	greeted := err == nil
+	if greeted {
 		_ = secure.SetReadDeadline(time.Now().Add(refusalTime))
 		if _, err = secure.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
 			err = nil // it waits for a request
@@ -35,6 +36,9 @@ func diagnoseTLS(ctx context.Context, conn net.Conn, address string, timedOut bo
 	if timedOut {
 		return failed(termination.Unreachable,
 			"connections are accepted, and nothing is answered: check that the store works and that the address is the store's")
+	}
+	if !greeted { // etcd without TLS does this, and a proxy whose server is away
+		return failed(termination.Unreachable, "connections are closed in place of a TLS handshake: check that the port speaks TLS, and the store")
 	}
 	return failed(termination.Unreachable, "connections are closed without an answer: check the address, the store and what is between")
 }

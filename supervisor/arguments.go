@@ -63,6 +63,8 @@ type Arguments struct {
 	Listen []Listen
 	// Etcd are etcd's endpoints, host:port.
 	Etcd []string
+	// EtcdTLS is true when the connections to etcd are encrypted. The authorities are those of the system.
+	EtcdTLS bool
 	// Stores are the addresses of the other stores. They are tried when the program ends, to say which one was away.
 	Stores []Store
 	// Health is the address on which probes are answered.
@@ -99,7 +101,7 @@ func (a *Arguments) flags() *parser {
 	f.StringVar(&a.Host, "host", "", "the address by which the program registers")
 	f.BoolVar(&a.BracketIPv6, "bracket-ipv6", false, "the program registers IPv6 addresses with brackets")
 	f.Func("listen", "KIND:PORT, a port of the program; several", a.addListen)
-	f.Func("etcd", "HOST:PORT of etcd; several", a.addEtcd)
+	f.Func("etcd", "HOST:PORT of etcd, or https://HOST:PORT for TLS; several, all of one form", a.addEtcd)
 	f.Func("store", "NAME=HOST:PORT of another store; several", a.addStore)
 	f.StringVar(&a.Health, "health", "", "the address on which probes are answered")
 	f.DurationVar(&a.RestoreAfter, "restore-after", 0, "how long the program is given to restore its key itself")
@@ -135,7 +137,11 @@ func (a *Arguments) addListen(text string) error {
 }
 
 func (a *Arguments) addEtcd(text string) error {
-	a.Etcd = append(a.Etcd, text)
+	text, secure := strings.CutPrefix(text, "https://")
+	if len(a.Etcd) > 0 && secure != a.EtcdTLS {
+		return errors.New("want https:// before every endpoint, or before none")
+	}
+	a.Etcd, a.EtcdTLS = append(a.Etcd, text), secure
 	return validAddress(text)
 }
 

@@ -28,6 +28,14 @@ func TestTheArguments(t *testing.T) {
 	}))
 }
 
+func TestEtcdWithTLSHasAScheme(t *testing.T) {
+	g := NewWithT(t)
+	a, err := ParseArguments([]string{"--key=openim.im.chat", "--etcd=https://a:1", "--etcd=https://[fd00::2]:2", "--health=:1", "--", "/p"})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(a.Etcd).To(Equal([]string{"a:1", "[fd00::2]:2"}))
+	g.Expect(a.EtcdTLS).To(BeTrue())
+}
+
 func TestTheKeyIsWhatOpenIMWrites(t *testing.T) {
 	for _, c := range []struct {
 		host     string
@@ -57,6 +65,8 @@ func TestArgumentsThatMeanNothingAreRefused(t *testing.T) {
 		"a store without a name": words("--store==a:1"),
 		"a store without a port": words("--store=redis=a"),
 		"etcd without a host":    words("--etcd=:2379"),
+		"etcd half with TLS":     words("--etcd=https://a:1"),
+		"etcd by another scheme": words("--etcd=http://a:1"),
 		"a negative pause":       append([]string{"--restore-after=-1s"}, words()[9:]...),
 		"a long word":            words("--store=redis=" + strings.Repeat("a", maxText) + ":1"),
 		"a NUL":                  words("--host=\x00"),

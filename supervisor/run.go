@@ -61,6 +61,7 @@ func Run(words []string, o Options) int {
 		arguments: a, options: o, timing: o.Timing,
 		registry: registry.New(registry.Options{
 			Endpoints: shuffled(a.Etcd), Username: o.Username, Password: o.Password, TokenPause: o.Timing.TokenPause, Now: time.Now,
+			TLS: a.EtcdTLS,
 		}),
 		health:   newHealth(o.Timing.Stalled, time.Now),
 		signals:  make(chan os.Signal, 8),

@@ -187,6 +187,10 @@ type Etcd struct {
 	// +optional
 	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
 
+	// tls encrypts the connections. OpenIM has no certificate of its own for etcd, at any supported release.
+	// +optional
+	TLS *ServerTLS `json:"tls,omitempty"`
+
 	// peers select etcd on the network, when the addresses are host names that are not Services.
 	// +optional
 	// +listType=atomic

@@ -19,6 +19,15 @@ type StoreTLS struct {
 	Verification TLSVerification `json:"verification,omitempty"`
 }
 
+// ServerTLS configures TLS to a store whose clients have no certificate of their own.
+type ServerTLS struct {
+	// caSecretRef is the key of a Secret with the PEM certificates of the authorities that may issue the store's certificate, beside the
+	// public authorities of the image. OpenIM's processes that use the store trust them for every connection that has no authority of its
+	// own.
+	// +optional
+	CASecretRef *KeyReference `json:"caSecretRef,omitempty"`
+}
+
 // TLSVerification is how a server's certificate is verified.
 // +kubebuilder:validation:Enum=Full;None
 type TLSVerification string

@@ -164,3 +164,34 @@ func TestAVariableOfCredentialsIsNotExpandedTwice(t *testing.T) {
 	}, map[string]map[string]string{"mongo": {"username": "u", "password": "$(POD_IP)"}})
 	NewWithT(t).Expect(problems).To(ContainElement(ContainSubstring("reserved in URLs")))
 }
+
+func TestEtcdWithTLSTrustsTheAuthorityOfItsSecret(t *testing.T) {
+	g := NewWithT(t)
+	with := func(tls *v1alpha1.ServerTLS, authority string) (openim.Facts, []string) {
+		facts, problems := resolve(t, stack(func(s *spec) { s.Dependencies.Etcd.TLS = tls }),
+			objectsInCluster(secret("etcd-ca", map[string]string{"ca.crt": authority}))...)
+		var texts []string
+		for _, p := range problems {
+			texts = append(texts, p.String())
+		}
+		return facts, texts
+	}
+	own := &v1alpha1.ServerTLS{CASecretRef: &v1alpha1.KeyReference{Name: "etcd-ca", Key: "ca.crt"}}
+	facts, problems := with(own, string(certtest.New(t).PEM))
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Settings.EtcdAddresses()).To(Equal([]string{"https://etcd.infra.svc:2379"}))
+	g.Expect(facts.Files[openim.Etcd]).To(Equal([]openim.StoreFile{{Key: *selector("etcd-ca", "ca.crt"), Name: "ca.crt"}}))
+	other, _ := with(own, string(certtest.New(t).PEM))
+	g.Expect(other.CredentialHashes[openim.Etcd]).NotTo(Equal(facts.CredentialHashes[openim.Etcd]))
+
+	facts, problems = with(&v1alpha1.ServerTLS{}, "")
+	g.Expect(problems).To(BeEmpty(), "a public authority")
+	g.Expect(facts.Settings.EtcdAddresses()).To(Equal([]string{"https://etcd.infra.svc:2379"}))
+	g.Expect(facts.Files).To(BeEmpty())
+	_, problems = with(own, "s3cr-t")
+	g.Expect(problems).
+		To(ConsistOf(HavePrefix(`spec.dependencies.etcd.tls.caSecretRef: key "ca.crt" of Secret "etcd-ca" holds no certificate`)))
+	facts, problems = with(nil, "")
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Settings.EtcdAddresses()).To(Equal([]string{"etcd.infra.svc:2379"}))
+}

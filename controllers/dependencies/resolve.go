@@ -152,13 +152,24 @@ func (r *resolver) etcd() error {
 	spec := r.stack.Spec.Dependencies.Etcd
 	const field = "spec.dependencies.etcd"
 	r.facts.Settings.EtcdEndpoints = hostPorts(spec.Endpoints)
-	return errors.Join(
+	var digest string
+	var unread error
+	if spec.TLS != nil {
+		r.facts.Settings.EtcdTLS = true
+		var files []openim.StoreFile
+		files, digest, unread = r.storeFiles(field+".tls", &v1alpha1.StoreTLS{CASecretRef: spec.TLS.CASecretRef}, false)
+		r.setFiles(openim.Etcd, files)
+	}
+	err := errors.Join(
+		unread,
 		r.locate(openim.Etcd, field+".endpoints", field+".peers", r.facts.Settings.EtcdEndpoints, peers{spec.Peers, spec.PeerPort}),
 		r.credentials(openim.Etcd, field+".credentialsRef", spec.CredentialsRef, []credential{
 			{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.DiscoveryFile, openim.KeyEtcdUsername)},
 			{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.DiscoveryFile, openim.KeyEtcdPassword)},
 		}),
 	)
+	r.addHash(openim.Etcd, digest)
+	return err
 }
 
 func (r *resolver) objectStorage() error {

@@ -133,7 +133,22 @@ func (b *builder) environment(p openim.Process) []corev1.EnvVar {
 	if p.PushVendor {
 		env = append(env, b.facts.Push.Credentials...)
 	}
-	return env
+	return append(env, b.trust(p)...)
+}
+
+// trust returns the variable with the folders of the authorities for stores that have no key for one, none when there are none. OpenIM, the
+// supervisor and the preflight read it alike.
+func (b *builder) trust(p openim.Process) []corev1.EnvVar {
+	var folders []string
+	for _, d := range p.Dependencies {
+		if openim.TrustsOfSystem(d) && len(b.facts.Files[d]) > 0 {
+			folders = append(folders, openim.StoreDir(d))
+		}
+	}
+	if len(folders) == 0 {
+		return nil
+	}
+	return []corev1.EnvVar{{Name: openim.TrustEnv, Value: strings.Join(folders, ":")}}
 }
 
 // secretFiles mounts the files with secrets that a process reads at its start.

@@ -75,7 +75,7 @@ func (b *builder) supervisorArguments(p openim.Process) []string {
 		}
 		args = append(args, fmt.Sprintf("--listen=%s:%d", port.Kind, port.Number))
 	}
-	for _, endpoint := range settings.EtcdEndpoints {
+	for _, endpoint := range settings.EtcdAddresses() {
 		args = append(args, "--etcd="+endpoint)
 	}
 	for _, store := range p.Dependencies {
@@ -126,6 +126,7 @@ func (b *builder) prepare(p openim.Process, process corev1.Container) corev1.Con
 	for _, d := range p.Dependencies {
 		env = append(env, b.facts.Credentials[d]...)
 	}
+	env = append(env, b.trust(p)...)
 	mounts := slices.Clone(process.VolumeMounts)
 	for i := range mounts {
 		mounts[i].ReadOnly = mounts[i].Name != supervisorVolume

@@ -51,7 +51,6 @@ const (
 	whyStore    = "it is set from the rest of the spec"
 	whyNames    = "all processes of a stack use the same name, and another stack in the same store another"
 	whyTopics   = "all processes that share a Redis tell each other by it what has changed"
-	whyEvents   = "devices are notified of messages alone"
 	whyBucket   = "with it anybody could read the store, and write to it"
 	whyLogFiles = "the log goes to the container's output alone"
 )

@@ -2,6 +2,7 @@ package etcdtest
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openimstack/openim-operator/supervisor/certtest"
 	"github.com/openimstack/openim-operator/supervisor/freeport"
 	"github.com/openimstack/openim-operator/wrapper/procstop"
 )
@@ -22,12 +24,19 @@ const (
 	pollInterval = 20 * time.Millisecond
 )
 
-var client = &http.Client{Timeout: time.Second}
+// client asks whether the server answers: who answers is checked by the tests.
+var client = &http.Client{Timeout: time.Second, Transport: &http.Transport{
+	TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
+}}
 
 // Server is the etcd of one test.
 type Server struct {
 	// Address of the clients' listener, host:port.
 	Address string
+
+	// scheme of the clients' listener, and the flags that it needs.
+	scheme string
+	secure []string
 
 	t       testing.TB
 	binary  string
@@ -40,7 +49,21 @@ type Server struct {
 // Start starts etcd: the binary in $KUBEBUILDER_ASSETS, or the one of the Debian package etcd-server.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, binary: binary(t), Address: freeport.Address(t), peer: freeport.Address(t), dir: filepath.Join(t.TempDir(), "data")}
+	return start(t, "http")
+}
+
+// StartTLS starts etcd with a certificate and its private key, which are PEM, and without access for clients that do not use TLS.
+func StartTLS(t testing.TB, certificate, key []byte) *Server {
+	t.Helper()
+	return start(t, "https", "--cert-file="+certtest.File(t, "tls.crt", certificate), "--key-file="+certtest.File(t, "tls.key", key))
+}
+
+func start(t testing.TB, scheme string, secure ...string) *Server {
+	t.Helper()
+	s := &Server{
+		scheme: scheme, secure: secure, t: t, binary: binary(t), Address: freeport.Address(t), peer: freeport.Address(t),
+		dir: filepath.Join(t.TempDir(), "data"),
+	}
 	t.Cleanup(s.Stop)
 	s.Run()
 	return s
@@ -63,9 +86,11 @@ func (s *Server) Run() {
 	s.t.Helper()
 	s.output.Reset()
 	arguments := []string{
-		"--data-dir=" + s.dir, "--log-level=warn", "--listen-client-urls=http://" + s.Address, "--advertise-client-urls=http://" + s.Address,
+		"--data-dir=" + s.dir, "--log-level=warn", "--listen-client-urls=" + s.scheme + "://" + s.Address,
+		"--advertise-client-urls=" + s.scheme + "://" + s.Address,
 		"--listen-peer-urls=http://" + s.peer, "--initial-advertise-peer-urls=http://" + s.peer, "--initial-cluster=default=http://" + s.peer,
 	}
+	arguments = append(arguments, s.secure...)
 	if !strings.HasPrefix(s.version(), "etcd Version: 3.4") {
 		arguments = append(arguments, "--unsafe-no-fsync") // the flag is younger
 	}
@@ -93,7 +118,7 @@ func (s *Server) version() string {
 }
 
 func (s *Server) answers() bool {
-	reply, err := client.Get("http://" + s.Address + "/health")
+	reply, err := client.Get(s.scheme + "://" + s.Address + "/health")
 	if err != nil {
 		return false
 	}

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -41,6 +43,8 @@ type Options struct {
 	Endpoints []string
 	// Username and Password; empty without authentication.
 	Username, Password string
+	// TLS is true for encrypted connections. The server's certificate is verified with the authorities of the system.
+	TLS bool
 	// TokenPause is the least time between two calls of Authenticate: etcd computes a bcrypt hash for each.
 	TokenPause time.Duration
 	// Now is the clock.
@@ -64,7 +68,11 @@ func (c *Client) connect() (*grpc.ClientConn, error) {
 		return c.conn, nil
 	}
 	address := c.options.Endpoints[c.endpoint]
-	conn, err := Dial(address, maxReply, grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window))
+	options := []grpc.DialOption{grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window)}
+	if c.options.TLS {
+		options = append(options, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})))
+	}
+	conn, err := Dial(address, maxReply, options...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to etcd at %s: %w", address, err)
 	}
@@ -72,8 +80,8 @@ func (c *Client) connect() (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
-// Dial returns a connection for few and small calls, without TLS: with small buffers, quick to try again, and with replies of at most
-// limit bytes. No proxy of the environment is used, and no name service but the system's.
+// Dial returns a connection for few and small calls, without TLS unless an option says otherwise: with small buffers, quick to try again,
+// and with replies of at most limit bytes. No proxy of the environment is used, and no name service but the system's.
 func Dial(address string, limit int, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///"+address, append([]grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),

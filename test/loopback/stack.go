@@ -27,6 +27,8 @@ type Options struct {
 	OpenIM func(openim.Process) []string
 	// Render returns a process's files and its whole environment from the stores' addresses. It replaces the default configuration.
 	Render func(*Stack, openim.Process) (files map[string]string, env []string, err error)
+	// EtcdTLS gives etcd a certificate: it then serves clients with TLS alone.
+	EtcdTLS *ServerCertificate
 	// Supervised runs OpenIM's processes under the supervisor, as in pods.
 	Supervised bool
 	// Wrapper runs the wrapper in front of OpenIM.
@@ -34,6 +36,9 @@ type Options struct {
 	// Progress receives progress lines; os.Stderr if it is nil.
 	Progress io.Writer
 }
+
+// ServerCertificate names the files of a server's certificate and private key, as PEM.
+type ServerCertificate struct{ Certificate, Key string }
 
 // Stack is a running OpenIM with its stores, and optionally the wrapper.
 type Stack struct {

@@ -82,16 +82,7 @@ func (s *Stack) addStores(context.Context) ([]string, error) {
 		}
 	}
 	names := []string{
-		s.add(Etcd, program{path: filepath.Join(s.bin["etcd"], "etcd"), ready: serves("http://" + s.Etcd + "/health"), args: []string{
-			"--data-dir=" + dirs[Etcd],
-			"--unsafe-no-fsync",
-			"--log-level=warn",
-			"--listen-client-urls=http://" + s.Etcd,
-			"--advertise-client-urls=http://" + s.Etcd,
-			"--listen-peer-urls=http://" + etcdPeer,
-			"--initial-advertise-peer-urls=http://" + etcdPeer,
-			"--initial-cluster=default=http://" + etcdPeer,
-		}}),
+		s.add(Etcd, s.etcd(etcdPeer, dirs[Etcd])),
 		s.add(Redis, redisServer(redis, s.Redis, RedisPassword, dirs[Redis])),
 		s.add(Kafka, program{path: filepath.Join(s.bin["kafka"], "kafka"), ready: accepts(s.Kafka), args: []string{
 			"--listen=" + s.Kafka, "--advertise=" + s.Kafka, "--data-dir=" + dirs[Kafka],
@@ -104,6 +95,23 @@ func (s *Stack) addStores(context.Context) ([]string, error) {
 		names = append(names, s.add(WrapperRedis, redisServer(redis, s.WrapperRedis, WrapperRedisPassword, dirs[WrapperRedis])))
 	}
 	return names, nil
+}
+
+func (s *Stack) etcd(peer, dir string) program {
+	scheme, ready, secure := "http", serves("http://"+s.Etcd+"/health"), []string(nil)
+	if c := s.options.EtcdTLS; c != nil {
+		scheme, ready, secure = "https", accepts(s.Etcd), []string{"--cert-file=" + c.Certificate, "--key-file=" + c.Key}
+	}
+	return program{path: filepath.Join(s.bin["etcd"], "etcd"), ready: ready, args: append([]string{
+		"--data-dir=" + dir,
+		"--unsafe-no-fsync",
+		"--log-level=warn",
+		"--listen-client-urls=" + scheme + "://" + s.Etcd,
+		"--advertise-client-urls=" + scheme + "://" + s.Etcd,
+		"--listen-peer-urls=http://" + peer,
+		"--initial-advertise-peer-urls=http://" + peer,
+		"--initial-cluster=default=http://" + peer,
+	}, secure...)}
 }
 
 func redisServer(path, address, password, dir string) program {

@@ -54,7 +54,7 @@ func TestAMessageToAnOfflineUserReachesTheVendor(t *testing.T) {
 			s := &sample{stack: read(t, "../../config/samples/openimstack_v1alpha1_minimal.yaml")}
 			s.adapt(t)
 			s.stack.Spec.Push = c.push(v)
-			s.others = map[string]map[string]string{"vendor": {
+			s.more = map[string]map[string]string{"vendor": {
 				"account.json": v.Account, v1alpha1.KeyAppKey: appKey, v1alpha1.KeyMasterSecret: masterSecret,
 			}}
 			s.options.OpenIM = func(p openim.Process) []string {

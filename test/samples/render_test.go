@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,8 +51,11 @@ type sample struct {
 	uri string
 	// database is the database for OpenIM. Empty: the stack's default.
 	database string
-	// others are further Secrets that the stack names.
-	others map[string]map[string]string
+	// dir is where the files are that pods have below /etc/openim-secrets. Empty: there are none.
+	dir string
+	// more are Secrets that the stack refers to, and address finds MongoDB when it is not at the stand-in's address.
+	more    map[string]map[string]string
+	address func(mongoDB string) string
 
 	options loopback.Options
 	objects []client.Object
@@ -100,7 +104,6 @@ func (s *sample) build(l *loopback.Stack) error {
 	if push := spec.Push; push != nil && push.JPush != nil { // no message of the samples is pushed
 		s.secrets[push.JPush.CredentialsRef.Name] = map[string]string{v1alpha1.KeyAppKey: appKey, v1alpha1.KeyMasterSecret: masterSecret}
 	}
-	maps.Copy(s.secrets, s.others)
 	share := v1alpha1.ChildName(s.stack.Name, v1alpha1.SuffixShareSecret)
 	if spec.SecretRef != nil {
 		share = spec.SecretRef.Name
@@ -115,7 +118,11 @@ func (s *sample) build(l *loopback.Stack) error {
 		s.secrets[ref.Name] = map[string]string{ref.Key: strings.ReplaceAll(s.uri, "HOST", l.MongoDB)}
 	} else {
 		d.MongoDB.Addresses = at(l.MongoDB)
+		if s.address != nil {
+			d.MongoDB.Addresses = at(s.address(l.MongoDB))
+		}
 	}
+	maps.Copy(s.secrets, s.more)
 	objects := fake.NewClientBuilder()
 	for name, data := range s.secrets {
 		secret := &corev1.Secret{Data: map[string][]byte{}}
@@ -157,41 +164,68 @@ func (s *sample) render(l *loopback.Stack, p openim.Process) (files map[string]s
 	}
 	for _, v := range template.Volumes {
 		if v.ConfigMap != nil {
-			files = configs[v.ConfigMap.Name]
+			files = maps.Clone(configs[v.ConfigMap.Name])
 		}
-		if v.Secret != nil {
-			if err := s.mount(l, *template, v); err != nil {
-				return nil, nil, err
-			}
+		if err := s.mount(l, v, template.Containers[0].VolumeMounts); err != nil {
+			return nil, nil, fmt.Errorf("mounting %s: %w", v.Name, err)
 		}
+	}
+	for name, text := range files {
+		files[name] = s.onThisMachine(text)
 	}
 	for _, v := range template.Containers[0].Env {
 		value := v.Value
 		if from := v.ValueFrom; from != nil && from.SecretKeyRef != nil {
 			value = s.secrets[from.SecretKeyRef.Name][from.SecretKeyRef.Key]
 		}
-		env = append(env, v.Name+"="+strings.ReplaceAll(value, "$(POD_IP)", "127.0.0.1"))
+		env = append(env, v.Name+"="+s.onThisMachine(strings.ReplaceAll(value, "$(POD_IP)", "127.0.0.1")))
 	}
 	return files, env, nil
 }
 
-// mount writes the files of a Secret's volume, as the kubelet does, below the stack's folder instead of /etc. The configuration of each
-// process is in a folder beside them, as in pods.
-func (s *sample) mount(l *loopback.Stack, pod corev1.PodSpec, v corev1.Volume) error {
-	for _, m := range pod.Containers[0].VolumeMounts {
-		if m.Name != v.Name {
+// secretsDir is the folder of pods in which OpenIM's processes find files of Secrets.
+const secretsDir = "/etc/openim-secrets"
+
+// mount writes the files of a volume, as the kubelet does: to the folder that stands for its mount path, or else to one below the stack's
+// folder instead of /etc. The configuration of each process is in a folder beside that, as in pods.
+func (s *sample) mount(l *loopback.Stack, v corev1.Volume, mounts []corev1.VolumeMount) error {
+	files := map[string]string{}
+	if v.Secret != nil {
+		for _, item := range v.Secret.Items {
+			files[item.Path] = s.secrets[v.Secret.SecretName][item.Key]
+		}
+	}
+	if v.Projected != nil {
+		for _, source := range v.Projected.Sources {
+			for _, item := range source.Secret.Items {
+				files[item.Path] = s.secrets[source.Secret.Name][item.Key]
+			}
+		}
+	}
+	for _, m := range mounts {
+		if m.Name != v.Name || len(files) == 0 {
 			continue
 		}
-		folder := filepath.Join(l.Dir, strings.TrimPrefix(m.MountPath, "/etc/"))
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return fmt.Errorf("mounting %s: %w", v.Name, err)
+		dir := s.onThisMachine(m.MountPath)
+		if s.dir == "" {
+			dir = filepath.Join(l.Dir, strings.TrimPrefix(m.MountPath, "/etc/"))
 		}
-		for _, item := range v.Secret.Items {
-			content := s.secrets[v.Secret.SecretName][item.Key]
-			if err := os.WriteFile(filepath.Join(folder, item.Path), []byte(content), 0o400); err != nil {
-				return fmt.Errorf("mounting %s: %w", v.Name, err)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		for name, content := range files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// onThisMachine replaces the folder of Secrets in a text, which may be part of a URL.
+func (s *sample) onThisMachine(text string) string {
+	if s.dir == "" {
+		return text
+	}
+	return strings.NewReplacer(secretsDir, s.dir, url.QueryEscape(secretsDir), url.QueryEscape(s.dir)).Replace(text)
 }
