@@ -95,7 +95,7 @@ func (s *scope) dependenciesReady() metav1.Condition {
 	return condition(kind, metav1.ConditionFalse, reason, strings.Join(append(sentences, unusable...), "; "))
 }
 
-// settingsAccepted lists the settings that OpenIM's release or the gateway refuses. Whoever reads them continues with the last ones that
+// settingsAccepted lists the settings that OpenIM's release or the gateway refuses, and the templates of pods that are refused. Whoever reads them continues with the last ones that
 // were accepted.
 func (s *scope) settingsAccepted() metav1.Condition {
 	const kind = v1alpha1.ConditionSettingsAccepted
@@ -279,15 +279,15 @@ func (s *scope) boundary() *v1alpha1.Boundary {
 	return b
 }
 
-// stillDisclosed returns the exception of a log with secrets from before, while pods may still write one: the spec no longer asks for it,
-// or for another level, but has not reached all pods.
+// stillDisclosed returns the exceptions without an edge from before, while pods may still have them: the spec no longer asks for them, or
+// asks for others, but has not reached all pods.
 func (s *scope) stillDisclosed(before, now []string) []string {
 	if s.resolved() && s.settled() {
 		return nil
 	}
 	var still []string
 	for _, text := range before {
-		if strings.HasPrefix(text, graph.ExceptionLogHoldsSecrets+": ") && !slices.Contains(now, text) {
+		if graph.Disclosed(text) && !slices.Contains(now, text) {
 			still = append(still, text)
 		}
 	}

@@ -2,12 +2,14 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/openim/pods"
 )
 
 // Exception is a group of edges, or what else the spec requests beyond what a stack needs to work. The audit and the status list every
@@ -29,8 +31,10 @@ const (
 	ExceptionOwnWrapper             = "OwnWrapper"
 	ExceptionUnauthenticatedMetrics = "UnauthenticatedMetrics"
 	ExceptionExtraEgress            = "ExtraEgress"
-	// ExceptionLogHoldsSecrets has no edge.
-	ExceptionLogHoldsSecrets = "LogHoldsSecrets"
+	// ExceptionLogHoldsSecrets has no edge. Neither have the following ones, whose names go on with a component or group.
+	ExceptionLogHoldsSecrets    = "LogHoldsSecrets"
+	ExceptionExtraContainer     = pods.ExtraContainer
+	ExceptionPodSecurityLowered = pods.PodSecurityLowered
 )
 
 // risks in words, by kind of exception. The first two were observed on OpenIM v3.8.3: its WebSocket authenticates the connection, but
@@ -45,6 +49,24 @@ var risks = map[string]string{
 	ExceptionExtraEgress: "an attacker in one of these components can send all data of the component to these peers",
 	ExceptionLogHoldsSecrets: "whoever reads the logs of OpenIM's pods, or the place where they are collected, reads users' messages and " +
 		"can act as any user until the token expires",
+	ExceptionExtraContainer: "whoever controls this program can send from the component's address: the policies and OpenIM take it for the " +
+		"component, and see no difference",
+	ExceptionPodSecurityLowered: "an attacker in one of these containers gets further: the restricted profile of pod security would stop them",
+}
+
+// Disclosed reports whether the text of an exception, which starts with its name, is of one without an edge.
+func Disclosed(text string) bool {
+	name, _, _ := strings.Cut(text, ":")
+	kind, _, _ := strings.Cut(name, "/")
+	return slices.Contains([]string{ExceptionLogHoldsSecrets, ExceptionExtraContainer, ExceptionPodSecurityLowered}, kind)
+}
+
+// disclosePods adds what the templates of pods ask for beyond what a stack needs.
+func (g *Graph) disclosePods(spec *v1alpha1.Pods) {
+	for _, e := range pods.Exceptions(spec) {
+		kind, _, _ := strings.Cut(e.Name, "/")
+		g.disclosures = append(g.disclosures, Exception{Name: e.Name, Field: e.Field, Lets: e.Lets, Risk: risks[kind]})
+	}
 }
 
 // disclose adds the exceptions without an edge. Observed on OpenIM v3.8.3: as a warning it writes each call that failed with all that was

@@ -98,6 +98,7 @@ func New(stack *v1alpha1.OpenIMStack, facts openim.Facts) Graph {
 	g.connectDNS(network)
 	g.connectExtra(network)
 	g.disclose(stack.Spec.Settings)
+	g.disclosePods(stack.Spec.Pods)
 	return g
 }
 
