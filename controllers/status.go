@@ -95,8 +95,8 @@ func (s *scope) dependenciesReady() metav1.Condition {
 	return condition(kind, metav1.ConditionFalse, reason, strings.Join(append(sentences, unusable...), "; "))
 }
 
-// settingsAccepted lists the settings that OpenIM's release or the gateway refuses, and the templates of pods that are refused. Whoever reads them continues with the last ones that
-// were accepted.
+// settingsAccepted lists the settings that OpenIM's release or the gateway refuses, and the templates of pods that are refused. Whoever
+// reads them continues with the last ones that were accepted.
 func (s *scope) settingsAccepted() metav1.Condition {
 	const kind = v1alpha1.ConditionSettingsAccepted
 	if !s.referencesRead {

@@ -19,7 +19,7 @@ var allowedBooleans = map[string]string{
 }
 
 // podTemplates have no schema: that of a PodTemplateSpec alone is larger than a CRD may be. openim/pods refuses what is not in its table.
-var podTemplates = []string{"spec.pods.template", "spec.pods.components.template"}
+var podTemplates = []string{"spec.pods.template", "spec.pods.components[].template"}
 
 // foreign are fields whose schema comes from Kubernetes itself; their bounds are not ours to set.
 var foreign = []string{".matchExpressions", ".matchLabels", ".metadata", "apiVersion", "kind", "metadata"}

@@ -160,7 +160,8 @@ var situations = []situation{
 	},
 	{
 		name: "a setting is refused", line: "Observed Ready=False/$ Stalled=True/$ SettingsAccepted=False/$" + isolated + complete,
-		reasons: []string{"SettingRefused", "UnknownSetting", "UnsupportedByRelease", "PodTemplateRefused"}, health: "Degraded", message: []string{"Stalled"},
+		reasons: []string{"SettingRefused", "UnknownSetting", "UnsupportedByRelease", "PodTemplateRefused"},
+		health:  "Degraded", message: []string{"Stalled"},
 		kstatus: "Failed",
 	},
 	{
