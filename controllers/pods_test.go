@@ -6,15 +6,18 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers"
 )
 
 // templateOf returns a template that is written as YAML.
@@ -136,4 +139,92 @@ var _ = Describe("Templates of pods", func() {
 		w.rolledOut("chat")
 		Eventually(exceptions).Should(BeEmpty())
 	})
+
+	It("that the API server refuses are named with the component, write nothing, and the corrected one is used", func() {
+		w.start("chat")
+		w.rolledOut("chat")
+		before, revisions := w.templates(), len(w.runRevisions())
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Pods = &v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{
+				Name: "push", Template: templateOf("spec: {tolerations: [{key: a, operator: Sometimes}]}"),
+			}}}
+		})
+		Expect(w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionFalse, v1alpha1.ReasonPodTemplateInvalid)).To(And(
+			HavePrefix("spec.pods: with its templates, push is refused: "), ContainSubstring("Sometimes"), Not(ContainSubstring("gateway"))))
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(HaveValue(HaveField("Reason", v1alpha1.ReasonPodTemplateInvalid)))
+		Expect(w.templates()).To(Equal(before))
+		Expect(w.runRevisions()).To(HaveLen(revisions))
+		w.change("chat", templated(dedicated))
+		w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
+		w.rolledOut("chat")
+		Expect(w.podTemplate("chat-push").Spec.Tolerations).To(HaveLen(1))
+		w.eventuallyReady("chat")
+	})
 })
+
+var _ = Describe("Templates of pods", func() {
+	It("that admission refuses change nothing, and are used once it takes them", func(ctx context.Context) {
+		w := newTestEnv(context.WithoutCancel(ctx))
+		startOperator(func(r *controllers.Reconciler) { r.Hasten(retryIn, messagesIn) })
+		w.refuseTolerations()
+		w.start("chat")
+		w.rolledOut("chat")
+		before := w.templates()
+		w.change("chat", templated(dedicated))
+		Expect(w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionFalse, v1alpha1.ReasonPodTemplateInvalid)).
+			To(ContainSubstring("push is refused: "))
+		Expect(w.templates()).To(Equal(before))
+		Expect(k8s.Delete(w.ctx, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})).
+			To(Succeed())
+		w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
+		w.rolledOut("chat")
+		Expect(w.podTemplate("chat-push").Spec.Tolerations).To(HaveLen(1))
+		w.eventuallyReady("chat")
+	})
+})
+
+// refuseTolerations makes admission refuse Deployments of the namespace whose pods tolerate something, and waits until it does.
+func (w testEnv) refuseTolerations() {
+	GinkgoHelper()
+	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: w.namespace},
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: &admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{
+				RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+					Operations: []admissionregistrationv1.OperationType{"CREATE", "UPDATE"},
+					Rule:       admissionregistrationv1.Rule{APIGroups: []string{"apps"}, APIVersions: []string{"v1"}, Resources: []string{"deployments"}},
+				},
+			}}},
+			Validations: []admissionregistrationv1.Validation{{
+				Expression: "!has(object.spec.template.spec.tolerations)", Message: "nothing is tolerated here",
+			}},
+		},
+	}
+	binding := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: w.namespace},
+		Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: w.namespace, ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
+			MatchResources: &admissionregistrationv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{
+				MatchLabels: map[string]string{corev1.LabelMetadataName: w.namespace},
+			}},
+		},
+	}
+	w.create(policy)
+	w.create(binding)
+	DeferCleanup(func() {
+		Expect(client.IgnoreNotFound(k8s.Delete(w.ctx, binding))).To(Succeed())
+		Expect(client.IgnoreNotFound(k8s.Delete(w.ctx, policy))).To(Succeed())
+	})
+	labels := map[string]string{"app": "tried"}
+	Eventually(func() error {
+		return k8s.Create(w.ctx, &appsv1.Deployment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "tried"},
+			Spec: appsv1.DeploymentSpec{
+				Selector: &metav1.LabelSelector{MatchLabels: labels},
+				Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{
+					Containers: []corev1.Container{{Name: "a", Image: "a"}}, Tolerations: []corev1.Toleration{{Operator: "Exists"}},
+				}},
+			},
+		}, client.DryRunAll)
+	}).Should(MatchError(ContainSubstring("nothing is tolerated here")))
+}

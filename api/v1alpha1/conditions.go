@@ -118,6 +118,9 @@ const (
 	// ReasonPodTemplateRefused: a template of spec.pods has a field that a template must not set, or is no PodTemplateSpec. Remove or correct
 	// what the message names.
 	ReasonPodTemplateRefused = "PodTemplateRefused"
+	// ReasonPodTemplateInvalid: the API server, a webhook or an admission policy refuses a Deployment with the templates of spec.pods. The
+	// message names the component. Correct the template, or what refuses it.
+	ReasonPodTemplateInvalid = "PodTemplateInvalid"
 	// ReasonProxyNotTrusted: a warning while the condition is True: a proxy is in front of the users' listener, and
 	// spec.wrapper.auth.users.trustedProxies is empty. Write the proxy's addresses.
 	ReasonProxyNotTrusted = "ProxyNotTrusted"
