@@ -49,8 +49,8 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 }
 
 // settingRefusals returns what OpenIM's release does not take of the spec's settings, and what is refused of its pod templates. Meanwhile
-// every component stays as it is, also those that do not read the setting: a spec with another release must not change some of them alone, nor the gateway without the backend. A
-// release that is not supported is a problem of its own.
+// every component stays as it is, also those that do not read the setting: a spec with another release must not change some of them alone,
+// nor the gateway without the backend. A release that is not supported is a problem of its own.
 func settingRefusals(s *scope) []dependencies.Problem {
 	var problems []dependencies.Problem
 	for _, refusal := range settings.Refusals(s.facts.Settings.Release, s.stack.Spec.Settings) {
