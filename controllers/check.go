@@ -18,6 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/openim/pods"
 	"github.com/openimstack/openim-operator/openim/settings"
 )
 
@@ -47,14 +48,19 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	})
 }
 
-// settingRefusals returns what OpenIM's release does not take of the spec's settings. Meanwhile every component stays as it is, also those
-// that do not read the setting: a spec with another release must not change some of them alone, nor the gateway without the backend. A
-// release that is not supported is a problem of its own.
+// settingRefusals returns what OpenIM's release does not take of the spec's settings, and what is refused of its pod templates. Meanwhile
+// every component stays as it is, also those that do not read the setting: a spec with another release must not change some of them alone,
+// nor the gateway without the backend. A release that is not supported is a problem of its own.
 func settingRefusals(s *scope) []dependencies.Problem {
 	var problems []dependencies.Problem
 	for _, refusal := range settings.Refusals(s.facts.Settings.Release, s.stack.Spec.Settings) {
 		problems = append(problems, dependencies.Problem{
 			Reason: refusal.Reason, Field: refusal.Field, Message: refusal.Why, Stalled: true, // of all components
+		})
+	}
+	for _, refusal := range pods.Refusals(s.stack.Spec.Pods) {
+		problems = append(problems, dependencies.Problem{
+			Reason: v1alpha1.ReasonPodTemplateRefused, Field: refusal.Field, Message: refusal.Why, Stalled: true,
 		})
 	}
 	return problems

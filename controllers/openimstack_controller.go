@@ -135,8 +135,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 // result returns when the stack is to be reconciled again, at the latest. Transient faults are an error, so that they are retried with
 // backoff; the complete texts are in the log already. Of all other times the earliest wins.
 func (r *Reconciler) result(s *scope, statusDue time.Duration) (ctrl.Result, error) {
-	after := earliest(statusDue, s.requeueAfter(s.now), s.resultExpires(), r.pacer.terminal(s.stack, s.terminal() != nil),
-		consentRecheck(r.access, s.stack.Namespace, s.facts.Services))
+	after := earliest(statusDue, s.requeueAfter(s.now), s.resultExpires(),
+		r.pacer.terminal(s.stack, s.terminal() != nil || s.templatesInvalid), consentRecheck(r.access, s.stack.Namespace, s.facts.Services))
 	var transient []error
 	for _, fault := range s.faults {
 		switch fault.Kind {

@@ -48,6 +48,9 @@ func (r *Reconciler) revise(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
+	if answer == nil {
+		return nil // the API server refuses the templates of pods
+	}
 	s.outdated = answer.outdated
 	if len(answer.missing) > 0 && len(s.history) == 0 {
 		return nil
@@ -93,7 +96,8 @@ func (s *scope) answered() v1alpha1.Requests {
 	return *s.stack.Status.Requests
 }
 
-// propose computes the wanted revision and writes it unless it is there. While the stack is suspended nothing is written.
+// propose computes the wanted revision and writes it unless it is there; nil when the API server refuses its Deployments. While the stack
+// is suspended nothing is written.
 func (r *Reconciler) propose(ctx context.Context, s *scope, request revision.Request, names []string) (*proposed, error) {
 	asked := request
 	stored := map[string]revision.Data{}
@@ -118,6 +122,13 @@ func (r *Reconciler) propose(ctx context.Context, s *scope, request revision.Req
 	}
 	if len(proposal.Missing) > 0 && len(names) == 0 {
 		return answer, nil // the first revision must be whole
+	}
+	var last *revision.Data
+	if len(request.History) > 0 {
+		last = &request.History[0]
+	}
+	if taken, err := r.tryTemplates(ctx, s, answer.name, proposal.Data, last); err != nil || !taken {
+		return nil, err
 	}
 	if err := r.recordRun(ctx, s, answer.name, proposal.Data, stored); err != nil {
 		return nil, err

@@ -38,6 +38,8 @@ type stackRuns struct {
 	data map[string]revision.Data
 	// last proposal, and the request that it answers.
 	last *proposed
+	// refused is the revision that was tried last by a dry run, nil before the first. It has no problems when it was taken.
+	refused *refusedRun
 }
 
 // proposed is a proposal without its data.

@@ -31,6 +31,8 @@ type scope struct {
 	unread         error
 	// problems of references, and settings that the gateway refuses.
 	problems, refusals []dependencies.Problem
+	// templatesInvalid is true when the API server refuses the Deployments with the templates of spec.pods.
+	templatesInvalid bool
 	// warnings about references that work for now.
 	warnings []dependencies.Warning
 	// generated are the generated Secrets as the status will list them. Lost ones that are not generated again are problems.

@@ -106,8 +106,8 @@ func (s *scope) dependenciesReady() metav1.Condition {
 	return condition(kind, metav1.ConditionFalse, reason, strings.Join(append(sentences, unusable...), "; "))
 }
 
-// settingsAccepted lists the settings that OpenIM's release or the gateway refuses. Whoever reads them continues with the last ones that
-// were accepted.
+// settingsAccepted lists the settings that OpenIM's release or the gateway refuses, and the templates of pods that are refused. Whoever
+// reads them continues with the last ones that were accepted.
 func (s *scope) settingsAccepted() metav1.Condition {
 	const kind = v1alpha1.ConditionSettingsAccepted
 	if !s.referencesRead {
@@ -290,8 +290,8 @@ func (s *scope) boundary() *v1alpha1.Boundary {
 	return b
 }
 
-// stillDisclosed returns the exceptions without an edge from before, while pods may still have them: the spec no longer asks for them, but
-// has not reached all pods.
+// stillDisclosed returns the exceptions without an edge from before, while pods may still have them: the spec no longer asks for them, or
+// asks for others, but has not reached all pods.
 func (s *scope) stillDisclosed(before, now []string) []string {
 	if s.resolved() && s.settled() {
 		return nil

@@ -10,8 +10,8 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionDependenciesReady is True when every reference of the spec resolves.
 	ConditionDependenciesReady = "DependenciesReady"
-	// ConditionSettingsAccepted is True when the wrapper accepts all rules, limits and origins of the spec, and OpenIM's release has all that
-	// spec.settings names.
+	// ConditionSettingsAccepted is True when the wrapper accepts all rules, limits and origins of the spec, OpenIM's release has all that
+	// spec.settings names, and the templates of spec.pods can be used.
 	ConditionSettingsAccepted = "SettingsAccepted"
 	// ConditionOpenIMAvailable is True when all of OpenIM's processes are ready.
 	ConditionOpenIMAvailable = "OpenIMAvailable"
@@ -118,6 +118,12 @@ const (
 	ReasonUnknownSetting = "UnknownSetting"
 	// ReasonUnsupportedByRelease: OpenIM's release does not have a setting. Use a release that has it, or remove the setting.
 	ReasonUnsupportedByRelease = "UnsupportedByRelease"
+	// ReasonPodTemplateRefused: a template of spec.pods has a field that a template must not set, or is no PodTemplateSpec. Remove or correct
+	// what the message names.
+	ReasonPodTemplateRefused = "PodTemplateRefused"
+	// ReasonPodTemplateInvalid: the API server, a webhook or an admission policy refuses a Deployment with the templates of spec.pods. The
+	// message names the component. Correct the template, or what refuses it.
+	ReasonPodTemplateInvalid = "PodTemplateInvalid"
 	// ReasonProxyNotTrusted: a warning while the condition is True: a proxy is in front of the users' listener, and
 	// spec.wrapper.auth.users.trustedProxies is empty. Write the proxy's addresses.
 	ReasonProxyNotTrusted = "ProxyNotTrusted"

@@ -85,6 +85,10 @@ type OpenIMStackSpec struct {
 	// +optional
 	Processes *Processes `json:"processes,omitempty"`
 
+	// pods are settings of the pods themselves, for example where they run.
+	// +optional
+	Pods *Pods `json:"pods,omitempty"`
+
 	// settings are OpenIM's own settings. What is absent has the default.
 	// +optional
 	Settings *Settings `json:"settings,omitempty"`

@@ -163,6 +163,17 @@ func (a *Applier) Differs(ctx context.Context, wanted client.Object) (bool, erro
 	return before != after, err
 }
 
+// Try sends an object as a dry run, and returns what the API server and admission say about it.
+func (a *Applier) Try(ctx context.Context, wanted client.Object) error {
+	intent, err := a.intent(wanted)
+	if err != nil {
+		return err
+	}
+	a.takeReplicas(intent)
+	desired := client.ApplyConfigurationFromUnstructured(intent)
+	return describeApply(intent, a.client.Apply(ctx, desired, a.owner, client.ForceOwnership, client.DryRunAll))
+}
+
 func removePodOwners(object metav1.Object) {
 	object.SetOwnerReferences(slices.DeleteFunc(object.GetOwnerReferences(), IsPod))
 }

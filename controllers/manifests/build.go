@@ -12,6 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/openim/pods"
 )
 
 // Options are settings of the operator.
@@ -111,6 +112,13 @@ func Templates(
 		if err := role.add(); err != nil {
 			return nil, err
 		}
+	}
+	for component, r := range b.rendered {
+		var err error
+		if r.Template, err = pods.Merge(stack.Spec.Pods, component, r.Template); err != nil {
+			return nil, err
+		}
+		b.rendered[component] = r
 	}
 	return b.rendered, nil
 }

@@ -1,6 +1,8 @@
 package manifests_test
 
 import (
+	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -17,6 +20,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/manifests/manifeststest"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/openim/pods"
 )
 
 func deployments(objects []client.Object) []*appsv1.Deployment {
@@ -231,4 +235,18 @@ func TestAWrapperOfOnesOwnLeavesNoGatewayBehind(t *testing.T) {
 	}
 	NewWithT(t).Expect(*manifests.Endpoints(stack)).To(Equal(v1alpha1.Endpoints{API: "http://chat-api.im.svc:10002",
 		WebSocket: "ws://chat-msggateway.im.svc:10001"}))
+}
+
+// A template of spec.pods must not name a volume of the operator: openim/pods has their names, and refuses them.
+func TestVolumesOfTheOperatorAreReserved(t *testing.T) {
+	for _, name := range manifeststest.Cases(t, "testdata") {
+		_, objects := build(t, filepath.Join("testdata", name))
+		for _, d := range deployments(objects) {
+			for _, v := range d.Spec.Template.Spec.Volumes {
+				raw := fmt.Sprintf(`{"spec":{"volumes":[{"name":%q,"emptyDir":{}}]}}`, v.Name)
+				spec := &v1alpha1.Pods{Template: &runtime.RawExtension{Raw: []byte(raw)}}
+				NewWithT(t).Expect(pods.Refusals(spec)).NotTo(BeEmpty(), "%s of %s", v.Name, d.Name)
+			}
+		}
+	}
 }

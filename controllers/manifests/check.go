@@ -12,6 +12,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/openim/pods"
 )
 
 // CheckOptions are what differs between the runs of a check.
@@ -56,6 +57,9 @@ func Check(stack *v1alpha1.OpenIMStack, facts openim.Facts, options CheckOptions
 	}
 	r := b.rendered[component.Name]
 	checkPod(&r.Template, args, options.Run)
+	if r.Template, err = pods.Merge(stack.Spec.Pods, component.Name, r.Template); err != nil {
+		return nil, err
+	}
 	objects := Workload(stack, component.Name, r, "")
 	for _, object := range objects {
 		if d, ok := object.(*appsv1.Deployment); ok {

@@ -14,10 +14,8 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/openim/pods"
 )
-
-// nobody is the user and group of all containers. Upstream's image names none and would run as root.
-const nobody int64 = 65532
 
 // defaultGraceSeconds is Kubernetes' own default.
 const defaultGraceSeconds int64 = 30
@@ -78,7 +76,7 @@ func (b *builder) template(w workload) corev1.PodTemplateSpec {
 	if w.version != "" {
 		podLabels[v1alpha1.LabelVersion] = w.version
 	}
-	harden(&w.container)
+	pods.Harden(&w.container)
 	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{
 			Labels:      podLabels,
@@ -90,10 +88,7 @@ func (b *builder) template(w workload) corev1.PodTemplateSpec {
 			EnableServiceLinks:            ptr.To(false), // OpenIM reads some bare environment variables
 			TerminationGracePeriodSeconds: ptr.To(cmp.Or(w.graceSeconds, defaultGraceSeconds)),
 			ImagePullSecrets:              references(w.pullSecrets),
-			SecurityContext: &corev1.PodSecurityContext{
-				RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To(nobody), RunAsGroup: ptr.To(nobody), FSGroup: ptr.To(nobody),
-				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-			},
+			SecurityContext:               pods.SecurityContext(),
 			TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
 				MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.ScheduleAnyway,
 				LabelSelector: &metav1.LabelSelector{MatchLabels: selector},
@@ -111,16 +106,6 @@ func credentialsOf(w workload) map[string]string {
 		return nil
 	}
 	return map[string]string{v1alpha1.AnnotationCredentials: w.credentials}
-}
-
-func harden(c *corev1.Container) {
-	c.SecurityContext = &corev1.SecurityContext{
-		AllowPrivilegeEscalation: ptr.To(false),
-		ReadOnlyRootFilesystem:   ptr.To(true),
-		RunAsNonRoot:             ptr.To(true),
-		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-	}
 }
 
 func containerPorts(c graph.Component) []corev1.ContainerPort {

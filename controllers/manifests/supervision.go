@@ -13,6 +13,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/openim/pods"
 )
 
 const (
@@ -146,7 +147,7 @@ func (b *builder) prepare(p openim.Process, process corev1.Container) corev1.Con
 			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")},
 		},
 	}
-	harden(&container)
+	pods.Harden(&container)
 	return container
 }
 

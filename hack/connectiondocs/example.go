@@ -3,6 +3,7 @@ package main
 import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/netpol/graph"
@@ -28,9 +29,11 @@ func meta() metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: 
 // fullest returns the graph of a stack with every optional connection.
 func fullest() graph.Graph {
 	spec := v1alpha1.OpenIMStackSpec{
-		Settings:     &v1alpha1.Settings{Log: &v1alpha1.LogSettings{Level: v1alpha1.LogWarning}},
 		Dependencies: v1alpha1.Dependencies{MongoDB: v1alpha1.MongoDB{TLS: &v1alpha1.StoreTLS{Verification: v1alpha1.TLSVerificationNone}}},
-		Wrapper:      v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: &v1alpha1.UserAuth{}}},
+		Settings: &v1alpha1.Settings{Log: &v1alpha1.LogSettings{Level: v1alpha1.LogWarning}},
+		Pods: &v1alpha1.Pods{Template: &runtime.RawExtension{Raw: []byte(`{"spec":{"containers":[
+			{"name":"component","securityContext":{"readOnlyRootFilesystem":false}},{"name":"agent","image":"agent:1"}]}}`)}},
+		Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: &v1alpha1.UserAuth{}}},
 		Network: &v1alpha1.Network{
 			Clients:          []v1alpha1.Peer{pods("ingress", "ingress")},
 			Admins:           []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "203.0.113.0/24"}}},

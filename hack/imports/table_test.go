@@ -118,7 +118,7 @@ func TestImportsGoDown(t *testing.T) {
 	_, rows := table(t)
 	layers := []struct{ above, below []string }{
 		{[]string{"api"}, nil},
-		{[]string{"openim/settings"}, []string{"openim", "api"}},
+		{[]string{"openim/settings", "openim/pods"}, []string{"openim", "api"}},
 		{[]string{"openim"}, []string{"api", "wrapper/mongouri"}},
 		{[]string{"netpol"}, []string{"netpol", "openim", "api"}},
 		// One package of controllers may run the gateway's parser, and the wrapper's configuration has one set of types.

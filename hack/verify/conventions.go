@@ -18,6 +18,9 @@ var allowedBooleans = map[string]string{
 	"spec.suspend": "the name and type that GitOps users know from Flux",
 }
 
+// podTemplates have no schema: that of a PodTemplateSpec alone is larger than a CRD may be. openim/pods refuses what is not in its table.
+var podTemplates = []string{"spec.pods.template", "spec.pods.components[].template"}
+
 // foreign are fields whose schema comes from Kubernetes itself; their bounds are not ours to set.
 var foreign = []string{".matchExpressions", ".matchLabels", ".metadata", "apiVersion", "kind", "metadata"}
 
@@ -115,7 +118,7 @@ func (w *walk) value(field string, schema *apiextensionsv1.JSONSchemaProps) {
 		if schema.AdditionalProperties != nil && schema.MaxProperties == nil {
 			w.find(field, "is a map without maxProperties: bound it, rules over it are costed by that")
 		}
-		if schema.XPreserveUnknownFields != nil {
+		if schema.XPreserveUnknownFields != nil && !slices.Contains(podTemplates, field) {
 			w.find(field, "takes anything: list its fields")
 		}
 		w.properties(field, schema)

@@ -2,12 +2,14 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/openim/pods"
 )
 
 // Exception is a group of edges, or what else the spec requests beyond what a stack needs to work. The audit and the status list every
@@ -30,10 +32,11 @@ const (
 	ExceptionUnauthenticatedMetrics = "UnauthenticatedMetrics"
 	ExceptionExtraEgress            = "ExtraEgress"
 	ExceptionWebhookDirect          = "WebhookDirect"
-	// ExceptionLogHoldsSecrets has no edge.
-	ExceptionLogHoldsSecrets = "LogHoldsSecrets"
-	// ExceptionUnverifiedTLS has no edge.
-	ExceptionUnverifiedTLS = "UnverifiedTLS"
+	// ExceptionLogHoldsSecrets has no edge, and neither have the following ones. The names of the last two go on with a component or group.
+	ExceptionLogHoldsSecrets    = "LogHoldsSecrets"
+	ExceptionUnverifiedTLS      = "UnverifiedTLS"
+	ExceptionExtraContainer     = pods.ExtraContainer
+	ExceptionPodSecurityLowered = pods.PodSecurityLowered
 )
 
 // risks in words, by kind of exception. The first two were observed on OpenIM v3.8.3: its WebSocket authenticates the connection, but
@@ -52,6 +55,17 @@ var risks = map[string]string{
 		"can act as any user until the token expires",
 	ExceptionUnverifiedTLS: "whoever can redirect the connection to a store, by DNS or on the way, answers as the store: they get its " +
 		"password, and read and change what it holds",
+	ExceptionExtraContainer: "whoever controls this program can send from the component's address: the policies and OpenIM take it for the " +
+		"component, and see no difference",
+	ExceptionPodSecurityLowered: "an attacker in one of these containers gets further: the restricted profile of pod security would stop them",
+}
+
+// disclosePods adds what the templates of pods ask for beyond what a stack needs.
+func (g *Graph) disclosePods(spec *v1alpha1.Pods) {
+	for _, e := range pods.Exceptions(spec) {
+		kind, _, _ := strings.Cut(e.Name, "/")
+		g.disclosures = append(g.disclosures, Exception{Name: e.Name, Field: e.Field, Lets: e.Lets, Risk: risks[kind]})
+	}
 }
 
 // disclose adds the exceptions without an edge. Observed on OpenIM v3.8.3: as a warning it writes each call that failed with all that was
@@ -91,8 +105,11 @@ func unverified(spec *v1alpha1.OpenIMStackSpec) []unverifiedStore {
 // IsDisclosure reports whether the text of an exception, as the status lists it, is one without an edge. Pods keep such an exception until
 // they are replaced.
 func IsDisclosure(text string) bool {
-	name, _, _ := strings.Cut(text, ": ")
-	return name == ExceptionLogHoldsSecrets || name == ExceptionUnverifiedTLS
+	name, _, _ := strings.Cut(text, ":")
+	kind, _, _ := strings.Cut(name, "/")
+	return slices.Contains([]string{
+		ExceptionLogHoldsSecrets, ExceptionUnverifiedTLS, ExceptionExtraContainer, ExceptionPodSecurityLowered,
+	}, kind)
 }
 
 // Exceptions returns the exceptions of the spec, in the order of the edges. Edges that every stack has are not exceptions: stores, DNS,

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/netpol/graph"
@@ -163,4 +164,25 @@ func TestTheSpecKnowsEveryComponent(t *testing.T) {
 		}}})
 		NewWithT(t).Expect(graph.New(s, facts()).Exceptions()).To(HaveLen(1), c.Name)
 	}
+}
+
+func TestTemplatesOfPodsAreExceptionsWithoutAnEdge(t *testing.T) {
+	g := NewWithT(t)
+	of := func(template string) graph.Graph {
+		s := stack(nil)
+		s.Spec.Pods = &v1alpha1.Pods{Template: &runtime.RawExtension{Raw: []byte(template)}}
+		return graph.New(s, facts())
+	}
+	adding := of(`{"spec":{"containers":[{"name":"agent","image":"agent:1","securityContext":{"privileged":true}}]}}`)
+	g.Expect(adding.Exceptions()).To(ConsistOf(
+		And(HaveField("Name", "ExtraContainer/all/agent"), HaveField("Field", "spec.pods.template.spec.containers[agent]"),
+			HaveField("Risk", Not(BeEmpty()))),
+		And(HaveField("Name", "PodSecurityLowered/all"), HaveField("Field", "spec.pods.template.spec"), HaveField("Risk", Not(BeEmpty()))),
+	))
+	g.Expect(adding.Edges).To(Equal(of(`{}`).Edges))
+	g.Expect(of(`{"spec":{"hostNetwork":true}}`).Exceptions()).To(BeEmpty(), "a refused template reaches no pod")
+	for _, e := range adding.Exceptions() {
+		g.Expect(graph.IsDisclosure(e.Name + ": " + e.Lets)).To(BeTrue())
+	}
+	g.Expect(graph.IsDisclosure("WebSocketDirect: x")).To(BeFalse())
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/seal"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/snapshot"
+	"github.com/openimstack/openim-operator/openim/pods"
 	"github.com/openimstack/openim-operator/openim/settings"
 )
 
@@ -72,7 +73,8 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 		return nil, fmt.Errorf("resolving the references of OpenIMStack %s/%s: %w", object.Namespace, object.Name, err)
 	}
 	g := seal.Next(known, facts.Locations).Graph(object)
-	workloads, err := manifests.Workloads(object, facts, manifests.Options{
+	refused, usable := podRefusals(object)
+	workloads, err := manifests.Workloads(usable, facts, manifests.Options{
 		WrapperImage: cmp.Or(f.WrapperImage, DefaultWrapperImage()), SupervisorImage: cmp.Or(f.SupervisorImage, DefaultSupervisorImage()),
 	})
 	if err != nil {
@@ -90,7 +92,22 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 			stack.Refusals = append(stack.Refusals, refusal.Field+": "+refusal.Why)
 		}
 	}
+	stack.Refusals = append(stack.Refusals, refused...)
 	return stack, nil
+}
+
+// podRefusals returns what is refused of the templates of spec.pods, and the stack without these templates when something is.
+func podRefusals(object *v1alpha1.OpenIMStack) ([]string, *v1alpha1.OpenIMStack) {
+	var refused []string
+	for _, refusal := range pods.Refusals(object.Spec.Pods) {
+		refused = append(refused, refusal.Field+": "+refusal.Why)
+	}
+	if len(refused) == 0 {
+		return nil, object
+	}
+	usable := object.DeepCopy()
+	usable.Spec.Pods = nil
+	return refused, usable
 }
 
 // problemIn words a problem for the reader of a snapshot, in which an object may be missing because it was not read.

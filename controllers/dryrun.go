@@ -1,0 +1,75 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/outcome"
+	"github.com/openimstack/openim-operator/controllers/revision"
+	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim/pods"
+)
+
+// refusedRun is a run revision whose Deployments the API server refused in a dry run.
+type refusedRun struct {
+	name     string
+	problems []dependencies.Problem
+	// until is when the API server is asked again: a webhook may have been corrected without a change of the spec.
+	until time.Time
+}
+
+// tryTemplates sends each Deployment of a new run revision as a dry run, before the revision is recorded and any Deployment is written, and
+// reports whether all were taken. It does so only when the templates of spec.pods differ from those of the revision that the stack wanted
+// last: nothing else of a Deployment is the user's own text. What is refused is added to the refusals, and every component stays as it is.
+func (r *Reconciler) tryTemplates(ctx context.Context, s *scope, name string, d revision.Data, last *revision.Data) (bool, error) {
+	if s.suspended() || s.hasRun(name) || len(pods.Layers(s.stack.Spec.Pods)) == 0 {
+		return true, nil
+	}
+	if last != nil && reflect.DeepEqual(pods.Layers(last.Inputs.Spec.Pods), pods.Layers(s.stack.Spec.Pods)) {
+		return true, nil
+	}
+	known := r.runs.of(s.stack)
+	if known.refused == nil || known.refused.name != name || !r.pacer.now().Before(known.refused.until) {
+		problems, err := r.dryRun(ctx, s, name, d)
+		if err != nil {
+			return false, err
+		}
+		known.refused = &refusedRun{name: name, problems: problems, until: r.pacer.now().Add(r.pacer.retry(1))}
+	}
+	s.refusals = append(s.refusals, known.refused.problems...)
+	s.templatesInvalid = len(known.refused.problems) > 0
+	return !s.templatesInvalid, nil
+}
+
+// dryRun returns what the API server, or an admission webhook or policy, refuses of the Deployments of a run revision.
+func (r *Reconciler) dryRun(ctx context.Context, s *scope, name string, d revision.Data) ([]dependencies.Problem, error) {
+	var problems []dependencies.Problem
+	var failures []error
+	for _, c := range graph.DeploymentsOf(s.stack) {
+		if _, ok := d.Components[c.Name]; !ok {
+			continue
+		}
+		for _, object := range s.workload(c.Name, d, name) {
+			if _, deployment := object.(*appsv1.Deployment); !deployment {
+				continue
+			}
+			err := r.applier.Try(ctx, object)
+			if fault := outcome.Worst(outcome.Of(err)); fault != nil && fault.Kind == outcome.Terminal {
+				problems = append(problems, dependencies.Problem{
+					Reason: v1alpha1.ReasonPodTemplateInvalid, Field: "spec.pods", Stalled: true,
+					Message: fmt.Sprintf("with its templates, %s is refused: %s", c.Name, fault.Message),
+				})
+			} else if err != nil {
+				failures = append(failures, err)
+			}
+		}
+	}
+	return problems, errors.Join(failures...)
+}
