@@ -46,13 +46,14 @@ type contender struct {
 }
 
 // chosen returns the cases of a list of names, always with the direct case, to which the others are compared.
-func chosen(names string) ([]contender, error) {
+func chosen(names string, more []contender) ([]contender, error) {
+	all := slices.Concat(contenders, more)
 	if names == "" {
-		return contenders, nil
+		return all, nil
 	}
 	wanted := strings.Split(names, ",")
-	cases := contenders[:1:1]
-	for _, c := range contenders[1:] {
+	cases := all[:1:1]
+	for _, c := range all[1:] {
 		if i := slices.Index(wanted, c.name); i >= 0 {
 			cases, wanted = append(cases, c), slices.Delete(wanted, i, i+1)
 		}
@@ -78,8 +79,8 @@ var contenders = []contender{
 		"forward_auth to the same service, access log; no rate limit: it has none",
 		asking("caddy", caddyConfig, []string{"GOMAXPROCS=1"}, "caddy", "run", "--adapter", "caddyfile", "--config", "{CONFIG}"),
 	},
-	{caseAuthOnly, "gateway and backend: session, identity, route, OpenIM's token; limits kept in memory, no rules", startWrapper(false)},
-	{caseWrapper, "the same, with limits in Redis and a rule; audit trail and request log of both", startWrapper(true)},
+	{caseAuthOnly, "gateway and backend: session, identity, route, OpenIM's token; limits kept in memory, no rules", startWrapper(false, ours, ours)},
+	{caseWrapper, "the same, with limits in Redis and a rule; audit log and request log of both", startWrapper(true, ours, ours)},
 }
 
 func startDirect(_ context.Context, p *bench) (*running, error) {
