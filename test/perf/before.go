@@ -5,10 +5,11 @@ package main
 func before(binary string) []contender {
 	theirs := func(*bench) string { return binary }
 	return []contender{
-		{"before: auth only", "the wrapper of -before", startWrapper(false, theirs, theirs)},
-		{"before", "the wrapper of -before, with limits in Redis and a rule", startWrapper(true, theirs, theirs)},
-		{"gateway of before", "the gateway of -before and this backend", startWrapper(true, theirs, ours)},
-		{"backend of before", "this gateway and the backend of -before", startWrapper(true, ours, theirs)},
+		{"before: auth only", "the wrapper of -before", startWrapper(false, theirs, theirs), 0},
+		{"before", "the wrapper of -before, with limits in Redis and a rule", startWrapper(true, theirs, theirs), 0},
+		{"before: many users", "the wrapper of -before, with many users", startWrapper(true, theirs, theirs), manyUsers},
+		{"gateway of before", "the gateway of -before and this backend", startWrapper(true, theirs, ours), 0},
+		{"backend of before", "this gateway and the backend of -before", startWrapper(true, ours, theirs), 0},
 	}
 }
 
