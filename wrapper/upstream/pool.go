@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -34,9 +35,10 @@ type pool struct {
 	timer *time.Timer   // closes connections that were idle for too long; nil while none is idle
 }
 
+// newPool returns a pool for host:port, or for a host, which has port 80.
 func newPool(host string) *pool {
 	if _, _, err := net.SplitHostPort(host); err != nil {
-		host = net.JoinHostPort(host, "80")
+		host = net.JoinHostPort(strings.Trim(host, "[]"), "80")
 	}
 	return &pool{address: host, slots: make(chan struct{}, maxConnections)}
 }
