@@ -8,11 +8,12 @@ import (
 
 // Names of the cases with goals.
 const (
-	caseDirect   = "direct"
-	caseBare     = "ReverseProxy"
-	caseCaddy    = "caddy"
-	caseAuthOnly = "wrapper: auth only"
-	caseWrapper  = "wrapper"
+	caseDirect    = "direct"
+	caseBare      = "ReverseProxy"
+	caseCaddy     = "caddy"
+	caseAuthOnly  = "wrapper: auth only"
+	caseWrapper   = "wrapper"
+	caseManyUsers = "wrapper: many users"
 )
 
 // The goals: upper bounds of the wrapper's cost.

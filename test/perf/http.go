@@ -20,8 +20,13 @@ type outcome struct {
 // measureHTTP measures the cases in turns: first their highest throughput, then all at half of the slowest case's.
 func measureHTTP(ctx context.Context, p *bench, cases []contender, rounds int, lasts time.Duration, out io.Writer) error {
 	results := make([]*outcome, len(cases))
+	users := 0
 	for i, c := range cases {
-		results[i] = &outcome{contender: c}
+		results[i], users = &outcome{contender: c}, max(users, c.users)
+	}
+	var err error
+	if p.many, err = p.sessions(ctx, users); err != nil {
+		return err
 	}
 	for range rounds {
 		if err := each(ctx, p, results, func(r *outcome, up *running) error {

@@ -18,20 +18,29 @@ import (
 // connections is the number of connections of the load.
 const connections = 32
 
-// target writes the measured request in vegeta's format.
-func (p *bench) target(name, base string) (string, error) {
+// manyUsers is more users than are called in a measurement, so that each calls at most once or twice.
+const manyUsers = 10000
+
+// target writes the measured request in vegeta's format, once for each user.
+func (p *bench) target(name, base string, users int) (string, error) {
 	body := filepath.Join(p.dir, "body.json")
 	if err := os.WriteFile(body, []byte(`{"userIDs":["alice"]}`), 0o600); err != nil {
 		return "", err
 	}
 	path := filepath.Join(p.dir, name+".target")
-	text := fmt.Sprintf(
-		"POST %s/user/get_users_info\nContent-Type: application/json\noperationID: perf\ntoken: %s\n@%s\n",
-		base,
-		p.token,
-		body,
-	)
-	return path, os.WriteFile(path, []byte(text), 0o600)
+	tokens := []string{p.token}
+	if users > 0 {
+		tokens = nil
+		for _, c := range p.many[:users] {
+			tokens = append(tokens, c.token)
+		}
+	}
+	var text bytes.Buffer
+	for _, token := range tokens {
+		_, _ = fmt.Fprintf(&text, "POST %s/user/get_users_info\nContent-Type: application/json\noperationID: perf\ntoken: %s\n@%s\n\n",
+			base, token, body)
+	}
+	return path, os.WriteFile(path, text.Bytes(), 0o600)
 }
 
 // load is the result of one attack.
@@ -59,7 +68,7 @@ type report struct {
 // attack sends requests for a duration. Rate 0 sends as many as are answered. An answer other than 200 ends the measurement, which would be
 // invalid.
 func attack(ctx context.Context, p *bench, c contender, r *running, rate int, lasts time.Duration) (load, error) {
-	target, err := p.target("case", r.base)
+	target, err := p.target("case", r.base, c.users)
 	if err != nil {
 		return load{}, err
 	}

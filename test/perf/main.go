@@ -54,10 +54,15 @@ func measure(ctx context.Context, what string, args []string) error {
 	count := flags.Int("sockets", 10000, "how many sockets are held")
 	only := flags.String("only", "", "the cases to measure, parted by commas, such as 'wrapper,ReverseProxy'; empty: all")
 	profiles := flags.String("profiles", "", "a folder for profiles of the wrapper's processes, taken under the load; empty: none")
+	earlier := flags.String("before", "", "the path of another release's wrapper, which is measured too; empty: none")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	cases, err := chosen(*only)
+	var more []contender
+	if *earlier != "" {
+		more = before(*earlier)
+	}
+	cases, err := chosen(*only, more)
 	if err != nil {
 		return err
 	}

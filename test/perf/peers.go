@@ -21,9 +21,10 @@ type bench struct {
 	stub     string
 	redis    string
 	password string
-	token    string // of the session with which the load calls
-	files    int    // that a process may have open
-	profiles string // a folder for profiles, or empty
+	token    string   // of the session with which the load calls
+	many     []caller // the sessions of cases with many users
+	files    int      // that a process may have open
+	profiles string   // a folder for profiles, or empty
 }
 
 // running is a case under measurement.
@@ -43,16 +44,18 @@ func (r *running) stop() {
 type contender struct {
 	name, does string
 	start      func(context.Context, *bench) (*running, error)
+	users      int // whose calls take turns; 0: all calls are of one user
 }
 
 // chosen returns the cases of a list of names, always with the direct case, to which the others are compared.
-func chosen(names string) ([]contender, error) {
+func chosen(names string, more []contender) ([]contender, error) {
+	all := slices.Concat(contenders, more)
 	if names == "" {
-		return contenders, nil
+		return all, nil
 	}
 	wanted := strings.Split(names, ",")
-	cases := contenders[:1:1]
-	for _, c := range contenders[1:] {
+	cases := all[:1:1]
+	for _, c := range all[1:] {
 		if i := slices.Index(wanted, c.name); i >= 0 {
 			cases, wanted = append(cases, c), slices.Delete(wanted, i, i+1)
 		}
@@ -65,21 +68,30 @@ func chosen(names string) ([]contender, error) {
 
 // The cases of requests, with descriptions that allow a comparison.
 var contenders = []contender{
-	{caseDirect, "no proxy: what is taken off the others' latency", startDirect},
-	{caseBare, "Go's httputil.ReverseProxy: no authentication, no limit, no log", startBare},
-	{"haproxy", "rate limit by token, log; no authentication: it has no subrequest", startHAProxy},
+	{caseDirect, "no proxy: what is taken off the others' latency", startDirect, 0},
+	{caseBare, "Go's httputil.ReverseProxy: no authentication, no limit, no log", startBare, 0},
+	{"haproxy", "rate limit by token, log; no authentication: it has no subrequest", startHAProxy, 0},
 	{
 		"nginx",
 		"auth_request to a service that looks the token up in memory, limit_req, access log",
 		asking("nginx", nginxConfig, nil, "nginx", "-c", "{CONFIG}"),
+		0,
 	},
 	{
 		caseCaddy,
 		"forward_auth to the same service, access log; no rate limit: it has none",
 		asking("caddy", caddyConfig, []string{"GOMAXPROCS=1"}, "caddy", "run", "--adapter", "caddyfile", "--config", "{CONFIG}"),
+		0,
 	},
-	{caseAuthOnly, "gateway and backend: session, identity, route, OpenIM's token; limits kept in memory, no rules", startWrapper(false)},
-	{caseWrapper, "the same, with limits in Redis and a rule; audit trail and request log of both", startWrapper(true)},
+	{
+		caseAuthOnly,
+		"gateway and backend: session, identity, route, OpenIM's token; limits kept in memory, no rules",
+		startWrapper(false, ours, ours),
+		0,
+	},
+	{caseWrapper, "the same, with limits in Redis and a rule; audit log and request log of both", startWrapper(true, ours, ours), 0},
+	{caseManyUsers, fmt.Sprintf("the same, of %d users in turns: a user's session, token and limit are in Redis", manyUsers),
+		startWrapper(true, ours, ours), manyUsers},
 }
 
 func startDirect(_ context.Context, p *bench) (*running, error) {

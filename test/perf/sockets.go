@@ -52,7 +52,7 @@ func measureSockets(ctx context.Context, p *bench, cases []contender, count int,
 		return err
 	}
 	for _, c := range cases {
-		if c.name == caseDirect || c.name == caseCaddy || c.name == caseAuthOnly {
+		if c.name == caseDirect || c.name == caseCaddy || c.name == caseAuthOnly || c.users > 0 {
 			continue
 		}
 		line, each, err := holdSockets(ctx, p, c, callers)

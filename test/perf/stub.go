@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 // stubToken returns a token in OpenIM's format, because the wrapper reads its expiry.
@@ -32,7 +34,8 @@ var filler = strings.Repeat("x", 940)
 // serveStub answers like OpenIM, immediately: tokens, and one answer of 1 KiB for all other routes. WebSockets are accepted and read.
 func serveStub(address string) error {
 	say := func(w http.ResponseWriter, data any) {
-		text, _ := json.Marshal(map[string]any{"errCode": 0, "errMsg": "", "errDlt": "", "data": data})
+		inner, _ := json.Marshal(data)
+		text, _ := json.Marshal(wire.Envelope{Data: inner}) // in the order of OpenIM's own members
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(text)
 	}

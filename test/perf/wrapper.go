@@ -66,7 +66,10 @@ limits: {local: true, classes: {read: {perSecond: 100000, burst: 1000000, by: [u
 `
 )
 
-func startWrapper(full bool) func(context.Context, *bench) (*running, error) {
+// binary returns the path of a wrapper.
+type binary func(*bench) string
+
+func startWrapper(full bool, gateway, back binary) func(context.Context, *bench) (*running, error) {
 	return func(ctx context.Context, p *bench) (*running, error) {
 		name, hot := "wrapper-auth", authHot
 		if full {
@@ -88,14 +91,14 @@ func startWrapper(full bool) func(context.Context, *bench) (*running, error) {
 		if p.profiles != "" {
 			debug = "debug: {listen: {DEBUG}}\n"
 		}
-		back, err := p.fill(
+		backendFile, err := p.fill(
 			name+"-backend.yaml",
 			strings.ReplaceAll(debug, "{DEBUG}", addresses[5])+backendConfig,
 			append(values, "{TELEMETRY}", addresses[3])...)
 		if err != nil {
 			return nil, err
 		}
-		gateway, err := p.fill(
+		gatewayFile, err := p.fill(
 			name+"-gateway.yaml",
 			strings.ReplaceAll(debug, "{DEBUG}", addresses[6])+gatewayConfig,
 			append(values, "{TELEMETRY}", addresses[4])...)
@@ -103,7 +106,9 @@ func startWrapper(full bool) func(context.Context, *bench) (*running, error) {
 			return nil, err
 		}
 		r := &running{base: "http://" + addresses[1] + "/im/v1"}
-		for _, role := range []struct{ name, config, address string }{{"backend", back, addresses[0]}, {"gateway", gateway, addresses[1]}} {
+		for _, role := range []struct{ name, program, config, address string }{
+			{"backend", back(p), backendFile, addresses[0]}, {"gateway", gateway(p), gatewayFile, addresses[1]},
+		} {
 			one, err := start(
 				ctx,
 				p.dir,
@@ -111,7 +116,7 @@ func startWrapper(full bool) func(context.Context, *bench) (*running, error) {
 				name+"-"+role.name,
 				role.address,
 				[]string{"GOMAXPROCS=1"},
-				p.wrapper,
+				role.program,
 				role.name,
 				"--config",
 				role.config,

@@ -1,6 +1,7 @@
 package openimclient
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -55,8 +56,26 @@ func (c *Client) exchange(ctx context.Context, r Request, token string) (wire.En
 	return decodeEnvelope(reply.Body)
 }
 
+// beforeData is how OpenIM's reply to a successful call begins, byte for byte: its API encodes apiresp.ApiResponse of OpenIM's tools.
+var beforeData = []byte(`{"errCode":0,"errMsg":"","errDlt":"","data":`)
+
+// plainData returns the data of a successful reply that is exactly one value between beforeData and a brace. Such a reply needs one pass
+// over its bytes, where the decoder needs two and copies them. ok is false for any other reply, which is decoded.
+func plainData(reply []byte) (data json.RawMessage, ok bool) {
+	data, begins := bytes.CutPrefix(reply, beforeData)
+	data, ends := bytes.CutSuffix(data, []byte("}"))
+	return data, begins && ends && len(bytes.TrimSpace(data)) == len(data) && json.Valid(data)
+}
+
 // decodeEnvelope decodes an envelope. It requires errCode: JSON without it is not from OpenIM.
 func decodeEnvelope(data []byte) (wire.Envelope, error) {
+	if inner, ok := plainData(data); ok {
+		return wire.Envelope{Data: inner}, nil
+	}
+	return decodeAny(data)
+}
+
+func decodeAny(data []byte) (wire.Envelope, error) {
 	var probe struct {
 		ErrCode *int `json:"errCode"`
 		wire.Envelope

@@ -1,10 +1,5 @@
 package upstream
 
-import (
-	"net"
-	"sync"
-)
-
 const (
 	// maxPeerText is longer than any name that a process gives itself, and than any range of versions.
 	maxPeerText = 64
@@ -21,40 +16,27 @@ type Peer struct {
 	Link string
 }
 
-// peerConn is a connection that records the process at its other end.
-type peerConn struct {
-	net.Conn
-
-	mu    sync.Mutex
+// peerRecord is what a connection knows of the process at its other end.
+type peerRecord struct {
 	last  Peer
 	names int // number of changes of the name
 }
 
-// peer returns the process at the other end. A nil connection has none.
-func (c *peerConn) peer() Peer {
-	if c == nil {
-		return Peer{}
+// get returns the process at the other end.
+func (r *peerRecord) get() Peer {
+	if r.names > maxPeers {
+		return Peer{Link: r.last.Link}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.names > maxPeers {
-		return Peer{Link: c.last.Link}
-	}
-	return c.last
+	return r.last
 }
 
-// setPeer records the process that replied. Fields that are empty or too long are ignored.
-func (c *peerConn) setPeer(p Peer) {
-	if c == nil {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// set records the process that replied. Fields that are empty or too long are ignored.
+func (r *peerRecord) set(p Peer) {
 	if usable(p.Link) {
-		c.last.Link = p.Link
+		r.last.Link = p.Link
 	}
-	if usable(p.Name) && c.last.Name != p.Name && c.names <= maxPeers {
-		c.last.Name, c.names = p.Name, c.names+1
+	if usable(p.Name) && r.last.Name != p.Name && r.names <= maxPeers {
+		r.last.Name, r.names = p.Name, r.names+1
 	}
 }
 

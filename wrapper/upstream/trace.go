@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"net/http"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -19,7 +18,7 @@ func (c *Client) Propagate() *Client {
 
 // span starts the span of one request if the context's trace is recorded; otherwise it costs nothing. The span has the name of the host
 // and no path: the surrounding span has the route's name.
-func (c *Client) span(ctx context.Context, method string, header http.Header) (context.Context, func(status int, err error)) {
+func (c *Client) span(ctx context.Context, r *request) (context.Context, func(status int, err error)) {
 	around := trace.SpanFromContext(ctx)
 	if !around.SpanContext().IsValid() {
 		return ctx, func(int, error) {}
@@ -27,9 +26,9 @@ func (c *Client) span(ctx context.Context, method string, header http.Header) (c
 	end := func(int, error) {}
 	if around.IsRecording() {
 		var span trace.Span
-		ctx, span = around.TracerProvider().Tracer("wrapper/upstream").Start(ctx, method+" "+c.host,
+		ctx, span = around.TracerProvider().Tracer("wrapper/upstream").Start(ctx, r.method+" "+c.name,
 			trace.WithSpanKind(trace.SpanKindClient),
-			trace.WithAttributes(attribute.String("http.request.method", method), attribute.String("server.address", c.host)))
+			trace.WithAttributes(attribute.String("http.request.method", r.method), attribute.String("server.address", c.name)))
 		end = func(status int, err error) {
 			if status != 0 {
 				span.SetAttributes(attribute.Int("http.response.status_code", status))
@@ -41,7 +40,7 @@ func (c *Client) span(ctx context.Context, method string, header http.Header) (c
 		}
 	}
 	if c.propagate {
-		propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(header))
+		propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(r.add()))
 	}
 	return ctx, end
 }

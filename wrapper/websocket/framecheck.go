@@ -89,6 +89,7 @@ func (g *frameChecker) decide(ctx context.Context, id Identity, state *socketSta
 		return o, nil
 	}
 	verdict := VerdictAllowed
+	sender := g.findSender(ctx, id, state, f)
 	remove, o, ok := g.checkConversations(ctx, id, state, f)
 	if !ok {
 		return o, nil
@@ -104,7 +105,7 @@ func (g *frameChecker) decide(ctx context.Context, id Identity, state *socketSta
 		return refused(wire.CodeArgs, reasonPresence, presenceText), nil
 	}
 	asked := slices.DeleteFunc(slices.Clone(f.Conversations), func(id string) bool { return remove[id] })
-	req.SendID, req.Data = id.UserID, g.setServerFields(ctx, out, id, row, f, &w.found)
+	req.SendID, req.Data = id.UserID, g.setServerFields(out, id, row, &w.found, sender)
 	return decision{request: req, conversations: asked, verdict: verdict}, nil
 }
 
@@ -210,8 +211,8 @@ func (g *frameChecker) checkConversations(ctx context.Context, id Identity, stat
 	return remove, decision{}, true
 }
 
-// setServerFields adds the fields that a client may not set.
-func (g *frameChecker) setServerFields(ctx context.Context, out []byte, id Identity, row *Request, f *Frame, seen *found) []byte {
+// setServerFields adds the fields that a client may not set. find returns the sender of a message.
+func (g *frameChecker) setServerFields(out []byte, id Identity, row *Request, seen *found, find func() Sender) []byte {
 	for i := range row.Fields {
 		field := &row.Fields[i]
 		switch field.Rule {
@@ -228,7 +229,7 @@ func (g *frameChecker) setServerFields(ctx context.Context, out []byte, id Ident
 	if d := now.Sub(time.UnixMilli(created)); d > clockSkew || d < -clockSkew {
 		created = now.UnixMilli()
 	}
-	sender := g.sender(ctx, id, f.GroupID)
+	sender := find()
 	if seen.texts["title"] != "" && sender.Nickname != "" {
 		out = rewrite(out, []protowire.Number{fieldPushInfo}, func(info []byte) []byte {
 			return appendText(info, fieldPushTitle, bounded(sender.Nickname, bounds.Push))
@@ -249,6 +250,33 @@ func (g *frameChecker) setServerFields(ctx context.Context, out []byte, id Ident
 		}
 	}
 	return out
+}
+
+// findSender returns the function that returns the sender of a message. If the conversation must be checked too, it requests the profile
+// meanwhile, so that the message waits for the slower answer, and not for both.
+func (g *frameChecker) findSender(ctx context.Context, id Identity, state *socketState, f *Frame) func() Sender {
+	if g.profiles == nil || f.ID != idSend || f.SessionType == sessionSingle && state.remembers(f.RecvID) {
+		return func() Sender { return g.sender(ctx, id, f.GroupID) }
+	}
+	// A refused message does not wait for the profile. The request ends at the deadline of the message, and not with the refusal: to cancel
+	// it would cost the connection to the backend.
+	later, cancel := context.WithoutCancel(ctx), func() {}
+	if deadline, ok := ctx.Deadline(); ok {
+		later, cancel = context.WithDeadline(later, deadline)
+	}
+	answer, groupID := make(chan Sender, 1), f.GroupID
+	go func() {
+		defer cancel()
+		answer <- g.sender(later, id, groupID)
+	}()
+	return func() Sender {
+		select {
+		case s := <-answer:
+			return s
+		case <-ctx.Done():
+			return Sender{}
+		}
+	}
 }
 
 // sender returns the profile that other users see. On an error it is empty: the receivers' SDKs request the profile themselves.

@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/wrapper/websocket/frame"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
@@ -137,4 +138,56 @@ func TestTheAuditLogGetsNoTextOfAMessage(t *testing.T) {
 	g.Expect(f.RecvID).To(Equal("bob"))
 	g.Expect(f.ContentType).To(BeEquivalentTo(101))
 	g.Expect(f.Class).To(Equal(ClassMessage))
+}
+
+// atOnce implements Members and Profiles. Each answers after the other was called, so that neither can wait for the other's answer.
+type atOnce struct {
+	member, profile chan struct{}
+	is              bool
+	hangs           chan struct{} // the profile is not answered before it is closed; nil: at once
+}
+
+func (a *atOnce) Member(ctx context.Context, _ Identity, ids []string) ([]bool, error) {
+	close(a.member)
+	select {
+	case <-a.profile:
+		return []bool{a.is}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (a *atOnce) Sender(ctx context.Context, _ Identity, group string) (Sender, error) {
+	close(a.profile)
+	<-a.member
+	if a.hangs != nil {
+		<-a.hangs
+	}
+	return Sender{Nickname: "of " + group}, ctx.Err()
+}
+
+// TestAMessageWaitsForTwoAnswersAtOnce: a message to a group needs the membership and the sender's profile.
+func TestAMessageWaitsForTwoAnswersAtOnce(t *testing.T) {
+	g := NewWithT(t)
+	decide := func(a *atOnce) (decision, error) {
+		gd := newGuard()
+		gd.members, gd.profiles = a, a
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		return gd.decide(ctx, alice, &socketState{}, frame.Request{ID: idSend, SendID: "alice", Data: groupMessage("g1")}, &Frame{ID: idSend})
+	}
+	o, err := decide(&atOnce{member: make(chan struct{}), profile: make(chan struct{}), is: true})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(o.refusal).To(BeNil())
+	g.Expect(string(o.request.Data)).To(ContainSubstring("of g1"))
+
+	hangs := make(chan struct{})
+	o, err = decide(&atOnce{member: make(chan struct{}), profile: make(chan struct{}), hangs: hangs})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(o.refusal.Reason).To(Equal(reasonNotMember), "a refusal does not wait for the profile")
+	close(hangs)
+
+	o, err = decide(&atOnce{member: make(chan struct{}), profile: make(chan struct{}), is: true})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(o.refusal).To(BeNil())
 }
