@@ -30,7 +30,7 @@ func meta() metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: 
 func fullest() graph.Graph {
 	spec := v1alpha1.OpenIMStackSpec{
 		Dependencies: v1alpha1.Dependencies{MongoDB: v1alpha1.MongoDB{TLS: &v1alpha1.StoreTLS{Verification: v1alpha1.TLSVerificationNone}}},
-		Settings: &v1alpha1.Settings{Log: &v1alpha1.LogSettings{Level: v1alpha1.LogWarning}},
+		Settings:     &v1alpha1.Settings{Log: &v1alpha1.LogSettings{Level: v1alpha1.LogWarning}},
 		Pods: &v1alpha1.Pods{Template: &runtime.RawExtension{Raw: []byte(`{"spec":{"containers":[
 			{"name":"component","securityContext":{"readOnlyRootFilesystem":false}},{"name":"agent","image":"agent:1"}]}}`)}},
 		Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: &v1alpha1.UserAuth{}}},
