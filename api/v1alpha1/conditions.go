@@ -113,7 +113,8 @@ const (
 	ReasonSettingRefused = "SettingRefused"
 	// ReasonUnknownSetting: OpenIM's release does not have a key of spec.settings.overrides. Write one that it has.
 	ReasonUnknownSetting = "UnknownSetting"
-	// ReasonUnsupportedByRelease: OpenIM's release does not have a setting. Use a release that has it, or remove the setting.
+	// ReasonUnsupportedByRelease: OpenIM's release does not have a setting, or cannot connect to a store in this way (DependenciesReady). Use
+	// a release that can, or do what the message names.
 	ReasonUnsupportedByRelease = "UnsupportedByRelease"
 	// ReasonProxyNotTrusted: a warning while the condition is True: a proxy is in front of the users' listener, and
 	// spec.wrapper.auth.users.trustedProxies is empty. Write the proxy's addresses.
