@@ -82,7 +82,14 @@ var _ = Describe("TLS of a store", func() {
 		Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonInvalidSpec)).
 			To(ContainSubstring("tlsInsecure has a field of its own"))
 		Consistently(w.templates, time.Second).Should(Equal(templates))
-		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Dependencies.MongoDB.Options = nil })
+		By("what no release of OpenIM can do")
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Dependencies.MongoDB.Options, s.Dependencies.Redis.Mode = nil, v1alpha1.RedisSentinel
+		})
+		Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonUnsupportedByRelease)).
+			To(ContainSubstring("spec.dependencies.redis.mode: OpenIM v3.8.3 does not speak to Redis Sentinel"))
+		Consistently(w.templates, time.Second).Should(Equal(templates))
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Dependencies.Redis.Mode = "" })
 		w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 		w.eventuallyReady("chat")
 	})

@@ -108,6 +108,7 @@ func TestDialects(t *testing.T) {
 	for _, c := range cases {
 		r := release(t, c.tag)
 		NewWithT(t).Expect(r.RedisMode()).To(Equal(c.redisMode), c.tag)
+		NewWithT(t).Expect(r.RedisClusterNeedsTwo()).To(Equal(c.redisMode && !c.again), c.tag)
 		NewWithT(t).Expect(r.RPCMaxBodySize()).To(Equal(c.rpcMaxBodySize), c.tag)
 		NewWithT(t).Expect(r.BracketsIPv6()).To(Equal(c.bracketsIPv6), c.tag)
 		NewWithT(t).Expect(r.RegistersAgain()).To(Equal(c.again), c.tag)

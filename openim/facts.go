@@ -112,6 +112,8 @@ type WrapperStore struct {
 	Database, AuthSource string
 	// Number of the database in Redis.
 	Number int32
+	// Cluster is true for a Redis Cluster behind one address.
+	Cluster bool `json:",omitempty"`
 	// URI, Username, Password and CA are keys of Secrets, or nil.
 	URI, Username, Password, CA *corev1.SecretKeySelector
 	// TLS is true when the connection is encrypted.

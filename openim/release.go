@@ -63,6 +63,10 @@ func Releases() []Release {
 // RedisMode reports whether redis.yml has the key for the mode (patch 12 and later) instead of clusterMode.
 func (r Release) RedisMode() bool { return r.patch >= 12 }
 
+// RedisClusterNeedsTwo reports whether OpenIM takes a Redis Cluster with one address for a single server (patches 12 to 15;
+// openimsdk/tools v0.0.50-alpha.106, db/redisutil/redis.go).
+func (r Release) RedisClusterNeedsTwo() bool { return r.patch >= 12 && r.patch <= 15 }
+
 // RegistersAgain reports whether a process writes its key in etcd again after it was lost (patch 16 and later), if etcd answers at once.
 func (r Release) RegistersAgain() bool { return r.patch >= 16 }
 

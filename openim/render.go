@@ -22,6 +22,8 @@ type Settings struct {
 	TopicPrefix string
 	// RedisAddresses, host:port. More than one means a cluster.
 	RedisAddresses []string
+	// RedisCluster is true for a cluster behind one address.
+	RedisCluster bool `json:",omitempty"`
 	// RedisDatabase is the number of the database. OpenIM's keys have no prefix.
 	RedisDatabase int32
 	// EtcdEndpoints, host:port.
@@ -122,6 +124,17 @@ func (v view) Port(kind PortKind) (int32, error) {
 
 // AdminUserID returns the user that OpenIM treats as its administrator.
 func (v view) AdminUserID() string { return AdminUserID }
+
+// ClusterOfRedis reports whether Redis is a cluster.
+func (v view) ClusterOfRedis() bool { return v.RedisCluster || len(v.RedisAddresses) > 1 }
+
+// RedisSeeds returns the addresses as the release needs them: some connect to a cluster only when they have two.
+func (v view) RedisSeeds() []string {
+	if v.ClusterOfRedis() && len(v.RedisAddresses) == 1 && v.Release.RedisClusterNeedsTwo() {
+		return []string{v.RedisAddresses[0], v.RedisAddresses[0]}
+	}
+	return v.RedisAddresses
+}
 
 // Services returns the names under which the rpc processes register in etcd.
 func (v view) Services() []string { return registeredNames() }

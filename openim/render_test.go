@@ -167,3 +167,21 @@ func TestNoFileHoldsAShareSecret(t *testing.T) {
 		NewWithT(t).Expect(p.ShareSecret).To(Equal(p.Name == openim.RPCAuth), "%s", p.Name)
 	}
 }
+
+// Patches 12 to 15 take a cluster with one address for a single server.
+func TestARedisClusterBehindOneAddress(t *testing.T) {
+	p, _ := openim.Lookup(openim.RPCUser)
+	for tag, want := range map[string]string{
+		"v3.8.3":          "address: [\"redis.infra.svc:6379\"]\nusername: \"\"\npassword: \"\"\nclusterMode: true\n",
+		"v3.8.3-patch.10": "address: [\"redis.infra.svc:6379\"]\nusername: \"\"\npassword: \"\"\nclusterMode: true\n",
+		"v3.8.3-patch.12": "address: [\"redis.infra.svc:6379\",\"redis.infra.svc:6379\"]\nusername: \"\"\npassword: \"\"\nredisMode: cluster\n",
+		"v3.8.3-patch.15": "address: [\"redis.infra.svc:6379\",\"redis.infra.svc:6379\"]\nusername: \"\"\npassword: \"\"\nredisMode: cluster\n",
+		"v3.8.3-patch.16": "address: [\"redis.infra.svc:6379\"]\nusername: \"\"\npassword: \"\"\nredisMode: cluster\n",
+	} {
+		s := settings(t, tag)
+		s.RedisCluster = true
+		files, err := openim.Render(p, s)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		NewWithT(t).Expect(files["redis.yml"]).To(HavePrefix(want), tag)
+	}
+}

@@ -52,9 +52,9 @@ func (r redisStore) node(ctx, calls context.Context, client *redis.Client, addre
 	}
 	if enabled, known := clusterEnabled(client.Info(calls, "cluster").Val()); known && enabled != r.cluster {
 		if enabled {
-			return failed(termination.WrongMode, "the server is a node of a Redis Cluster, and the spec names one address: name several nodes")
+			return failed(termination.WrongMode, "the server is a node of a Redis Cluster, and the spec expects one server: write mode: Cluster")
 		}
-		return failed(termination.WrongMode, "the server is not a node of a Redis Cluster, and the spec names several addresses: name one")
+		return failed(termination.WrongMode, "the server is not a node of a Redis Cluster, and the spec expects one: write one address, and no mode")
 	}
 	// The key cannot exist, so nothing is deleted; the permission is checked before the key. A node of a Cluster that does not hold the
 	// key has checked the permission, too, when it names the node that does.

@@ -116,7 +116,8 @@ const (
 	ReasonSettingRefused = "SettingRefused"
 	// ReasonUnknownSetting: OpenIM's release does not have a key of spec.settings.overrides. Write one that it has.
 	ReasonUnknownSetting = "UnknownSetting"
-	// ReasonUnsupportedByRelease: OpenIM's release does not have a setting. Use a release that has it, or remove the setting.
+	// ReasonUnsupportedByRelease: OpenIM's release does not have a setting, or cannot connect to a store in this way (DependenciesReady). Use
+	// a release that can, or do what the message names.
 	ReasonUnsupportedByRelease = "UnsupportedByRelease"
 	// ReasonPodTemplateRefused: a template of spec.pods has a field that a template must not set, or is no PodTemplateSpec. Remove or correct
 	// what the message names.

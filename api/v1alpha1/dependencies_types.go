@@ -77,6 +77,8 @@ type Topics struct {
 
 // Redis is a reference to Redis. More than one address means a Redis cluster.
 // +kubebuilder:validation:XValidation:rule="!has(self.database) || self.database == 0 || size(self.addresses) == 1",message="redis.database must be 0 in a Redis Cluster, which has no other database: remove database, or write one address"
+// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Cluster' || !has(self.database) || self.database == 0",message="redis.database must be 0 with mode: Cluster: a Redis Cluster has no other database"
+// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Standalone' || size(self.addresses) == 1",message="redis.mode Standalone has one address: write mode: Cluster, or the address of the primary's Service alone"
 // +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="redis.peerPort is the port of peers: write peers, or remove peerPort"
 type Redis struct {
 	// addresses of Redis.
@@ -89,6 +91,11 @@ type Redis struct {
 	// credentialsRef names a Secret with the key password and, optionally, the key username.
 	// +optional
 	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
+
+	// mode of Redis. Cluster with one address is a Redis Cluster behind a Service or a proxy. Sentinel is not supported by any release of
+	// OpenIM: write the address of a Service that follows the primary. Default: Standalone with one address, Cluster with more.
+	// +optional
+	Mode RedisMode `json:"mode,omitempty"`
 
 	// database is the number of the database in Redis. Default 0. No other stack may use the same number on the same address.
 	// +optional
@@ -109,6 +116,17 @@ type Redis struct {
 	// +kubebuilder:validation:Maximum=65535
 	PeerPort *int32 `json:"peerPort,omitempty"`
 }
+
+// RedisMode is how the servers of a Redis work together.
+// +kubebuilder:validation:Enum=Standalone;Cluster;Sentinel
+type RedisMode string
+
+// The modes of Redis.
+const (
+	RedisStandalone RedisMode = "Standalone"
+	RedisCluster    RedisMode = "Cluster"
+	RedisSentinel   RedisMode = "Sentinel"
+)
 
 // MongoDB is a reference to MongoDB: either a connection string in a Secret, or addresses.
 // +kubebuilder:validation:XValidation:rule="has(self.uriRef) != has(self.addresses)",message="mongodb needs exactly one of uriRef and addresses: remove one of the two"

@@ -195,3 +195,29 @@ func TestEtcdWithTLSTrustsTheAuthorityOfItsSecret(t *testing.T) {
 	g.Expect(problems).To(BeEmpty())
 	g.Expect(facts.Settings.EtcdAddresses()).To(Equal([]string{"etcd.infra.svc:2379"}))
 }
+
+func TestRedisSentinelIsNamedAndItsPlaceIsKept(t *testing.T) {
+	g := NewWithT(t)
+	sentinel := func(s *spec) {
+		s.Dependencies.Redis.Mode, s.Wrapper.Redis.Mode = v1alpha1.RedisSentinel, v1alpha1.RedisSentinel
+	}
+	facts, problems := resolve(t, letIn(sentinel), objectsForUsers()...)
+	g.Expect(problems).To(ConsistOf(
+		And(HaveField("Reason", v1alpha1.ReasonUnsupportedByRelease), HaveField("Field", "spec.dependencies.redis.mode"), HaveField("Stalled", true),
+			HaveField("Message", HavePrefix("OpenIM v3.8.3 does not speak to Redis Sentinel, and neither does any supported release: write"))),
+		And(HaveField("Reason", v1alpha1.ReasonInvalidSpec), HaveField("Field", "spec.wrapper.redis.mode")),
+	))
+	for _, at := range facts.Locations {
+		for _, address := range at.Addresses {
+			refused := at.Party == openim.PartyRedis || at.Party == openim.PartyWrapperRedis
+			g.Expect(address.Resolved).To(Equal(!refused), "%s at %s", at.Party, address.Text)
+		}
+	}
+	cluster := func(s *spec) {
+		s.Dependencies.Redis.Mode, s.Wrapper.Redis.Mode = v1alpha1.RedisCluster, v1alpha1.RedisCluster
+	}
+	facts, problems = resolve(t, letIn(cluster), objectsForUsers()...)
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Settings.RedisCluster).To(BeTrue())
+	g.Expect(facts.Wrapper.Redis.Cluster).To(BeTrue())
+}

@@ -139,6 +139,12 @@ func (r *resolver) redis() error {
 	spec := r.stack.Spec.Dependencies.Redis
 	const field = "spec.dependencies.redis"
 	r.facts.Settings.RedisAddresses, r.facts.Settings.RedisDatabase = hostPorts(spec.Addresses), ptr.Deref(spec.Database, 0)
+	r.facts.Settings.RedisCluster = spec.Mode == v1alpha1.RedisCluster
+	if spec.Mode == v1alpha1.RedisSentinel {
+		defer r.keepPlace(openim.PartyRedis)
+		r.invalid(v1alpha1.ReasonUnsupportedByRelease, field+".mode", "OpenIM %s does not speak to Redis Sentinel, and neither does any supported "+
+			"release: write the address of a Service or proxy that follows the primary, and remove mode", r.stack.Spec.Version)
+	}
 	return errors.Join(
 		r.locate(openim.Redis, field+".addresses", field+".peers", r.facts.Settings.RedisAddresses, peers{spec.Peers, spec.PeerPort}),
 		r.credentials(openim.Redis, field+".credentialsRef", spec.CredentialsRef, []credential{
@@ -219,6 +225,17 @@ func (r *resolver) address(field, peersField, text string, given peers) (openim.
 	endpoints, err := r.place(field, peersField, text, given)
 	peers := openim.NetworkPeers(r.stack.Namespace, given.list)
 	return openim.Address{Text: text, Peers: peers, Resolved: err == nil && len(endpoints) > 0, Endpoints: endpoints}, err
+}
+
+// keepPlace marks the addresses of a party as not resolved: its place on the network stays where it was accepted last.
+func (r *resolver) keepPlace(party openim.Party) {
+	for i, at := range r.facts.Locations {
+		if at.Party == party {
+			for j := range at.Addresses {
+				r.facts.Locations[i].Addresses[j].Discard()
+			}
+		}
+	}
 }
 
 // unknown adds the location of a party whose addresses are in a Secret that cannot be read.

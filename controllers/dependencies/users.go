@@ -45,7 +45,15 @@ func (r *resolver) wrapperRedis() error {
 			"users may log in, but the spec names no Redis for their sessions: write the addresses of a Redis that is not OpenIM's")
 		return nil
 	}
-	store := openim.WrapperStore{Addresses: hostPorts(spec.Addresses), Number: ptr.Deref(spec.Database, 0), TLS: spec.TLS != nil}
+	store := openim.WrapperStore{
+		Addresses: hostPorts(spec.Addresses), Number: ptr.Deref(spec.Database, 0), TLS: spec.TLS != nil,
+		Cluster: spec.Mode == v1alpha1.RedisCluster,
+	}
+	if spec.Mode == v1alpha1.RedisSentinel {
+		defer r.keepPlace(openim.PartyWrapperRedis)
+		r.invalid(v1alpha1.ReasonInvalidSpec, field+".mode", "the wrapper does not speak to Redis Sentinel: write the address of a Service or "+
+			"proxy that follows the primary, and remove mode")
+	}
 	var failures [3]error
 	store.Endpoints, failures[0] = r.places(
 		openim.Location{Party: openim.PartyWrapperRedis}, field+".addresses", field+".peers", store.Addresses, peers{spec.Peers, spec.PeerPort})

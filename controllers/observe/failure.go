@@ -161,7 +161,7 @@ var remedies = map[termination.StoreReason]string{
 	termination.PermissionDenied:      "grant the user the permissions that the documentation lists",
 	termination.TLSRequired:           "write tls for the store; Redis must allow connections without it, as OpenIM has no setting",
 	termination.CertificateNotTrusted: "correct the Secret of tls.caSecretRef, or the store's certificate",
-	termination.WrongMode:             "correct the addresses: several for a cluster, one for a single server",
+	termination.WrongMode:             "correct mode and addresses: mode: Cluster or several for a cluster, one for a single server",
 	termination.UnsupportedMechanism:  "enable SASL PLAIN",
 	termination.TopicMissing:          "create the topic",
 	termination.UnexpectedProtocol:    "correct its address",

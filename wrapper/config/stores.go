@@ -14,6 +14,8 @@ type Redis struct {
 	KeyPrefix string `json:"keyPrefix"`
 	// Database is the number of the database. A Cluster has database 0 alone.
 	Database int `json:"database,omitempty"`
+	// Cluster is true for a Redis Cluster behind one address.
+	Cluster bool `json:"cluster,omitempty"`
 	// TLS absent: plain TCP. Present, even when empty: TLS 1.2 or newer, and the server's name is verified.
 	TLS *RedisTLS `json:"tls,omitempty"`
 }

@@ -51,8 +51,8 @@ func Validate(c *Config, p *httpserver.Problems, field string) {
 	if !prefixForm.MatchString(c.KeyPrefix) {
 		p.Add(field+".keyPrefix", `write letters, digits and . _ / - with a colon at the end, at most 128 bytes, such as "im/chat:"`)
 	}
-	if c.Database < 0 || c.Database > maxDatabase || c.Database > 0 && len(c.Addresses) > 1 {
-		p.Add(field+".database", "write 0 to %d, and 0 with more than one address: a Redis Cluster has only 0", maxDatabase)
+	if c.Database < 0 || c.Database > maxDatabase || c.Database > 0 && (c.Cluster || len(c.Addresses) > 1) {
+		p.Add(field+".database", "write 0 to %d, and 0 with cluster or more than one address: a Redis Cluster has only 0", maxDatabase)
 	}
 	if c.TLS != nil && c.TLS.CAFile != "" {
 		p.File(field+".tls.caFile", c.TLS.CAFile)

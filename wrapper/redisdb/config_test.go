@@ -1,10 +1,12 @@
 package redisdb_test
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
@@ -55,4 +57,17 @@ func TestFaultsAreReportedByField(t *testing.T) {
 			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(c.want)))
 		})
 	}
+}
+
+// A Redis Cluster behind one address, a Service's for example, has a Cluster's client, and no numbered databases.
+func TestAClusterBehindOneAddress(t *testing.T) {
+	g := NewWithT(t)
+	c := redisdb.Config{Addresses: []string{"redis:6379"}, PasswordFile: "/p", KeyPrefix: "a:", Cluster: true}
+	db, _ := redisdb.Open(c, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { _ = db.Close() })
+	g.Expect(db.UniversalClient).To(BeAssignableToTypeOf(&redis.ClusterClient{}))
+	c.Database = 1
+	var p httpserver.Problems
+	redisdb.Validate(&c, &p, "redis")
+	g.Expect(p.Err()).To(MatchError(ContainSubstring("redis.database")))
 }

@@ -44,6 +44,7 @@ func Open(c Config, log *slog.Logger) (*DB, []filewatch.Reloader) {
 	client := redis.NewUniversalClient(&redis.UniversalOptions{
 		Addrs:                      c.Addresses,
 		DB:                         c.Database,
+		IsClusterMode:              c.Cluster,
 		CredentialsProviderContext: credentials,
 		Dialer:                     dialer,
 		DialTimeout:                Timeout, DialerRetries: 1,
