@@ -54,7 +54,8 @@ func (r redisStore) node(ctx, calls context.Context, client *redis.Client, addre
 		if enabled {
 			return failed(termination.WrongMode, "the server is a node of a Redis Cluster, and the spec expects one server: write mode: Cluster")
 		}
-		return failed(termination.WrongMode, "the server is not a node of a Redis Cluster, and the spec expects one: write one address, and no mode")
+		return failed(termination.WrongMode, "the server is not a node of a Redis Cluster, and the spec expects one: "+
+			"write one address, and no mode")
 	}
 	// The key cannot exist, so nothing is deleted; the permission is checked before the key. A node of a Cluster that does not hold the
 	// key has checked the permission, too, when it names the node that does.

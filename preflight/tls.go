@@ -38,7 +38,8 @@ func diagnoseTLS(ctx context.Context, conn net.Conn, address string, timedOut bo
 			"connections are accepted, and nothing is answered: check that the store works and that the address is the store's")
 	}
 	if !greeted { // etcd without TLS does this, and a proxy whose server is away
-		return failed(termination.Unreachable, "connections are closed in place of a TLS handshake: check that the port speaks TLS, and the store")
+		return failed(termination.Unreachable, "connections are closed in place of a TLS handshake: "+
+			"check that the port speaks TLS, and the store")
 	}
 	return failed(termination.Unreachable, "connections are closed without an answer: check the address, the store and what is between")
 }

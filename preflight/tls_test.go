@@ -18,7 +18,7 @@ func tlsCases(t *testing.T, plain string, protocols []string, try func(address, 
 	front := func(by *certtest.Authority, lifetime time.Duration, clients *certtest.Authority) string {
 		return certtest.Front(t, certtest.Server(t, by.Issue(lifetime), clients, protocols...), plain)
 	}
-	own, stranger := ours.Issue(time.Hour), foreign.Issue(time.Hour)
+	own, unknown := ours.Issue(time.Hour), foreign.Issue(time.Hour)
 	good, strict := front(ours, time.Hour, nil), front(ours, time.Hour, ours)
 	for name, c := range map[string]struct {
 		address string
@@ -29,7 +29,7 @@ func tlsCases(t *testing.T, plain string, protocols []string, try func(address, 
 		"a foreign authority":            {front(foreign, time.Hour, nil), nil, termination.CertificateNotTrusted, "another authority"},
 		"an expired certificate":         {front(ours, -time.Hour, nil), nil, termination.CertificateNotTrusted, "has expired"},
 		"no certificate of the client":   {strict, nil, termination.AuthenticationFailed, "a client without a certificate"},
-		"a foreign client's certificate": {strict, &stranger, termination.AuthenticationFailed, "refuses the client's certificate"},
+		"a foreign client's certificate": {strict, &unknown, termination.AuthenticationFailed, "refuses the client's certificate"},
 		"a server without TLS": {
 			speaking(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), nil, termination.UnexpectedProtocol, "does not speak TLS"},
 		"down":                      {refused(t), nil, termination.Unreachable, "refused"},

@@ -31,14 +31,15 @@ func TestAnAdministratorIssuesACode(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	tokens := []string{"first", "second"}
-	admin, err := client.NewAdmin(client.AdminOptions{BaseURL: server.URL, HTTPClient: server.Client(), Token: func(context.Context) (string, error) {
+	next := func(context.Context) (string, error) {
 		if len(tokens) == 0 {
 			return "", errors.New("the provider is away")
 		}
 		token := tokens[0]
 		tokens = tokens[1:]
 		return token, nil
-	}})
+	}
+	admin, err := client.NewAdmin(client.AdminOptions{BaseURL: server.URL, HTTPClient: server.Client(), Token: next})
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = admin.IssueCode(t.Context(), client.CodeRequest{UserID: "alice"})
 	g.Expect(err).To(MatchError(client.ErrExpired))

@@ -203,7 +203,8 @@ func TestRedisSentinelIsNamedAndItsPlaceIsKept(t *testing.T) {
 	}
 	facts, problems := resolve(t, letIn(sentinel), objectsForUsers()...)
 	g.Expect(problems).To(ConsistOf(
-		And(HaveField("Reason", v1alpha1.ReasonUnsupportedByRelease), HaveField("Field", "spec.dependencies.redis.mode"), HaveField("Stalled", true),
+		And(HaveField("Reason", v1alpha1.ReasonUnsupportedByRelease), HaveField("Field", "spec.dependencies.redis.mode"),
+			HaveField("Stalled", true),
 			HaveField("Message", HavePrefix("OpenIM v3.8.3 does not speak to Redis Sentinel, and neither does any supported release: write"))),
 		And(HaveField("Reason", v1alpha1.ReasonInvalidSpec), HaveField("Field", "spec.wrapper.redis.mode")),
 	))

@@ -142,8 +142,8 @@ func (r *resolver) redis() error {
 	r.facts.Settings.RedisCluster = spec.Mode == v1alpha1.RedisCluster
 	if spec.Mode == v1alpha1.RedisSentinel {
 		defer r.keepPlace(openim.PartyRedis)
-		r.invalid(v1alpha1.ReasonUnsupportedByRelease, field+".mode", "OpenIM %s does not speak to Redis Sentinel, and neither does any supported "+
-			"release: write the address of a Service or proxy that follows the primary, and remove mode", r.stack.Spec.Version)
+		r.invalid(v1alpha1.ReasonUnsupportedByRelease, field+".mode", "OpenIM %s does not speak to Redis Sentinel, and neither does any "+
+			"supported release: write the address of a Service or proxy that follows the primary, and remove mode", r.stack.Spec.Version)
 	}
 	return errors.Join(
 		r.locate(openim.Redis, field+".addresses", field+".peers", r.facts.Settings.RedisAddresses, peers{spec.Peers, spec.PeerPort}),

@@ -83,7 +83,9 @@ func ShareSecretsOfBackend(pod *corev1.PodSpec) []string {
 // redis returns where the wrapper's own Redis is. Stacks that share one Redis have one key prefix each.
 func (b *builder) redis(mounts *mounts) *config.Redis {
 	store := b.facts.Wrapper.Redis
-	file := &config.Redis{Addresses: store.Addresses, KeyPrefix: b.stack.Namespace + "/" + b.stack.Name + ":", Database: int(store.Number), Cluster: store.Cluster}
+	file := &config.Redis{
+		Addresses: store.Addresses, KeyPrefix: b.stack.Namespace + "/" + b.stack.Name + ":", Database: int(store.Number), Cluster: store.Cluster,
+	}
 	file.UsernameFile, file.PasswordFile = storeLogin("redis", store, mounts)
 	if store.TLS {
 		file.TLS = &config.RedisTLS{CAFile: mounts.key("ca-redis", store.CA, "ca.crt")}

@@ -113,7 +113,12 @@ func exceptions(out *bytes.Buffer, all []graph.Exception) {
 		"Connections that a spec requests beyond those that a stack needs to work. The status and every audit list them.\n\n")
 	row(out, "exception", "requested by", "allows", "risk")
 	row(out, "---", "---", "---", "---")
+	listed := map[string]bool{} // both examples have the exceptions of OpenIM's processes
 	for _, e := range all {
+		if listed[e.Name] {
+			continue
+		}
+		listed[e.Name] = true
 		row(out, code(e.Name), code(e.Field), e.Lets, e.Risk)
 	}
 }

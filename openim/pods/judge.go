@@ -68,11 +68,12 @@ func reservedKey(value any) string {
 
 // volumes of the operator. A test compares them with those of all golden files.
 var volumes = []string{
-	"config", "supervisor", "share", "previous-share", "assertion", "tls", "login", "hot", "redis", "mongodb", "custody", "trust",
+	"config", "supervisor", "share", "previous-share", "assertion", "tls", "login", "hot", "redis", "mongodb", "custody", "trust", "fcm",
 }
 
 func operatorsVolume(name string) string {
-	if slices.Contains(volumes, name) || strings.HasPrefix(name, "ca-") || strings.HasPrefix(name, "jwks-") {
+	prefixed := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
+	if slices.Contains(volumes, name) || slices.ContainsFunc([]string{"ca-", "jwks-", "store-"}, prefixed) {
 		return fmt.Sprintf("the volume %s is the operator's, and may hold credentials of the component: use another name", shorten(name))
 	}
 	return ""
@@ -155,7 +156,7 @@ func exempts(value string) bool {
 
 // folders of the operator, and of the programs, in a component's container.
 var folders = []string{
-	"/etc/openim", "/etc/wrapper", "/run/supervisor", "/openim-server", "/openim", "/dev",
+	"/etc/openim", "/etc/openim-secrets", "/etc/wrapper", "/run/supervisor", "/openim-server", "/openim", "/dev",
 	"/proc", "/sys", "/var/run/secrets", "/bin", "/lib", "/usr", "/wrapper",
 }
 

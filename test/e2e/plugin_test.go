@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -66,7 +67,8 @@ func converse(ctx SpecContext) {
 	// open starts a user's terminal.
 	open := func(user, peer string, args ...string) terminal {
 		GinkgoHelper()
-		command := exec.CommandContext(ctx, plugin, append([]string{"chat", peer, "--devices", filepath.Join(folder, user)}, append(args, flags...)...)...)
+		args = slices.Concat([]string{"chat", peer, "--devices", filepath.Join(folder, user)}, args, flags)
+		command := exec.CommandContext(ctx, plugin, args...)
 		keys, err := command.StdinPipe()
 		Expect(err).NotTo(HaveOccurred())
 		session, err := gexec.Start(command, GinkgoWriter, GinkgoWriter)

@@ -136,7 +136,7 @@ func (d *device) open(t *testing.T, l *loopback.Stack) {
 	t.Helper()
 	ticket, err := d.session.Ticket(t.Context())
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	d.socket, err = chat.Open(t.Context(), chat.Opening{URL: l.Frontend.SocketURL(), Ticket: ticket.Text, UserID: d.session.UserID})
+	d.socket, err = chat.Open(t.Context(), chat.Opening{URL: l.Frontend.SocketURL(), Ticket: ticket, UserID: d.session.UserID})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(d.socket.Close)
 }

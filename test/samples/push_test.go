@@ -21,8 +21,6 @@ import (
 // pushed bounds how long a notification may take to the vendor. OpenIM sees after some seconds that a user went offline.
 const pushed = 60 * time.Second
 
-const android = 2
-
 // A message to a user who is offline reaches each vendor, in a single chat and in a group; one to a user who is online does not. FCM's
 // hosts are fixed in Google's library: it is led to the stand-in by HTTPS_PROXY, which that library honours.
 func TestAMessageToAnOfflineUserReachesTheVendor(t *testing.T) {

@@ -114,7 +114,8 @@ func Open(ctx context.Context, o Opening) (*Socket, error) {
 	}
 	conn.SetReadLimit(frame.MaxReply)
 	s := &Socket{
-		UserID: o.UserID, PlatformID: o.PlatformID, operation: operation, conn: conn, pushes: make(chan Received, kept), closed: make(chan struct{}),
+		UserID: o.UserID, PlatformID: o.PlatformID, operation: operation, conn: conn,
+		pushes: make(chan Received, kept), closed: make(chan struct{}),
 		waiting: map[string]chan frame.Reply{},
 	}
 	go s.read() //nolint:gosec // it ends with the connection

@@ -61,7 +61,9 @@ func served(t *testing.T, answer func(*websocket.Conn, frame.Request)) socket.Op
 		}
 	}))
 	t.Cleanup(server.Close)
-	return socket.Opening{URL: "ws" + strings.TrimPrefix(server.URL, "http"), Ticket: client.Ticket{Text: "good"}, UserID: "alice", PlatformID: 2}
+	return socket.Opening{
+		URL: "ws" + strings.TrimPrefix(server.URL, "http"), Ticket: client.Ticket{Text: "good"}, UserID: "alice", PlatformID: 2,
+	}
 }
 
 func reply(conn *websocket.Conn, r frame.Reply) {

@@ -158,7 +158,8 @@ func (d Gateway) Open(ctx context.Context, p *User) (*chat.Socket, error) {
 		return nil, fmt.Errorf("%s got no ticket: %s", p.UserID, reply)
 	}
 	return chat.Open(ctx, chat.Opening{
-		URL: d.Audience + wire.SocketPath, Client: d.HTTP, Ticket: login.Ticket{Text: ticket.Ticket}, UserID: p.Session.UserID, PlatformID: p.Session.PlatformID,
+		URL: d.Audience + wire.SocketPath, Client: d.HTTP, Ticket: login.Ticket{Text: ticket.Ticket},
+		UserID: p.Session.UserID, PlatformID: p.Session.PlatformID,
 	})
 }
 

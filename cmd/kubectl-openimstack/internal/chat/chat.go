@@ -49,9 +49,11 @@ in a folder of yours and logs in from then on. When the connection breaks, the c
 	}
 	o.Add(cmd, "users")
 	flags := cmd.Flags()
-	flags.StringVar(&o.codeFile, "code-file", "", "a file whose first line is an enrolment code: enrol a new device with it; - reads the standard input")
+	flags.StringVar(&o.codeFile, "code-file", "",
+		"a file whose first line is an enrolment code: enrol a new device with it; - reads the standard input")
 	flags.StringVar(&o.user, "user-id", "", "log in as this user, if several have a device here")
-	flags.StringVar(&o.folder, "devices", "", "the folder of the devices' keys; without it openimstack below your folder of configuration files")
+	flags.StringVar(&o.folder, "devices", "",
+		"the folder of the devices' keys; without it openimstack below your folder of configuration files")
 	flags.Int64Var(&o.history, "history", 10, "how many earlier messages to print, at most 100")
 	cli.DescribeExitCodes(cmd, "0 ended by you, 1 otherwise (errors included).")
 	return cmd
@@ -88,7 +90,7 @@ func (o *options) run(ctx context.Context, peer string) error {
 	}
 	user := &account{way: way, client: c, device: device, session: session}
 	defer func() { logout(ctx, user, o.streams.ErrOut) }()
-	t.link = &link{door: user, notes: o.streams.ErrOut}
+	t.link = &link{opener: user, notes: o.streams.ErrOut}
 	return t.run(ctx, lines(ctx, in, o.streams.ErrOut))
 }
 

@@ -80,7 +80,9 @@ func logIn(ctx context.Context, way gateway.Way, devices store, i identity) (*lo
 }
 
 // enrol makes a key and enrols a device with it.
-func (o *options) enrol(ctx context.Context, way gateway.Way, devices store, code string) (*login.Client, login.Device, *login.Session, error) {
+func (o *options) enrol(
+	ctx context.Context, way gateway.Way, devices store, code string,
+) (*login.Client, login.Device, *login.Session, error) {
 	key, err := login.GenerateKey()
 	if err != nil {
 		return nil, login.Device{}, nil, err
@@ -101,8 +103,8 @@ func (o *options) enrol(ctx context.Context, way gateway.Way, devices store, cod
 	session, err := c.Enrol(ctx, code, device)
 	switch {
 	case errors.Is(err, login.ErrUnavailable):
-		return nil, device, nil, fmt.Errorf("enrolling: %w: the device may be enrolled although the answer was lost: run the command again without "+
-			"a code", err)
+		return nil, device, nil, fmt.Errorf("enrolling: %w: the device may be enrolled although the answer was lost: run the command again "+
+			"without a code", err)
 	case err != nil:
 		return nil, device, nil, errors.Join(fmt.Errorf("enrolling: %w: a code is valid once, for ten minutes at most, and for its own gateway",
 			err), devices.forget())

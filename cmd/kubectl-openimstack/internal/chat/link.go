@@ -18,13 +18,14 @@ import (
 const closeSession = 4401
 
 // errReplaced ends the command when another socket took the place of this one. To connect again would throw the other one out in turn.
-var errReplaced = errors.New("another program opened a socket as this user on the same platform, and OpenIM permits one: end the other one, or this")
+var errReplaced = errors.New("another program opened a socket as this user on the same platform, and OpenIM permits one: " +
+	"end the other one, or this")
 
 // backoff is the time between two attempts.
 var backoff = wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.2, Steps: 100, Cap: 30 * time.Second}
 
-// door is where sockets are opened: an account, or a test's.
-type door interface {
+// opener opens sockets: an account, or a test's.
+type opener interface {
 	// enter opens a socket.
 	enter(ctx context.Context) (*socket.Socket, error)
 	// check reports whether the session of the last socket is still valid, as login.Session.Check does.
@@ -33,8 +34,8 @@ type door interface {
 
 // link opens one socket after the other.
 type link struct {
-	door  door
-	notes io.Writer
+	opener opener
+	notes  io.Writer
 }
 
 // open opens a socket, and tries until it succeeds. An error is one that no further attempt mends.
@@ -42,7 +43,7 @@ func (l *link) open(ctx context.Context) (*socket.Socket, error) {
 	pause := backoff
 	var reported string
 	for {
-		s, err := l.door.enter(ctx)
+		s, err := l.opener.enter(ctx)
 		if err == nil {
 			if reported != "" {
 				fmt.Fprintln(l.notes, "connected again")
@@ -86,7 +87,7 @@ func (l *link) after(ctx context.Context, s *socket.Socket) error {
 	if err != nil || end.Code != closeSession {
 		return err
 	}
-	switch err = l.door.check(ctx); {
+	switch err = l.opener.check(ctx); {
 	case err == nil:
 		return errReplaced
 	case errors.Is(err, login.ErrRevoked):

@@ -24,14 +24,14 @@ const (
 	bob   = "bob"
 )
 
-// room is a gateway's socket endpoint with one conversation, of alice and bob, and a door to it for alice.
+// room is a gateway's socket endpoint with one conversation, of alice and bob, and opens sockets to it for alice.
 type room struct {
 	url string
 
 	mu       sync.Mutex
 	messages []sdkws.Message
 	sockets  []*websocket.Conn
-	// opened counts the sockets so far; refuse is what the door answers instead of opening one.
+	// opened counts the sockets so far; refuse is the answer instead of another one.
 	opened int
 	refuse []error
 	// valid is the state of the session.

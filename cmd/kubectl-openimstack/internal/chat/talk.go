@@ -105,7 +105,8 @@ func (t *talk) send(ctx context.Context, s *socket.Socket, line string) {
 	case s.Alive():
 		fmt.Fprintf(t.notes, "not sent: %s: %s\n", cli.OneLine(line), cli.OneLine(err.Error()))
 	default:
-		fmt.Fprintf(t.notes, "the connection broke: it is not known whether this was sent, and if it was it is printed below: %s\n", cli.OneLine(line))
+		fmt.Fprintf(t.notes, "the connection broke: it is not known whether this was sent, and if it was it is printed below: %s\n",
+			cli.OneLine(line))
 	}
 }
 

@@ -64,9 +64,10 @@ func open(t *testing.T, r *room, history int64) *terminal {
 	backoff = quick
 	x := &terminal{lines: make(chan string), out: &output{}, notes: &output{}, ended: make(chan error, 1)}
 	talk := &talk{
-		peer: bob, user: alice, conversation: socket.Conversation(alice, bob), history: history, last: unknown, mine: map[string]bool{}, gateway: "im/chat",
+		peer: bob, user: alice, conversation: socket.Conversation(alice, bob), history: history, last: unknown,
+		mine: map[string]bool{}, gateway: "im/chat",
 		now: func() time.Time { return r.at },
-		out: x.out, notes: x.notes, link: &link{door: r, notes: x.notes},
+		out: x.out, notes: x.notes, link: &link{opener: r, notes: x.notes},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})

@@ -91,7 +91,8 @@ func (f *Flags) reach(ctx context.Context, listener string) (Way, error) {
 // direct returns the way to the address of --gateway.
 func (f *Flags) direct() (Way, error) {
 	address, err := url.Parse(f.Address)
-	if err != nil || address.Scheme != "https" || address.Host == "" || address.User != nil || address.RawQuery != "" || address.Fragment != "" {
+	if err != nil || address.Scheme != "https" || address.Host == "" ||
+		address.User != nil || address.RawQuery != "" || address.Fragment != "" {
 		return Way{}, errors.New("--gateway: write an address such as https://im.example.com: https, a host, no user, query or fragment")
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}

@@ -158,7 +158,8 @@ func advise(err error) error {
 	case errors.Is(err, login.ErrForbidden):
 		return fmt.Errorf("%w: the token's roles do not permit it: see spec.wrapper.auth.admins.issuers[].roles", err)
 	case errors.Is(err, login.ErrNoSession), errors.Is(err, login.ErrExpired):
-		return fmt.Errorf("%w: the token is not accepted: it must be of an issuer and an audience of spec.wrapper.auth.admins, and not expired", err)
+		return fmt.Errorf("%w: the token is not accepted: it must be of an issuer and an audience of spec.wrapper.auth.admins, "+
+			"and not expired", err)
 	default:
 		return err
 	}

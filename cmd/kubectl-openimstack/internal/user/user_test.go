@@ -193,7 +193,9 @@ func TestATokenNeedsASourceAndTLS(t *testing.T) {
 	g := NewWithT(t)
 	_, _, errs := plugintest.Invoke(t, root.Run, "user", "code", "alice", "--gateway", "https://im.example.com")
 	g.Expect(errs).To(ContainSubstring("at least one of the flags in the group [token-file token-command] is required"))
-	for _, address := range []string{"http://im.example.com", "im.example.com", "https://", "https://a:b@im.example.com", "https://im.example.com?x=1"} {
+	for _, address := range []string{
+		"http://im.example.com", "im.example.com", "https://", "https://a:b@im.example.com", "https://im.example.com?x=1",
+	} {
 		_, _, errs := plugintest.Invoke(t, root.Run, "user", "code", "alice", "--gateway", address, "--token-command", "true")
 		g.Expect(errs).To(ContainSubstring("--gateway: write an address such as https://"), address)
 	}
