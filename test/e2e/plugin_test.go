@@ -58,6 +58,7 @@ func converse(ctx SpecContext) {
 	code := func(user string) string {
 		GinkgoHelper()
 		issue := exec.CommandContext(ctx, plugin, append([]string{"user", "code", user, "-o", "code", "--token-file", token}, flags...)...)
+		issue.Stderr = GinkgoWriter
 		out, err := issue.Output()
 		Expect(err).NotTo(HaveOccurred())
 		file := filepath.Join(folder, user+".code")

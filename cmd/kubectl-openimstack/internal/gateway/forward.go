@@ -29,7 +29,7 @@ func forwarded(ctx context.Context, c *load.Cluster, stack *v1alpha1.OpenIMStack
 	}
 	base := url.URL{Scheme: "http", Host: stack.Name + "-gateway." + stack.Namespace}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if stack.Spec.Wrapper.Gateway.TLS != nil {
+	if spec := stack.Spec.Wrapper.Gateway; spec != nil && spec.TLS != nil {
 		base.Scheme = "https"
 		// The API server and the kubelet connect to the pod that was named. The certificate is for names that the pod's loopback
 		// interface does not have.

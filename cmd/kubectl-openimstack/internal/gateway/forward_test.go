@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/podforward"
 )
 
@@ -79,4 +81,33 @@ func TestWithoutAReadyPodTheNextAttemptLooksAgain(t *testing.T) {
 	refused = nil
 	_, err = f.dial(t.Context(), "tcp", "x:1")
 	g.Expect(err).NotTo(HaveOccurred())
+}
+
+func TestTheWayToEachListener(t *testing.T) {
+	users := &v1alpha1.UserAuth{Audience: "https://im.example.com"}
+	for name, c := range map[string]struct {
+		wrapper  v1alpha1.Wrapper
+		listener string
+		base     string
+		audience string
+	}{
+		"users": {v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: users}}, graph.UsersPort, "http://im.example.com", "https://im.example.com"},
+		"users with the gateway's certificate": {
+			v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: users}, Gateway: &v1alpha1.GatewaySpec{TLS: &v1alpha1.GatewayTLS{}}},
+			graph.UsersPort, "https://im.example.com", "https://im.example.com",
+		},
+		"administrators, of the smallest stack": {v1alpha1.Wrapper{}, graph.AdminPort, "http://chat-gateway.im", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat"}}
+			stack.Spec.Wrapper = c.wrapper
+			way, err := forwarded(t.Context(), nil, stack, c.listener)
+			g.Expect(err).NotTo(HaveOccurred())
+			way.HTTP = nil
+			g.Expect(way).To(Equal(Way{Name: "im/chat", BaseURL: c.base, Audience: c.audience, Forwarded: true}))
+		})
+	}
+	_, err := forwarded(t.Context(), nil, &v1alpha1.OpenIMStack{}, graph.UsersPort)
+	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("set spec.wrapper.auth.users")))
 }
