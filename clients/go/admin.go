@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -13,11 +14,14 @@ import (
 // AdminOptions holds the address of the administrators' listener, and the administrator's token.
 type AdminOptions struct {
 	// BaseURL is the address of the gateway's administrators' listener, such as https://im-admin.example.com. It must be https, because
-	// the token goes with each call, unless HTTPClient is set: an HTTPClient may dial through a tunnel.
+	// the token goes with each call, unless Tunnel is set.
 	BaseURL string
 	// HTTPClient sends the requests. The client copies it and follows no redirects. Default: a client with a timeout of
 	// 15 seconds.
 	HTTPClient *http.Client
+	// Tunnel reports that HTTPClient dials through a tunnel that ends at the gateway, and that nobody can read on the way, such as a
+	// port-forward of Kubernetes.
+	Tunnel bool
 	// Token returns a JWT of one of the stack's issuers. It is called before each call, so that it can renew the token.
 	Token func(context.Context) (string, error)
 }
@@ -34,7 +38,7 @@ func NewAdmin(o AdminOptions) (*Admin, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case base.Scheme != schemeHTTPS && o.HTTPClient == nil:
+	case base.Scheme != schemeHTTPS && !o.Tunnel:
 		return nil, errors.New("checking the options: BaseURL is not https, and the token would be sent in clear text: set an https BaseURL")
 	case o.Token == nil:
 		return nil, errors.New("checking the options: Token is not set")
@@ -53,6 +57,11 @@ func (a *Admin) IssueCode(ctx context.Context, request CodeRequest) (IssuedCode,
 		return IssuedCode{}, fmt.Errorf("getting the administrator's token: %w", err)
 	}
 	var issued IssuedCode
-	err = a.client.post(ctx, wire.PathAdminIssueCode, token, request, &issued)
-	return issued, err
+	if err = a.client.post(ctx, wire.PathAdminIssueCode, token, request, &issued); err != nil {
+		return IssuedCode{}, err
+	}
+	if _, err := handshake.ParseCode(issued.Code); err != nil { // it may be printed
+		return IssuedCode{}, fmt.Errorf("calling %s: %w", wire.PathAdminIssueCode, ErrReply)
+	}
+	return issued, nil
 }

@@ -12,21 +12,23 @@ import (
 	. "github.com/onsi/gomega"
 
 	client "github.com/openimstack/openim-operator/clients/go"
+	"github.com/openimstack/openim-operator/wrapper/handshake"
 	"github.com/openimstack/openim-operator/wrapper/internalapi"
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
 func TestAnAdministratorIssuesACode(t *testing.T) {
 	g := NewWithT(t)
+	issued := handshake.NewCode().Reveal()
 	expires := time.Now().Add(time.Minute).UTC().Truncate(time.Second)
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, _, _ := wire.Bearer(r.Header)
 		var request internalapi.IssueCode
-		if json.NewDecoder(r.Body).Decode(&request) != nil || r.URL.Path != wire.PathAdminIssueCode || token != "second" {
+		if json.NewDecoder(r.Body).Decode(&request) != nil || request.UserID != "alice" || r.URL.Path != wire.PathAdminIssueCode || token != "second" {
 			wire.WriteFailure(w, wire.Failure{Status: http.StatusUnauthorized, ErrCode: wire.CodeTokenExpired, Text: "expired"})
 			return
 		}
-		data, _ := json.Marshal(internalapi.IssuedCode{Code: "v1.for-" + request.UserID, Expires: expires})
+		data, _ := json.Marshal(internalapi.IssuedCode{Code: issued, Expires: expires})
 		wire.WriteEnvelope(w, http.StatusOK, wire.Envelope{Data: data})
 	}))
 	t.Cleanup(server.Close)
@@ -43,9 +45,9 @@ func TestAnAdministratorIssuesACode(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = admin.IssueCode(t.Context(), client.CodeRequest{UserID: "alice"})
 	g.Expect(err).To(MatchError(client.ErrExpired))
-	issued, err := admin.IssueCode(t.Context(), client.CodeRequest{UserID: "alice"})
+	got, err := admin.IssueCode(t.Context(), client.CodeRequest{UserID: "alice"})
 	g.Expect(err).NotTo(HaveOccurred(), "each call has its own token")
-	g.Expect(issued).To(Equal(client.IssuedCode{Code: "v1.for-alice", Expires: expires}))
+	g.Expect(got).To(Equal(client.IssuedCode{Code: issued, Expires: expires}))
 	_, err = admin.IssueCode(t.Context(), client.CodeRequest{UserID: "alice"})
 	g.Expect(err).To(MatchError(ContainSubstring("the provider is away")))
 }
@@ -62,7 +64,11 @@ func TestAnAdministratorsTokenGoesOverTLSOrATunnel(t *testing.T) {
 		_, err := client.NewAdmin(o)
 		g.Expect(err).To(HaveOccurred(), o.BaseURL)
 	}
-	_, err := client.NewAdmin(client.AdminOptions{BaseURL: "http://im.example.com", Token: token, HTTPClient: http.DefaultClient})
+	o := client.AdminOptions{BaseURL: "http://im.example.com", Token: token, HTTPClient: http.DefaultClient}
+	_, err := client.NewAdmin(o)
+	g.Expect(err).To(MatchError(ContainSubstring("in clear text")), "a client of one's own, for example for a proxy, is no tunnel")
+	o.Tunnel = true
+	_, err = client.NewAdmin(o)
 	g.Expect(err).NotTo(HaveOccurred())
 }
 

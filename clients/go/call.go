@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
+	"unicode"
 
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
@@ -77,11 +79,18 @@ func decodeReply(path string, status int, text []byte, out any) error {
 	return nil
 }
 
+// shorten returns a text of the other side for an error: at most wire.MaxErrMsgBytes, on one line, without characters that move a
+// terminal's cursor or turn its direction.
 func shorten(text string) string {
 	if len(text) > wire.MaxErrMsgBytes {
-		return text[:wire.MaxErrMsgBytes]
+		text = text[:wire.MaxErrMsgBytes]
 	}
-	return text
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(text, ""))
 }
 
 // refused reports whether the gateway refused a login.

@@ -90,16 +90,16 @@ func carries(labels, wanted map[string]string) bool {
 // Deployment. Other pods that carry the labels are owned by no component.
 func OwnedBy(g graph.Graph, source snapshot.OriginKind, pod *corev1.Pod) (component string, owned bool) {
 	name, labelled := ComponentOf(g, pod)
-	if !labelled || !madeBy(pod, g.Stack, name, source) {
+	if !labelled || !MadeBy(pod, g.Stack, name, source) {
 		return "", false
 	}
 	return name, true
 }
 
-// madeBy reports whether a pod was made by the Deployment of a stack's component. A snapshot holds no ReplicaSets, so the pod's own
+// MadeBy reports whether a pod was made by the Deployment of a stack's component. A snapshot holds no ReplicaSets, so the pod's own
 // metadata decides: its controller is a ReplicaSet named after the Deployment and the hash of the template, or, in files, the Deployment
 // itself. For example, pod chat-api-5d9c7b6f4-x2x7k is controlled by ReplicaSet chat-api-5d9c7b6f4.
-func madeBy(pod *corev1.Pod, stack, component string, source snapshot.OriginKind) bool {
+func MadeBy(pod *corev1.Pod, stack, component string, source snapshot.OriginKind) bool {
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil {
 		return false

@@ -28,6 +28,7 @@ func failingCheck() {
 			sample, err := environment.Sample()
 			Expect(err).NotTo(HaveOccurred())
 			DeferCleanup(func(ctx SpecContext) {
+				stack.Annotations = nil
 				stack.Spec.Version, stack.Spec.Image = sample.Spec.Version, sample.Spec.Image
 				stack.Spec.Upgrade = &v1alpha1.Upgrade{Check: v1alpha1.CheckNone, Strategy: v1alpha1.UpgradeAllAtOnce}
 				Expect(environment.Apply(ctx, stack)).To(Succeed())

@@ -20,9 +20,9 @@ const etcdOutage = 45 * time.Second
 const (
 	// backAfterOutage bounds the time from the end of an outage of etcd until all registrations that were lost with it are back.
 	backAfterOutage = 5 * time.Second
-	// backAfterLoss bounds the time until a registration is back that was lost while etcd answered: the supervisor looks every 10 s, and
-	// spreads this by a fifth.
-	backAfterLoss = 12 * time.Second
+	// backAfterLoss bounds the time until a registration is back that was lost while etcd answered: the supervisor looks every 10 s and
+	// spreads this by a fifth, so that it begins to write after 12 s at the latest.
+	backAfterLoss = 15 * time.Second
 )
 
 // outages takes etcd away and waits until messages flow again by themselves.

@@ -8,18 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
 	"github.com/onsi/gomega/gexec"
-)
-
-// Users of the plugin's conversation, who exist nowhere else.
-const (
-	newcomer = "nora"
-	friend   = "felix"
 )
 
 // pluginBinary builds the plugin, so that a command starts at once and ends by a signal.
@@ -49,6 +44,9 @@ func (t terminal) types(line string) {
 // converse runs the three commands of the first hour: two codes, and a terminal for each of two people. Then a device is revoked, and its
 // user enrols another one.
 func converse(ctx SpecContext) {
+	// Users and words of this run alone: the stores outlive the stack, so that another run would see those of this one.
+	run := strconv.FormatInt(time.Now().UnixNano(), 36)
+	nora, felix := "nora-"+run, "felix-"+run
 	plugin, folder := pluginBinary(ctx), GinkgoT().TempDir()
 	token := filepath.Join(folder, "admin.jwt")
 	Expect(os.WriteFile(token, []byte(admin(ctx).Token), 0o600)).To(Succeed())
@@ -79,34 +77,34 @@ func converse(ctx SpecContext) {
 		return terminal{session, keys}
 	}
 
-	nora := open(newcomer, friend, "--code-file", code(newcomer))
-	felix := open(friend, newcomer, "--code-file", code(friend))
-	nora.types("Hello, Felix.")
-	Eventually(ctx, felix.Out, time.Minute).Should(gbytes.Say("nora: Hello, Felix."))
-	felix.types("Hello, Nora.")
-	Eventually(ctx, nora.Out, time.Minute).Should(gbytes.Say("felix: Hello, Nora."))
+	noras := open(nora, felix, "--code-file", code(nora))
+	felixs := open(felix, nora, "--code-file", code(felix))
+	noras.types("Hello, Felix.")
+	Eventually(ctx, felixs.Out, time.Minute).Should(gbytes.Say("%s: Hello, Felix.", nora))
+	felixs.types("Hello, Nora.")
+	Eventually(ctx, noras.Out, time.Minute).Should(gbytes.Say("%s: Hello, Nora.", felix))
 
 	By("logging in again with the device's key alone, and reading what was said")
-	Expect(felix.keys.Close()).To(Succeed())
-	Eventually(ctx, felix.Session, time.Minute).Should(gexec.Exit(0))
-	felix = open(friend, newcomer)
-	Eventually(ctx, felix.Out, time.Minute).Should(gbytes.Say("nora: Hello, Felix."))
-	Eventually(ctx, felix.Out, time.Minute).Should(gbytes.Say("felix: Hello, Nora."))
+	Expect(felixs.keys.Close()).To(Succeed())
+	Eventually(ctx, felixs.Session, time.Minute).Should(gexec.Exit(0))
+	felixs = open(felix, nora)
+	Eventually(ctx, felixs.Out, time.Minute).Should(gbytes.Say("%s: Hello, Felix.", nora))
+	Eventually(ctx, felixs.Out, time.Minute).Should(gbytes.Say("%s: Hello, Nora.", felix))
 
 	By("revoking the device: the terminal ends, and its key is worth nothing")
-	devices, err := admin(ctx).Devices(ctx, friend)
+	devices, err := admin(ctx).Devices(ctx, felix)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(devices).To(HaveLen(1))
-	Expect(admin(ctx).RevokeDevice(ctx, friend, devices[0].ID)).To(Succeed())
-	Eventually(ctx, felix.Session, time.Minute).Should(gexec.Exit(1))
-	Expect(felix.Err).To(gbytes.Say("the session was revoked"))
-	refused := open(friend, newcomer)
+	Expect(admin(ctx).RevokeDevice(ctx, felix, devices[0].ID)).To(Succeed())
+	Eventually(ctx, felixs.Session, time.Minute).Should(gexec.Exit(1))
+	Expect(felixs.Err).To(gbytes.Say("the session was revoked"))
+	refused := open(felix, nora)
 	Eventually(ctx, refused.Session, time.Minute).Should(gexec.Exit(1))
 
 	By("enrolling another device with a new code")
-	felix = open(friend, newcomer, "--code-file", code(friend))
-	nora.types("Are you back?")
-	Eventually(ctx, felix.Out, time.Minute).Should(gbytes.Say("nora: Are you back\\?"))
-	felix.types("I am.")
-	Eventually(ctx, nora.Out, time.Minute).Should(gbytes.Say("felix: I am."))
+	felixs = open(felix, nora, "--code-file", code(felix))
+	noras.types("Are you back?")
+	Eventually(ctx, felixs.Out, time.Minute).Should(gbytes.Say("%s: Are you back\\?", nora))
+	felixs.types("I am.")
+	Eventually(ctx, noras.Out, time.Minute).Should(gbytes.Say("%s: I am.", felix))
 }

@@ -150,7 +150,8 @@ func unfit(ctx SpecContext, component string, resources v1alpha1.Resources, reas
 	Expect(names(podsOf(pods(ctx), component))).To(ContainElements(earlier))
 	talk(ctx, gateways(ctx))
 	restore(ctx)
-	Expect(names(podsOf(pods(ctx), component))).To(ConsistOf(earlier), "the earlier pod was never replaced")
+	Eventually(ctx, func() []string { return names(podsOf(pods(ctx), component)) }).WithTimeout(time.Minute).
+		Should(ConsistOf(earlier), "the earlier pod was never replaced, and the one that did not fit is gone")
 	talk(ctx, gateways(ctx))
 }
 

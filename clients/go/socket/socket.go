@@ -172,6 +172,11 @@ func (s *Socket) Do(ctx context.Context, id int32, data []byte) (frame.Reply, er
 	s.mu.Lock()
 	s.waiting[incr] = wait
 	s.mu.Unlock()
+	defer func() { // no reply may ever come
+		s.mu.Lock()
+		delete(s.waiting, incr)
+		s.mu.Unlock()
+	}()
 	content, err := inJSON.EncodeRequest(
 		frame.Request{ID: id, SendID: s.UserID, OperationID: s.operation + "-" + incr, MsgIncr: incr, Data: data},
 	)

@@ -34,12 +34,12 @@ func newClient(ctx context.Context, way gateway.Way, pins []string) (*login.Clie
 
 // session logs the device of the flags in. It enrols one first when there is none, or a code was given.
 func (o *options) session(ctx context.Context, way gateway.Way, in *bufio.Reader) (*login.Client, login.Device, *login.Session, error) {
-	devices := newStore(o.folder, way.Name)
+	devices := newStore(o.folder, way.Name, way.ID)
 	enrolled, found, err := devices.find(o.user)
 	if err != nil && o.codeFile == "" {
 		return nil, login.Device{}, nil, err
 	}
-	if !found && o.codeFile == "" {
+	if !found && o.codeFile == "" && o.user == "" { // whose the pending device is, is not known
 		if enrolled, found, err = devices.pending(); err != nil {
 			return nil, login.Device{}, nil, err
 		}
@@ -113,6 +113,10 @@ func (o *options) enrol(
 	earlier, err := devices.save(i)
 	if err != nil {
 		return nil, device, nil, fmt.Errorf("keeping the device of user %s: %w", cli.OneLine(session.UserID), err)
+	}
+	if o.user != "" && session.UserID != o.user {
+		return nil, device, nil, errors.Join(fmt.Errorf("the code is one of user %s, and --user-id names %s: the device is enrolled, and its key is "+
+			"in %s", cli.OneLine(session.UserID), cli.OneLine(o.user), devices.folder), session.Revoke(ctx, login.ThisSession))
 	}
 	fmt.Fprintf(o.streams.ErrOut, "enrolled a device of %s; its key is in %s\n", cli.OneLine(session.UserID), devices.folder)
 	if earlier != "" {

@@ -50,9 +50,9 @@ func (i identity) device() (login.Device, error) {
 // store keeps the devices of one gateway in a folder that only its owner may read.
 type store struct{ folder string }
 
-// newStore returns the store of a gateway below a folder.
-func newStore(folder, gateway string) store {
-	return store{filepath.Join(folder, "gateway-"+url.PathEscape(gateway))}
+// newStore returns the store of a gateway below a folder. A name alone could be that of gateways in two clusters.
+func newStore(folder, gateway, id string) store {
+	return store{filepath.Join(folder, "gateway-"+url.PathEscape(gateway)+"-"+url.PathEscape(id))}
 }
 
 // find returns the device of a user, or the only one when user is empty. It returns false when there is none.

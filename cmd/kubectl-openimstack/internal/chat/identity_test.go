@@ -21,7 +21,7 @@ func deviceOf(t *testing.T, user, device string) identity {
 
 func TestADeviceIsFoundByItsUserOrAlone(t *testing.T) {
 	g := NewWithT(t)
-	s := newStore(t.TempDir(), "im/chat")
+	s := newStore(t.TempDir(), "im/chat", "u1")
 	_, found, err := s.find("")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(BeFalse(), "nobody is enrolled")
@@ -39,7 +39,7 @@ func TestADeviceIsFoundByItsUserOrAlone(t *testing.T) {
 	g.Expect(s.save(deviceOf(t, bob, "d2"))).To(BeEmpty())
 	_, _, err = s.find("")
 	g.Expect(err).To(MatchError(ContainSubstring("name one with --user-id")))
-	_, found, _ = newStore(filepath.Dir(s.folder), "im/other").find(alice)
+	_, found, _ = newStore(filepath.Dir(s.folder), "im/chat", "u2").find(alice)
 	g.Expect(found).To(BeFalse(), "each gateway has its own")
 }
 
@@ -47,7 +47,7 @@ func TestNamesOfUsersStayInTheFolder(t *testing.T) {
 	for _, user := range []string{"..", "../../etc/passwd", "/etc/passwd", "a/b", "enrolling", "", "a\x00b", "ä%2F"} {
 		g := NewWithT(t)
 		folder := t.TempDir()
-		s := newStore(folder, "../../"+user)
+		s := newStore(folder, "../../"+user, "../"+user)
 		i := deviceOf(t, user, "d1")
 		g.Expect(s.save(i)).To(BeEmpty(), user)
 		entries, err := os.ReadDir(folder)
@@ -63,7 +63,7 @@ func TestNamesOfUsersStayInTheFolder(t *testing.T) {
 
 func TestAnEarlierDeviceIsKept(t *testing.T) {
 	g := NewWithT(t)
-	s := newStore(t.TempDir(), "im/chat")
+	s := newStore(t.TempDir(), "im/chat", "u1")
 	first := deviceOf(t, alice, "d1")
 	g.Expect(s.save(first)).To(BeEmpty())
 	g.Expect(s.save(first)).To(BeEmpty(), "the same device again")
@@ -79,7 +79,7 @@ func TestAnEarlierDeviceIsKept(t *testing.T) {
 
 func TestTheKeyOfAnEnrolmentWithoutAnAnswerIsKept(t *testing.T) {
 	g := NewWithT(t)
-	s := newStore(t.TempDir(), "im/chat")
+	s := newStore(t.TempDir(), "im/chat", "u1")
 	begun := deviceOf(t, "", "")
 	g.Expect(s.begin(begun)).To(Succeed())
 	got, found, err := s.pending()
@@ -95,7 +95,7 @@ func TestTheKeyOfAnEnrolmentWithoutAnAnswerIsKept(t *testing.T) {
 
 func TestAFileThatOthersCanReadIsRefused(t *testing.T) {
 	g := NewWithT(t)
-	s := newStore(t.TempDir(), "im/chat")
+	s := newStore(t.TempDir(), "im/chat", "u1")
 	g.Expect(s.save(deviceOf(t, alice, "d1"))).To(BeEmpty())
 	path := filepath.Join(s.folder, fileOf(alice))
 	info, err := os.Stat(path)
@@ -113,7 +113,7 @@ func TestAFileThatOthersCanReadIsRefused(t *testing.T) {
 func TestABrokenFileIsNamedAndNotPrinted(t *testing.T) {
 	for name, content := range map[string]string{"no JSON": `{"key":"hidden`, "huge": strings.Repeat("hidden", 20000)} {
 		g := NewWithT(t)
-		s := newStore(t.TempDir(), "im/chat")
+		s := newStore(t.TempDir(), "im/chat", "u1")
 		g.Expect(s.save(deviceOf(t, alice, "d1"))).To(BeEmpty())
 		g.Expect(os.WriteFile(filepath.Join(s.folder, fileOf(alice)), []byte(content), 0o600)).To(Succeed())
 		_, _, err := s.find(alice)

@@ -39,5 +39,7 @@ func TestExitCodes(t *testing.T) {
 func TestOneLineHasNoControlCharacters(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(cli.OneLine("a\x1b[2J\u009bb\nc\td")).To(Equal("a [2J b c d"))
+	g.Expect(cli.OneLine("alice\u202e:ecila\u2066 \u2028bob")).To(Equal("alice :ecila   bob"))
+	g.Expect(cli.OneLine("می\u200cخواهم 👩\u200d👧")).To(Equal("می\u200cخواهم 👩\u200d👧"), "joiners are part of words")
 	g.Expect(cli.OneLine("Ünïcode → stays")).To(Equal("Ünïcode → stays"))
 }

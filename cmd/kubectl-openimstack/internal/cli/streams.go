@@ -2,6 +2,7 @@ package cli
 
 import (
 	"strings"
+	"unicode"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -16,13 +17,14 @@ type Streams struct {
 	Terminal Terminal
 }
 
-// OneLine returns text with control characters replaced by spaces. Messages come from objects that others wrote: they must neither move
-// the cursor nor break a table.
+// OneLine returns text with characters that are not printed replaced by spaces: control characters, line and paragraph separators, and
+// those that turn the direction of writing (Unicode's categories C and Z). Messages come from objects that others wrote: they must neither
+// move the cursor nor break a table, nor look as if another had written them.
 func OneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return ' '
+		if unicode.IsPrint(r) || r == '\u200c' || r == '\u200d' { // joiners, which several scripts need
+			return r
 		}
-		return r
+		return ' '
 	}, s)
 }

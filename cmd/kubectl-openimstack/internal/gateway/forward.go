@@ -17,7 +17,9 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
+	"github.com/openimstack/openim-operator/netpol/audit"
 	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 	"github.com/openimstack/openim-operator/podforward"
 )
 
@@ -50,14 +52,14 @@ func forwarded(ctx context.Context, c *load.Cluster, stack *v1alpha1.OpenIMStack
 			var list corev1.PodList
 			err := c.List(ctx, &list, client.InNamespace(stack.Namespace),
 				client.MatchingLabels{v1alpha1.LabelInstance: stack.Name, v1alpha1.LabelComponent: v1alpha1.ComponentGateway})
-			return list.Items, err
+			return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return !gatewayOf(stack.Name, &p) }), err
 		},
 		open: func(pod types.NamespacedName) (podforward.Forward, error) {
 			return podforward.Open(ctx, c.Config, pod, component.Port(listener).Number)
 		},
 	}
 	return Way{
-		Name: stack.Namespace + "/" + stack.Name, BaseURL: base.String(), Audience: origin, Forwarded: true,
+		Name: stack.Namespace + "/" + stack.Name, ID: string(stack.UID), BaseURL: base.String(), Audience: origin, Forwarded: true,
 		HTTP: &http.Client{
 			Transport: &http.Transport{DialContext: f.dial, TLSClientConfig: config, TLSHandshakeTimeout: callTimeout}, Timeout: callTimeout,
 		},
@@ -112,6 +114,12 @@ func (f *forwarder) forward(ctx context.Context) (podforward.Forward, error) {
 		}
 	}
 	return podforward.Forward{}, err
+}
+
+// gatewayOf reports whether a pod is one that the operator's Deployment made. Anybody who may create pods can give one the gateway's labels,
+// and the administrator's token goes to it.
+func gatewayOf(stack string, pod *corev1.Pod) bool {
+	return audit.MadeBy(pod, stack, v1alpha1.ComponentGateway, snapshot.Cluster)
 }
 
 // ready reports whether a pod is ready and stays.

@@ -19,7 +19,7 @@ import (
 
 func podOf(name string, status corev1.ConditionStatus) corev1.Pod {
 	return corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: name, UID: types.UID(name)},
 		Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: status}}},
 	}
 }
@@ -100,14 +100,36 @@ func TestTheWayToEachListener(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat"}}
+			stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat", UID: "u1"}}
 			stack.Spec.Wrapper = c.wrapper
 			way, err := forwarded(t.Context(), nil, stack, c.listener)
 			g.Expect(err).NotTo(HaveOccurred())
 			way.HTTP = nil
-			g.Expect(way).To(Equal(Way{Name: "im/chat", BaseURL: c.base, Audience: c.audience, Forwarded: true}))
+			g.Expect(way).To(Equal(Way{Name: "im/chat", ID: "u1", BaseURL: c.base, Audience: c.audience, Forwarded: true}))
 		})
 	}
 	_, err := forwarded(t.Context(), nil, &v1alpha1.OpenIMStack{}, graph.UsersPort)
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("set spec.wrapper.auth.users")))
+}
+
+// A pod with the gateway's labels that somebody made by hand would be given the administrator's token.
+func TestOnlyPodsOfTheDeploymentAreTheGateway(t *testing.T) {
+	pod := func(change func(*corev1.Pod)) *corev1.Pod {
+		p := podOf("chat-gateway-5d9c7b6f4-x2x7k", corev1.ConditionTrue)
+		p.Labels = map[string]string{"pod-template-hash": "5d9c7b6f4"}
+		p.Spec.ServiceAccountName = "chat-gateway"
+		p.OwnerReferences = []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "chat-gateway-5d9c7b6f4", Controller: ptr.To(true)}}
+		change(&p)
+		return &p
+	}
+	g := NewWithT(t)
+	g.Expect(gatewayOf("chat", pod(func(*corev1.Pod) {}))).To(BeTrue())
+	for name, change := range map[string]func(*corev1.Pod){
+		"made by hand":          func(p *corev1.Pod) { p.OwnerReferences = nil },
+		"of another Deployment": func(p *corev1.Pod) { p.OwnerReferences[0].Name = "debug-5d9c7b6f4" },
+		"of another account":    func(p *corev1.Pod) { p.Spec.ServiceAccountName = "default" },
+		"of another stack":      func(p *corev1.Pod) { p.OwnerReferences[0].Name = "chat2-gateway-5d9c7b6f4" },
+	} {
+		g.Expect(gatewayOf("chat", pod(change))).To(BeFalse(), name)
+	}
 }

@@ -52,8 +52,10 @@ func (f *Flags) Add(cmd *cobra.Command, audience string) {
 
 // Way is how a listener of a gateway is reached.
 type Way struct {
-	// Name is what the way is called in messages and in the names of files: NAMESPACE/STACK, or the host of the address.
+	// Name is what the way is called in messages: NAMESPACE/STACK, or the host of the address.
 	Name string
+	// ID tells gateways apart that have one name, such as those of one stack's name in two clusters. It may be part of the name of a file.
+	ID string
 	// BaseURL is the address of the listener.
 	BaseURL string
 	// Audience is the gateway's own origin, to which logins are bound; empty for that of BaseURL.
@@ -103,7 +105,7 @@ func (f *Flags) direct() (Way, error) {
 	}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, TLSHandshakeTimeout: callTimeout}
 	return Way{
-		Name: address.Host, BaseURL: strings.TrimSuffix(f.Address, "/"), HTTP: &http.Client{Transport: transport, Timeout: callTimeout},
+		Name: address.Host, ID: address.Host, BaseURL: strings.TrimSuffix(f.Address, "/"), HTTP: &http.Client{Transport: transport, Timeout: callTimeout},
 	}, nil
 }
 

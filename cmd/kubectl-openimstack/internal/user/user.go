@@ -103,7 +103,7 @@ func (o *options) run(ctx context.Context, users []string) error {
 		return err
 	}
 	admin, err := login.NewAdmin(login.AdminOptions{
-		BaseURL: way.BaseURL, HTTPClient: way.HTTP, Token: func(context.Context) (string, error) { return token, nil },
+		BaseURL: way.BaseURL, HTTPClient: way.HTTP, Tunnel: way.Forwarded, Token: func(context.Context) (string, error) { return token, nil },
 	})
 	if err != nil {
 		return err
