@@ -50,12 +50,15 @@ func kinds() map[string]client.ObjectList {
 		"endpointslices": &discoveryv1.EndpointSliceList{}, "configmaps": &corev1.ConfigMapList{},
 		"serviceaccounts": &corev1.ServiceAccountList{}, "networkpolicies": &networkingv1.NetworkPolicyList{},
 		"poddisruptionbudgets": &policyv1.PodDisruptionBudgetList{}, "resourcequotas": &corev1.ResourceQuotaList{},
-		"limitranges": &corev1.LimitRangeList{}, "events": &eventsv1.EventList{},
+		"limitranges": &corev1.LimitRangeList{}, "events": &eventsv1.EventList{}, "ingresses": &networkingv1.IngressList{},
 	}
 }
 
 // unlabelled are the kinds of which all objects of the stack's namespace are kept: those of others decide about the stack, too.
-var unlabelled = []string{"networkpolicies", "resourcequotas", "limitranges", "events"}
+var unlabelled = []string{"networkpolicies", "ingresses", "resourcequotas", "limitranges", "events"}
+
+// notOperators are the kinds that are not read in the operator's namespace: the operator has none of them.
+var notOperators = []string{"configmaps", "ingresses"}
 
 // collect reads everything but the audit.
 func (c *collection) collect(ctx context.Context) {
@@ -82,8 +85,8 @@ func (c *collection) addLists(ctx context.Context, folder, namespace string, lab
 	var pods []corev1.Pod
 	all := kinds()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if folder != "objects/" && name == "configmaps" {
-			continue // the operator has none
+		if folder != "objects/" && slices.Contains(notOperators, name) {
+			continue
 		}
 		list, where := all[name], []client.ListOption{client.InNamespace(namespace), client.Limit(maxObjects)}
 		if !slices.Contains(unlabelled, name) {
