@@ -32,8 +32,6 @@ import (
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/report"
-	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/openim/settings"
 )
 
 const (
@@ -182,7 +180,7 @@ func manifest(object runtime.Object) ([]byte, error) {
 	}
 	switch o := copied.(type) {
 	case *v1alpha1.OpenIMStack:
-		hideRefused(o)
+		load.HideRefused(o.Spec.Settings, o.Spec.Version)
 	case *appsv1.ControllerRevision:
 		o.Data = runtime.RawExtension{} // whole templates, and the spec
 	case *corev1.Pod:
@@ -193,21 +191,6 @@ func manifest(object runtime.Object) ([]byte, error) {
 		strip(o.Spec.Template.Annotations, &o.Spec.Template.Spec)
 	}
 	return yaml.Marshal(copied)
-}
-
-// hideRefused replaces the values of overrides that OpenIM's release does not take: a password may have been written to the wrong place.
-func hideRefused(stack *v1alpha1.OpenIMStack) {
-	if stack.Spec.Settings == nil {
-		return
-	}
-	release, err := openim.ParseRelease(stack.Spec.Version)
-	for _, override := range stack.Spec.Settings.Overrides {
-		for key, value := range override.Values {
-			if err != nil || settings.Check(release, openim.File(override.File), key, string(value)) != nil {
-				override.Values[key] = replacement
-			}
-		}
-	}
 }
 
 // foreign reports whether an annotation is neither the operator's, nor one of Kubernetes' that holds no text of others.
