@@ -52,7 +52,8 @@ func TestARefusedSpecAndItsCorrection(t *testing.T) {
 func TestCommandLines(t *testing.T) {
 	dir := t.TempDir()
 	stack := func(name, spec string) string {
-		return "---\napiVersion: openimstack.dev/v1alpha1\nkind: OpenIMStack\nmetadata: {name: " + name + ", namespace: im}\nspec: {" + spec + "}\n"
+		return "---\napiVersion: openimstack.dev/v1alpha1\nkind: OpenIMStack\nmetadata: {name: " + name + ", namespace: im}\n" +
+			"spec: {" + spec + "}\n"
 	}
 	refused := stack("refused", "version: v3.8.3, settings: {overrides: [{file: redis.yml, values: {pool: x}}]}")
 	for file, content := range map[string]string{
