@@ -64,19 +64,9 @@ func freeTable() (string, error) {
 		if value == "" {
 			value = "OpenIM's"
 		}
-		fmt.Fprintf(&out, "| `%s` | `%s` | %s | %s | %s |\n", file, row.Keys, value, values(row.Values, dialect.Files[file][keys[i]]), row.What)
+		fmt.Fprintf(&out, "| `%s` | `%s` | %s | %s | %s |\n", file, row.Keys, value, row.Values.Describe(dialect.Files[file][keys[i]]), row.What)
 	}
 	return out.String(), nil
-}
-
-func values(v settings.Values, kind settings.Type) string {
-	switch kind {
-	case "bool":
-		return "true, false"
-	case "int":
-		return fmt.Sprintf("%d to %d", v.Min, v.Max)
-	}
-	return strings.Join(v.Texts, ", ")
 }
 
 // rendered returns the configuration files of a stack that chose nothing.
@@ -116,16 +106,12 @@ func otherTable() string {
 	var out strings.Builder
 	out.WriteString("\n## All other keys\n\n| file | key | set by |\n|---|---|---|\n")
 	for _, row := range settings.Table() {
-		var by string
-		switch row.Class {
-		case settings.Field:
-			by = "`spec." + row.Field + "`"
-		case settings.Operator:
-			by = "the operator: " + row.Why
-		case settings.Dead:
-			by = "nobody: no code of OpenIM reads it"
-		case settings.Free:
+		if row.Class == settings.Free {
 			continue
+		}
+		by := row.SetBy()
+		if row.Class == settings.Field {
+			by = "`" + by + "`"
 		}
 		fmt.Fprintf(&out, "| `%s` | `%s` | %s |\n", row.Files, row.Keys, by)
 	}

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"fmt"
 	"path"
 	"strings"
 
@@ -41,6 +42,31 @@ type Row struct {
 type Values struct {
 	Texts    []string
 	Min, Max int
+}
+
+// Describe says in words what a key of the class Free and of this type may be.
+func (v Values) Describe(kind Type) string {
+	switch kind {
+	case "bool":
+		return "true, false"
+	case "int":
+		return fmt.Sprintf("%d to %d", v.Min, v.Max)
+	}
+	return strings.Join(v.Texts, ", ")
+}
+
+// SetBy says in words who sets the keys of the row: a field of the spec, the operator and why, or nobody.
+func (r Row) SetBy() string {
+	switch r.Class {
+	case Field:
+		return "spec." + r.Field
+	case Operator:
+		return "the operator: " + r.Why
+	case Dead:
+		return "nobody: no code of OpenIM reads it"
+	default:
+		return "spec.settings.overrides"
+	}
 }
 
 // Reasons of the class Operator that several rows have.

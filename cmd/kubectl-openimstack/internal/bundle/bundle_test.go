@@ -107,6 +107,13 @@ func running(t *testing.T) cluster {
 			ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: name}, Regarding: corev1.ObjectReference{Name: regarding}, Note: note,
 		}
 	}
+	ingress := func(namespace, name string) *networkingv1.Ingress {
+		backend := networkingv1.IngressServiceBackend{Name: "chat-gateway", Port: networkingv1.ServiceBackendPort{Number: 8082}}
+		return &networkingv1.Ingress{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Annotations: map[string]string{"snippet": hidden}},
+			Spec:       networkingv1.IngressSpec{DefaultBackend: &networkingv1.IngressBackend{Service: &backend}},
+		}
+	}
 	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Annotations: maps.Clone(annotations)}, Spec: spec("openim-api")}
 	template.Spec.InitContainers = spec("prepare").Containers
 	objects := []client.Object{
@@ -116,6 +123,7 @@ func running(t *testing.T) cluster {
 		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat-api", Labels: labels(v1alpha1.NameOpenIM, "api")},
 			Spec: appsv1.DeploymentSpec{Template: template}},
 		&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "somebodys"}},
+		ingress("im", "somebodys"), ingress("elsewhere", "elsewheres"), ingress("openim-operator-system", "operators"),
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat-login", Labels: labels("openim", "backend")},
 			Data: map[string][]byte{"key": []byte(hidden)}},
 		event("e1", "chat-api-7d9", "Created"), event("e2", "db", hidden), event("e3", "chat-two-api", hidden),
@@ -184,7 +192,8 @@ func TestTheArchiveHoldsWhatHelps(t *testing.T) {
 	g.Expect(slices.Sorted(maps.Keys(files))).To(Equal([]string{
 		"chat/README.txt", "chat/logs/chat-api-1/openim-api-previous.log", "chat/logs/chat-api-1/openim-api.log",
 		"chat/logs/chat-api-1/prepare.log", "chat/logs/chat-backend-1/backend.log", "chat/objects/controllerrevisions.yaml",
-		"chat/objects/deployments.yaml", "chat/objects/events.yaml", "chat/objects/networkpolicies.yaml", "chat/objects/pods.yaml",
+		"chat/objects/deployments.yaml", "chat/objects/events.yaml", "chat/objects/ingresses.yaml", "chat/objects/networkpolicies.yaml",
+		"chat/objects/pods.yaml",
 		"chat/objects/replicasets.yaml", "chat/operator/logs/openim-operator-1/manager.log",
 		"chat/operator/pods.yaml", "chat/stack.yaml", "chat/status.txt", "chat/versions.json",
 	}))
@@ -196,6 +205,9 @@ func TestTheArchiveHoldsWhatHelps(t *testing.T) {
 	g.Expect(files["chat/stack.yaml"]).To(And(ContainSubstring("kind: OpenIMStack"), ContainSubstring(`poolSize: "50"`)))
 	g.Expect(files["chat/logs/chat-api-1/prepare.log"]).To(ContainSubstring("redis: Unreachable"))
 	g.Expect(files["chat/objects/events.yaml"]).To(ContainSubstring("chat-api-7d9"), "of a ReplicaSet that may be gone")
+	g.Expect(files["chat/objects/ingresses.yaml"]).To(And(
+		ContainSubstring("kind: Ingress"), ContainSubstring("name: somebodys"), ContainSubstring("name: chat-gateway"),
+		Not(ContainSubstring("elsewheres")), Not(ContainSubstring("operators"))), "those of others may lead to the stack, too")
 	g.Expect(files["chat/README.txt"]).To(And(
 		ContainSubstring("logs/chat-api-1/openim-api.log: 1 lines that OpenIM wrote itself"),
 		ContainSubstring("logs/chat-api-1/istio-proxy.log: the container is none of the operator's"),

@@ -32,8 +32,6 @@ import (
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/report"
-	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/openim/settings"
 )
 
 const (
@@ -50,12 +48,15 @@ func kinds() map[string]client.ObjectList {
 		"endpointslices": &discoveryv1.EndpointSliceList{}, "configmaps": &corev1.ConfigMapList{},
 		"serviceaccounts": &corev1.ServiceAccountList{}, "networkpolicies": &networkingv1.NetworkPolicyList{},
 		"poddisruptionbudgets": &policyv1.PodDisruptionBudgetList{}, "resourcequotas": &corev1.ResourceQuotaList{},
-		"limitranges": &corev1.LimitRangeList{}, "events": &eventsv1.EventList{},
+		"limitranges": &corev1.LimitRangeList{}, "events": &eventsv1.EventList{}, "ingresses": &networkingv1.IngressList{},
 	}
 }
 
 // unlabelled are the kinds of which all objects of the stack's namespace are kept: those of others decide about the stack, too.
-var unlabelled = []string{"networkpolicies", "resourcequotas", "limitranges", "events"}
+var unlabelled = []string{"networkpolicies", "ingresses", "resourcequotas", "limitranges", "events"}
+
+// notOperators are the kinds that are not read in the operator's namespace: the operator has none of them.
+var notOperators = []string{"configmaps", "ingresses"}
 
 // collect reads everything but the audit.
 func (c *collection) collect(ctx context.Context) {
@@ -82,8 +83,8 @@ func (c *collection) addLists(ctx context.Context, folder, namespace string, lab
 	var pods []corev1.Pod
 	all := kinds()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if folder != "objects/" && name == "configmaps" {
-			continue // the operator has none
+		if folder != "objects/" && slices.Contains(notOperators, name) {
+			continue
 		}
 		list, where := all[name], []client.ListOption{client.InNamespace(namespace), client.Limit(maxObjects)}
 		if !slices.Contains(unlabelled, name) {
@@ -179,7 +180,7 @@ func manifest(object runtime.Object) ([]byte, error) {
 	}
 	switch o := copied.(type) {
 	case *v1alpha1.OpenIMStack:
-		hideRefused(o)
+		load.HideRefused(o.Spec.Settings, o.Spec.Version)
 	case *appsv1.ControllerRevision:
 		o.Data = runtime.RawExtension{} // whole templates, and the spec
 	case *corev1.Pod:
@@ -190,21 +191,6 @@ func manifest(object runtime.Object) ([]byte, error) {
 		strip(o.Spec.Template.Annotations, &o.Spec.Template.Spec)
 	}
 	return yaml.Marshal(copied)
-}
-
-// hideRefused replaces the values of overrides that OpenIM's release does not take: a password may have been written to the wrong place.
-func hideRefused(stack *v1alpha1.OpenIMStack) {
-	if stack.Spec.Settings == nil {
-		return
-	}
-	release, err := openim.ParseRelease(stack.Spec.Version)
-	for _, override := range stack.Spec.Settings.Overrides {
-		for key, value := range override.Values {
-			if err != nil || settings.Check(release, openim.File(override.File), key, string(value)) != nil {
-				override.Values[key] = replacement
-			}
-		}
-	}
 }
 
 // foreign reports whether an annotation is neither the operator's, nor one of Kubernetes' that holds no text of others.

@@ -1,9 +1,13 @@
 package bundle
 
-import "regexp"
+import (
+	"regexp"
+
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
+)
 
 // replacement stands for what was removed.
-const replacement = "<redacted>"
+const replacement = load.Redacted
 
 // patterns match credentials in any text. What they keep is in groups.
 var patterns = []struct {

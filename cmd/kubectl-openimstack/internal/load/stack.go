@@ -34,6 +34,8 @@ type Stack struct {
 	Problems []string
 	// Refusals are settings that OpenIM's release does not take, one sentence each. They say nothing about the network.
 	Refusals []string
+	// Effective are the values that would be in force, as the operator writes them to status.effective.
+	Effective []v1alpha1.EffectiveValue
 }
 
 // Name returns the namespace and the name of the stack, for messages.
@@ -81,6 +83,7 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 		return nil, fmt.Errorf("OpenIMStack %s/%s: %w", object.Namespace, object.Name, err)
 	}
 	stack := &Stack{Snapshot: s, Object: object, Graph: g, Objects: append(manifests.Policies(object, g), workloads...)}
+	stack.Effective = effective(object, facts.Settings)
 	for _, p := range problems {
 		stack.Problems = append(stack.Problems, problemIn(s, p))
 	}

@@ -68,6 +68,7 @@ func TestOnARealAPIServer(t *testing.T) {
 	t.Run("a user without rights gets the reason", l.noRights)
 	t.Run("stacks that do not exist", l.noStack)
 	t.Run("status", l.status)
+	t.Run("settings", l.settings)
 	t.Run("probe", l.probe)
 }
 
@@ -345,7 +346,7 @@ func (l *live) confinement(t *testing.T) {
 
 func (l *live) noRights(t *testing.T) {
 	g := NewWithT(t)
-	for _, line := range []string{"audit", "audit -A", "diff", "status", "explain api backend 1", "probe chat"} {
+	for _, line := range []string{"audit", "audit -A", "diff", "status", "settings", "explain api backend 1", "probe chat"} {
 		code, out, errs := l.as(t, unprivileged, strings.Fields(line)...)
 		g.Expect(code).To(Equal(cli.ExitUnknown), line)
 		g.Expect(out).To(BeEmpty(), line)
@@ -398,6 +399,34 @@ func (l *live) status(t *testing.T) {
 		g.Expect(code).To(Equal(cli.ExitFindings), errs)
 		g.Expect(out).To(ContainSubstring("High ForeignPolicyWidens: NetworkPolicy/im/debug"))
 	}
+}
+
+// settings reports what the operator wrote, and what the release refuses of the spec; the right to read OpenIMStacks is enough.
+func (l *live) settings(t *testing.T) {
+	g := NewWithT(t)
+	change := func(settings *v1alpha1.Settings) {
+		var stack v1alpha1.OpenIMStack
+		g.Expect(l.admin.Get(t.Context(), client.ObjectKey{Namespace: "im", Name: "chat"}, &stack)).To(Succeed())
+		stack.Spec.Settings = settings
+		g.Expect(l.admin.Update(t.Context(), &stack)).To(Succeed())
+	}
+	code, out, errs := l.as(t, auditor, "settings", "chat")
+	g.Expect(code).To(Equal(cli.ExitSealed), errs)
+	g.Expect(out).To(And(HavePrefix("im/chat: Accepted\n"), MatchRegexp(`\nsettings\.log\.level +Error\n`)))
+
+	change(&v1alpha1.Settings{MaxRPCMessageBytes: ptr.To[int32](1 << 20)})
+	for _, line := range []string{"settings", "settings -A -o json", "settings chat --file log.yml"} {
+		code, out, errs = l.as(t, auditor, strings.Fields(line)...)
+		g.Expect(code).To(Equal(cli.ExitFindings), errs)
+		g.Expect(out).To(And(ContainSubstring("OpenIM v3.8.3 has no such setting: use v3.8.3-patch.5 or later, or remove it"),
+			ContainSubstring("is not applied yet; these are of generation")), line)
+	}
+	code, _, errs = l.as(t, auditor, "settings", "chat", "--release", "v3.8.3-patch.5")
+	g.Expect(code).To(Equal(cli.ExitSealed), errs)
+	change(nil)
+	code, out, errs = l.as(t, confined, "settings", "chat")
+	g.Expect(code).To(Equal(cli.ExitSealed), errs)
+	g.Expect(out).To(HavePrefix("im/chat: Accepted\n"))
 }
 
 func (l *live) probe(t *testing.T) {

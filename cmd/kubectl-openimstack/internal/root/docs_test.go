@@ -19,7 +19,7 @@ import (
 )
 
 // docs/plugin.md shows commands with their output, in blocks that begin with "$ kubectl openimstack". The commands that need no cluster are
-// run here, in a folder with deploy/ and branch/; the outputs of the others are golden files, by the name of the command.
+// run here, in a folder with deploy/, branch/ and settings/; the outputs of the others are golden files, by the name of the command.
 //
 // -update writes the outputs.
 
@@ -48,6 +48,7 @@ func TestTheDocsShowWhatIsPrinted(t *testing.T) {
 	plugintest.CopyFolder(t, plugintest.Path("deploy"), filepath.Join(dir, "deploy"))
 	plugintest.CopyFolder(t, plugintest.Path("deploy"), filepath.Join(dir, "branch"))
 	plugintest.CopyFolder(t, plugintest.Path("branch"), filepath.Join(dir, "branch"))
+	plugintest.CopyFolder(t, plugintest.Path("settings"), filepath.Join(dir, "settings"))
 	t.Chdir(dir)
 
 	var shown []string

@@ -18,6 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/probe"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/render"
+	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/settings"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/status"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/user"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
@@ -68,6 +69,7 @@ func New(streams cli.Streams) *cobra.Command {
 		probe.New(streams, connection),
 		status.New(streams, connection),
 		render.New(streams, connection),
+		settings.New(streams, connection),
 		bundle.New(streams, connection),
 		user.New(streams, connection),
 		chat.New(streams, connection),

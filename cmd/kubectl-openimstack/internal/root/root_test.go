@@ -65,7 +65,7 @@ func TestWithoutAKubeconfigNoServerIsContacted(t *testing.T) {
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
-	for _, line := range []string{"audit", "status -n im", "probe chat"} {
+	for _, line := range []string{"audit", "status -n im", "settings", "probe chat"} {
 		g := NewWithT(t)
 		code, out, errs := invoke(t, strings.Fields(line)...)
 		g.Expect(code).To(Equal(cli.ExitUnknown), line)
@@ -105,7 +105,7 @@ func TestCompletion(t *testing.T) {
 	}
 	_, out, _ := invoke(t, "__complete", "")
 	NewWithT(t).Expect(candidates(out)).To(ConsistOf(append(names, ":4")))
-	NewWithT(t).Expect(names).To(HaveLen(12))
+	NewWithT(t).Expect(names).To(HaveLen(13))
 }
 
 // candidates returns the lines of a completion without their descriptions.
@@ -121,7 +121,7 @@ func candidates(out string) []string {
 // Names of stacks come from the folder of --from-files, and from the kubeconfig come the contexts.
 func TestCompletionOfNames(t *testing.T) {
 	g := NewWithT(t)
-	for _, command := range []string{"audit", "render", "diff"} {
+	for _, command := range []string{"audit", "render", "diff", "settings"} {
 		code, out, _ := invoke(t, "__complete", command, "--from-files", plugintest.Path("deploy"), "")
 		g.Expect(code).To(Equal(cli.ExitSealed))
 		g.Expect(candidates(out)).To(ContainElement("chat"), command)
@@ -150,7 +150,7 @@ func TestFlagsOfKubectl(t *testing.T) {
 		"kubeconfig", "context", "cluster", "user", "namespace", "server", "token", "as", "as-group", "as-uid", "request-timeout",
 		"certificate-authority", "client-certificate", "client-key", "insecure-skip-tls-verify", "tls-server-name",
 	}
-	for _, name := range []string{"audit", "explain", "diff", "probe", "status", "render"} {
+	for _, name := range []string{"audit", "explain", "diff", "probe", "status", "settings", "render"} {
 		g := NewWithT(t)
 		code, out, _ := invoke(t, name, "--help")
 		g.Expect(code).To(Equal(cli.ExitSealed))

@@ -33,8 +33,8 @@ func New(streams cli.Streams, connection *genericclioptions.ConfigFlags) *cobra.
 	cmd := &cobra.Command{
 		Use:   "status [STACK]",
 		Short: "print what the operator reports of a stack and of its lockdown",
-		Long: `Prints the conditions of stacks, the state of their lockdown, the result of the last probe, and the exceptions that the spec
-requests. It repeats what the operator wrote to the status; audit and probe check again.`,
+		Long: `Prints the conditions of stacks, their endpoints, the values in force of settings that the spec need not name, the state of their
+lockdown, the result of the last probe, and the exceptions that the spec requests. It repeats what the operator wrote to the status; audit and probe check again.`,
 		Args:              cli.Args(0, 1),
 		ValidArgsFunction: o.CompleteStack(),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
@@ -106,6 +106,7 @@ func Write(w io.Writer, stack *v1alpha1.OpenIMStack) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Type, c.Status, c.Reason, cli.OneLine(c.Message))
 	}
 	writeEndpoints(table, stack.Status.Endpoints)
+	writeEffective(table, stack.Status.Effective)
 	if err := table.Flush(); err != nil {
 		return err
 	}
@@ -144,6 +145,17 @@ func writeEndpoints(w io.Writer, e *v1alpha1.Endpoints) {
 		if endpoint[1] != "" {
 			fmt.Fprintf(w, "%s\t%s\n", endpoint[0], endpoint[1])
 		}
+	}
+}
+
+// writeEffective prints values in force, one a line with a tab between name and value.
+func writeEffective(w io.Writer, values []v1alpha1.EffectiveValue) {
+	if len(values) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nEFFECTIVE\tVALUE")
+	for _, v := range values {
+		fmt.Fprintf(w, "%s\t%s\n", cli.OneLine(v.Name), cli.OneLine(v.Value))
 	}
 }
 

@@ -28,6 +28,7 @@ func TestStatusOfAStackThatIsNew(t *testing.T) {
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im", Generation: 2}}
 	g.Expect(Write(&out, stack)).To(Succeed())
 	g.Expect(out.String()).To(And(ContainSubstring("Generation 2 of the spec is not applied yet"), ContainSubstring("not reported yet")))
+	g.Expect(out.String()).NotTo(ContainSubstring("EFFECTIVE"))
 	stack.Status.Boundary = &v1alpha1.Boundary{}
 	out.Reset()
 	g.Expect(Write(&out, stack)).To(Succeed())
@@ -39,11 +40,13 @@ func TestStatusShowsNoControlCharacters(t *testing.T) {
 	g := NewWithT(t)
 	stack := plugintest.Observed(t)
 	stack.Status.Boundary.Findings[0].Message = "\x1b[2Jgone\u009b1m\nnew line"
+	stack.Status.Effective = []v1alpha1.EffectiveValue{{Name: "settings.\x1b[3J", Value: "a\tb\u009bc\nforged row"}}
 	var out bytes.Buffer
 	g.Expect(Write(&out, stack)).To(Succeed())
 	g.Expect(out.String()).NotTo(ContainSubstring("\x1b"))
 	g.Expect(out.String()).NotTo(ContainSubstring("\u009b"))
 	g.Expect(out.String()).To(ContainSubstring("[2Jgone 1m new line"))
+	g.Expect(out.String()).To(MatchRegexp(`settings\. \[3J +a b c forged row\n`))
 }
 
 func TestExitCodesOfTheCondition(t *testing.T) {

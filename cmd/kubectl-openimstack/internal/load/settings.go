@@ -1,0 +1,39 @@
+package load
+
+import (
+	"slices"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/openim/settings"
+)
+
+// Redacted stands for a value that is not shown.
+const Redacted = "<redacted>"
+
+// HideRefused replaces the values of overrides that the OpenIM of this version does not take, and all of them when the version is not
+// supported: a password may have been written to the wrong place.
+func HideRefused(chosen *v1alpha1.Settings, version string) {
+	if chosen == nil {
+		return
+	}
+	release, err := openim.ParseRelease(version)
+	for _, override := range chosen.Overrides {
+		for key, value := range override.Values {
+			if err != nil || settings.Check(release, openim.File(override.File), key, string(value)) != nil {
+				override.Values[key] = Redacted
+			}
+		}
+	}
+}
+
+// effective returns the values that the operator would put in force for a stack. The database of a connection string is not among them: the
+// string is in a Secret, which is not read.
+func effective(object *v1alpha1.OpenIMStack, resolved openim.Settings) []v1alpha1.EffectiveValue {
+	resolved.Chosen = object.Spec.Settings
+	values := resolved.Effective()
+	if mongodb := object.Spec.Dependencies.MongoDB; mongodb.URIRef != nil && mongodb.Database == "" {
+		values = slices.DeleteFunc(values, func(v v1alpha1.EffectiveValue) bool { return v.Name == "dependencies.mongodb.database" })
+	}
+	return values
+}
