@@ -38,24 +38,18 @@ func (s *scope) checkIsStuck(plan rollout.Plan) bool {
 	return before == nil || before.Check == nil || before.Check.Message == ""
 }
 
-// tellUnchecked records an event when checks stop deciding about a rollout: the rollout goes on, and no condition gets another reason.
-func (r *Reconciler) tellUnchecked(s *scope, before *v1alpha1.Rollout) {
-	now := s.stack.Status.Rollout
-	if now == nil || now.Check == nil || before == nil || before.Check == nil ||
-		before.To == now.To && before.Check.State == now.Check.State {
+// tellUnchecked records an event when checks stop deciding about a rollout: it goes on or is over, and no condition gets another reason.
+func (r *Reconciler) tellUnchecked(s *scope, plan rollout.Plan) {
+	u := plan.Unchecked
+	if u == nil {
 		return
 	}
-	var reason string
-	switch {
-	case now.Check.State == v1alpha1.CheckSkipped:
+	reason := v1alpha1.RolloutReasonCheckFailed
+	if u.Check.State == v1alpha1.CheckSkipped {
 		reason = v1alpha1.RolloutReasonCheckSkipped
-	case now.Check.State == v1alpha1.CheckFailed && now.Check.Wave == 0:
-		reason = v1alpha1.RolloutReasonCheckFailed
-	default:
-		return
 	}
-	text := strings.TrimPrefix(unchecked(now), "; ")
-	r.events.Eventf(s.stack, nil, corev1.EventTypeWarning, reason, "Checked", "%s", outcome.Note(now.To+": "+text))
+	text := strings.TrimPrefix(unchecked(u), "; ")
+	r.events.Eventf(s.stack, nil, corev1.EventTypeWarning, reason, "Checked", "%s", outcome.Note(u.To+": "+text))
 }
 
 // checkInputs returns what the check of a revision is made from: what its backend is made from, which is older than the revision while a

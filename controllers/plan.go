@@ -173,7 +173,7 @@ func (r *Reconciler) writeState(ctx context.Context, s *scope, plan rollout.Plan
 		s.stack.Status = before.Status // nothing may be done about a state that was not written
 		return fmt.Errorf("writing the rollout to the status: %w", err)
 	}
-	r.tellUnchecked(s, before.Status.Rollout)
+	r.tellUnchecked(s, plan)
 	return r.applier.Wrote(s.stack.UID, written)
 }
 

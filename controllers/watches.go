@@ -26,6 +26,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/observe"
 )
 
@@ -76,7 +77,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.watched = watchedMetadata(mgr.GetCache(), r.prober.Watched())
 	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 	secretReaders := func(o client.Object) []types.NamespacedName {
-		return r.references.ofSecret(client.ObjectKeyFromObject(o))
+		stacks := r.references.ofSecret(client.ObjectKeyFromObject(o))
+		if stack, ok := generatedFor(o); ok && !slices.Contains(stacks, stack) {
+			stacks = append(stacks, stack) // status.unusedSecrets lists what no stack reads
+		}
+		return stacks
 	}
 	serviceReaders := func(o client.Object) []types.NamespacedName {
 		return r.references.ofService(types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetLabels()[discoveryv1.LabelServiceName]})
@@ -98,6 +103,14 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 			predicate.TypedResourceVersionChangedPredicate[*metav1.PartialObjectMetadata]{})).
 		WatchesMetadata(metadataOf(endpointSliceKind), r.referenced(serviceReaders), changed).
 		Complete(r)
+}
+
+// generatedFor returns the stack whose labels a Secret has. Anybody who may create Secrets may write these labels; the effect is a
+// reconciliation of that stack.
+func generatedFor(secret client.Object) (types.NamespacedName, bool) {
+	stack := secret.GetLabels()[v1alpha1.LabelInstance]
+	ours := labels.SelectorFromSet(manifests.CommonLabels(stack)).Matches(labels.Set(secret.GetLabels()))
+	return types.NamespacedName{Namespace: secret.GetNamespace(), Name: stack}, stack != "" && ours
 }
 
 func metadataOf(gvk schema.GroupVersionKind) *metav1.PartialObjectMetadata {

@@ -7,8 +7,12 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/manifests"
 )
 
 func TestReferencesLeadBackToTheStacksThatReadThem(t *testing.T) {
@@ -26,6 +30,23 @@ func TestReferencesLeadBackToTheStacksThatReadThem(t *testing.T) {
 	g.Expect(x.ofSecret(types.NamespacedName{Namespace: "im", Name: "redis"})).To(BeEmpty())
 	x.forget(other)
 	g.Expect(x.byStack).To(HaveLen(1))
+}
+
+// A generated Secret that the spec no longer uses is read by no stack, and still listed in a status.
+func TestASecretLeadsToTheStackOfItsLabels(t *testing.T) {
+	g := NewWithT(t)
+	secret := func(labels map[string]string) *corev1.Secret {
+		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat-custody", Labels: labels}}
+	}
+	stack, ok := generatedFor(secret(manifests.CommonLabels("chat")))
+	g.Expect(ok).To(BeTrue())
+	g.Expect(stack).To(Equal(types.NamespacedName{Namespace: "im", Name: "chat"}))
+	foreign := manifests.CommonLabels("chat")
+	foreign[v1alpha1.LabelManagedBy] = "Helm"
+	for _, labels := range []map[string]string{nil, manifests.CommonLabels(""), {v1alpha1.LabelInstance: "chat"}, foreign} {
+		_, ok = generatedFor(secret(labels))
+		g.Expect(ok).To(BeFalse(), "%v", labels)
+	}
 }
 
 func TestTheCacheHoldsOurChildrenAndNoSecret(t *testing.T) {

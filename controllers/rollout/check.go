@@ -3,6 +3,7 @@ package rollout
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -67,12 +68,58 @@ func waived(c *v1alpha1.RolloutCheck) bool {
 	return c != nil && c.State == v1alpha1.CheckFailed && c.Wave == 0
 }
 
-// owesCheck reports whether an unfinished rollout to a revision changed components and lacks the check after the wave that it has come to.
-func owesCheck(r *v1alpha1.Rollout, to string) bool {
-	if r == nil || r.To != to || isWaiting(r) || r.Wave == 0 || !gates(r.Check) {
+// owesCheck reports whether what the components run was not proven by the check that an unfinished rollout was to end with. A rollout that
+// waits has changed nothing, but owes the check of the one that it replaced: only such a rollout is checked after its last wave alone.
+func (p *planner) owesCheck(unfinished *v1alpha1.Rollout) bool {
+	r := unfinished
+	switch {
+	case r == nil || !gates(r.Check):
 		return false
+	case isWaiting(r):
+		return p.Policy.Check && r.Check.After == v1alpha1.CheckLastWave
+	case r.Wave == 0 || !p.sameTemplates(r.To, p.Wanted):
+		return false
+	default:
+		return r.Check.State != v1alpha1.CheckPassed || r.Check.Wave != r.Wave
 	}
-	return r.Check.State != v1alpha1.CheckPassed || r.Check.Wave != r.Wave
+}
+
+// sameTemplates reports whether all components run the same pods with two revisions.
+func (p *planner) sameTemplates(a, b string) bool {
+	first, _ := p.revision(a)
+	second, _ := p.revision(b)
+	return a == b || maps.Equal(first.Hashes, second.Hashes)
+}
+
+// conclude ends a rollout that has no component to change. When the unfinished one owes a check, that check is all that is left.
+func (p *planner) conclude(unfinished *v1alpha1.Rollout) {
+	if !p.owesCheck(unfinished) {
+		p.complete()
+		return
+	}
+	r := p.rollout()
+	if isWaiting(unfinished) || unfinished.To != p.Wanted {
+		r.State, r.Direction = v1alpha1.RolloutWaiting, v1alpha1.RolloutForward
+		r.Check = &v1alpha1.RolloutCheck{After: v1alpha1.CheckLastWave}
+	} else {
+		r = unfinished
+		p.plan.State.Rollout = r
+	}
+	if !Moving(unfinished) && p.lacksSlot() {
+		return
+	}
+	if r.Wave == 0 {
+		r.Wave = p.endWave()
+	}
+	p.pursue(r)
+}
+
+// endWave returns the wave after which all components of the stack are changed in a forward rollout.
+func (p *planner) endWave() (last int32) {
+	for _, c := range p.Components {
+		last = max(last, int32(c.Wave)) //nolint:gosec // five waves
+	}
+	return last
 }
 
 func heldByCheck(r *v1alpha1.Rollout) bool {
@@ -180,12 +227,14 @@ func (p *planner) awaitCheck() bool {
 		c.State, c.Message = v1alpha1.CheckPassed, ""
 	case o.Impossible:
 		c.State, c.Message = v1alpha1.CheckSkipped, cut(o.Message)
+		p.plan.Unchecked = r.DeepCopy()
 	case o.Refused != "":
 		c.State, c.Message = v1alpha1.CheckUnknown, cut(o.Message)
 		p.fail(failure{component: v1alpha1.ComponentCheck, reason: o.Refused, message: o.Message, class: Environment})
 		return true
 	case o.Failed && c.Wave == 0:
 		c.State, c.Message = v1alpha1.CheckFailed, cut(o.Message) // it was so before
+		p.plan.Unchecked = r.DeepCopy()
 	case o.Failed:
 		c.State, c.Message = v1alpha1.CheckFailed, cut(o.Message)
 		p.fail(failure{component: v1alpha1.ComponentCheck, reason: v1alpha1.RolloutReasonCheckFailed, message: o.Message, class: Fault})

@@ -182,8 +182,13 @@ func (p *planner) rollBack(record *v1alpha1.RolloutFailure) {
 		}
 	}
 	p.plan.State.Rollout = r
-	if len(r.Components) == 0 {
-		p.complete() // nothing was changed yet
+	if len(r.Components) == 0 { // nothing was changed yet
+		if r.Check == nil || failed.Check.After != v1alpha1.CheckLastWave {
+			p.complete()
+			return
+		}
+		r.Direction = v1alpha1.RolloutForward // what the failed rollout was to repair is not proven
+		p.enter(int(p.endWave()))
 		return
 	}
 	p.enter(p.firstWave())

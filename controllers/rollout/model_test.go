@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,8 @@ type model struct {
 	// lost is true from a loss of the status until all components were available: the operator cannot know then which component on its
 	// completed template is not proven.
 	lost bool
+	// owed is true from a change of a template by a rollout whose checks decide, until a check has passed.
+	owed bool
 }
 
 // deployment is what the cluster runs of a component.
@@ -128,6 +131,7 @@ func (m *model) reconcile(t *rapid.T, k int) {
 	if m.in.Blocked {
 		return // no template may be written
 	}
+	m.checkOwed(t, before, plan)
 	m.checkHeld(t, before.Rollout, plan)
 	m.checkWindow(t, before, plan)
 	m.checkOrder(t, plan)
@@ -136,6 +140,9 @@ func (m *model) reconcile(t *rapid.T, k int) {
 	for i, name := range slices.Sorted(maps.Keys(plan.Assignments)) {
 		if i == k {
 			return
+		}
+		if d := m.clusters[name]; d.hash != m.hash(name, plan.Assignments[name]) && decides(plan.State.Rollout.Check) {
+			m.owed = true
 		}
 		m.write(name, plan.Assignments[name])
 	}
@@ -159,6 +166,27 @@ func (m *model) makeCheck() {
 	}
 	o.Passed = !o.Failed
 	m.in.Check = o
+}
+
+// decides reports whether the checks of a rollout decide about it.
+func decides(c *v1alpha1.RolloutCheck) bool {
+	return c != nil && c.State != v1alpha1.CheckSkipped && (c.State != v1alpha1.CheckFailed || c.Wave > 0)
+}
+
+// checkOwed: what a rollout with checks has changed is not complete until a check has passed, whatever replaced the rollout meanwhile.
+func (m *model) checkOwed(t *rapid.T, before rollout.State, plan rollout.Plan) {
+	r, o := plan.State.Rollout, m.in.Check
+	answered := false
+	if of := before.Checking(); of != "" && (o.Passed || o.Impossible) {
+		answered = strings.HasPrefix(o.Run, fmt.Sprintf("%s.%d.", of, before.Rollout.Check.Wave)) // a pause stops the clock of the run
+	}
+	forgotten := before.Current == "" && before.Rollout == nil // the status was lost
+	if !m.in.Policy.Check || answered || forgotten || r != nil && r.Check != nil && !decides(r.Check) {
+		m.owed = false
+	}
+	if m.owed && (r == nil || r.State == v1alpha1.RolloutRolledBack) {
+		t.Fatalf("over without the check that is owed: before %+v, now %+v", before.Rollout, r)
+	}
 }
 
 // checkGate: where checks gate each wave, no component changes before the check after the wave before has passed.

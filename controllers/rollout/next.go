@@ -133,17 +133,13 @@ func (p *planner) begin() {
 	r := &v1alpha1.Rollout{State: v1alpha1.RolloutProgressing, From: from, To: p.Wanted, Components: p.participants()}
 	p.plan.State.Rollout = r
 	if len(r.Components) == 0 {
-		if !owesCheck(unfinished, p.Wanted) {
-			p.complete()
-			return
-		}
-		p.plan.State.Rollout = unfinished // what is left of the way back is its check
-		if Moving(unfinished) || !p.lacksSlot() {
-			p.pursue(unfinished)
-		}
+		p.conclude(unfinished)
 		return
 	}
 	r.Direction, r.Check = p.direction(), p.checkFor(unfinished, checkAtRest)
+	if waived(r.Check) && unfinished.To != r.To {
+		p.plan.Unchecked = r.DeepCopy()
+	}
 	if open, _ := p.open(); atRest && !open && p.changesImages() {
 		r.State = v1alpha1.RolloutWaitingForWindow
 		p.awaitWindow()

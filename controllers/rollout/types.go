@@ -113,6 +113,8 @@ type Plan struct {
 	NeedsSlot bool
 	// Waiting are the components for which the wave waits, in the order of their names.
 	Waiting []string
+	// Unchecked is a rollout whose checks have stopped deciding about it, as it was then: it may be over. Nil when that was so before.
+	Unchecked *v1alpha1.Rollout
 	// Opens is the time at which the next window opens, when the rollout waits for one. Zero when none ever does.
 	Opens time.Time
 	// Requeue is the time after which the plan may change without an event, 0 for none.
