@@ -9,6 +9,9 @@ import (
 
 // judge returns why a value of a field that is taken is refused, "" when it is not.
 func judge(at string, value any) string {
+	if _, field, found := strings.Cut(at, "].securityContext."); found {
+		return privilege(field, value)
+	}
 	switch at {
 	case "metadata.labels", "metadata.annotations":
 		return reservedKey(value)

@@ -53,6 +53,7 @@ var contexts = []string{
 const (
 	leavesThePolicies = "the pod would leave the network that the stack's policies seal: remove it"
 	isOurs            = "the operator sets it, and readiness, restarts and rollouts rely on it: remove it"
+	isLinux           = "the components are programs for Linux, and a hostProcess container of Windows runs on the node itself: remove it"
 	noToken           = "no component calls the API server, and a token would let whoever holds the pod do so: remove it"
 )
 
@@ -66,10 +67,15 @@ var refused = map[string]string{
 	"spec.serviceAccountName":           "each component has an account of its own, without rights: remove it",
 	"spec.serviceAccount":               "each component has an account of its own, without rights: remove it",
 	"spec.automountServiceAccountToken": noToken,
-	"spec.ephemeralContainers":          "they are added to a running pod: use kubectl debug",
-	"spec.restartPolicy":                "a Deployment has Always: remove it",
-	"spec.enableServiceLinks":           "the variables of other Services would change OpenIM's configuration: remove it",
-	"spec.volumes[].hostPath":           "it holds files of the node: use a persistentVolumeClaim, a configMap, a secret or an emptyDir",
+	"spec.securityContext.sysctls": "they set the kernel and the network of the pod: have the cluster's administrator set them on the nodes, " +
+		"and remove them",
+	"spec.securityContext.windowsOptions":                    isLinux,
+	"spec.containers[own].securityContext.windowsOptions":    isLinux,
+	"spec.containers[extra].securityContext.windowsOptions":  isLinux,
+	"spec.ephemeralContainers":                               "they are added to a running pod: use kubectl debug",
+	"spec.restartPolicy":                                     "a Deployment has Always: remove it",
+	"spec.enableServiceLinks":                                "the variables of other Services would change OpenIM's configuration: remove it",
+	"spec.volumes[].hostPath":                                "it holds files of the node: use a persistentVolumeClaim, a configMap, a secret or an emptyDir",
 	"spec.volumes[].projected.sources[].serviceAccountToken": noToken,
 	"spec.volumes[].projected.sources[].podCertificate":      "it holds an identity for the API server: use a secret",
 	"spec.volumes[].ephemeral":                               "use a persistentVolumeClaim or an emptyDir",
