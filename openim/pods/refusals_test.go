@@ -75,6 +75,25 @@ var refusals = []struct{ template, field, why string }{
 	{own("securityContext: {windowsOptions: {hostProcess: true}}"), "spec.containers[component].securityContext.windowsOptions", "Linux"},
 	{extra("securityContext: {windowsOptions: {hostProcess: true}}"), "spec.containers[agent].securityContext.windowsOptions", "Linux"},
 
+	// Programs of others in the component's own container, which no ExtraContainer discloses.
+	{own("lifecycle: {postStart: {exec: {command: [/srv/tool]}}}"), "spec.containers[component].lifecycle.postStart.exec", "a container of its own"},
+	{own("lifecycle: {preStop: {exec: {command: [/srv/tool]}}}"), "spec.containers[component].lifecycle.preStop.exec", "sleep"},
+	{own("lifecycle: {preStop: {exec: {}}}"), "spec.containers[component].lifecycle.preStop.exec", "remove it"},
+	{own("env: [{name: LD_PRELOAD, value: /srv/tool.so}]"), "spec.containers[component].env[LD_PRELOAD]", "another program"},
+	{own("env: [{name: LD_LIBRARY_PATH, value: /srv}]"), "spec.containers[component].env[LD_LIBRARY_PATH]", "another program"},
+	{own("env: [{name: LD_AUDIT, valueFrom: {configMapKeyRef: {name: a, key: b}}}]"), "spec.containers[component].env[LD_AUDIT]", "another program"},
+	{own("envFrom: [{prefix: LD_, configMapRef: {name: a}}]"), "spec.containers[component].envFrom[0]", "write a prefix"},
+	{own("envFrom: [{prefix: LD_PRE, configMapRef: {name: a}}]"), "spec.containers[component].envFrom[0]", "write a prefix"},
+	{own("envFrom: [{prefix: L, configMapRef: {name: a}}]"), "spec.containers[component].envFrom[0]", "write a prefix"},
+	{own("volumeMounts: [{name: files, mountPath: /lib64}]"), "spec.containers[component].volumeMounts[/lib64]", "would hide"},
+	{own("volumeMounts: [{name: files, mountPath: /sbin}]"), "spec.containers[component].volumeMounts[/sbin]", "would hide"},
+	{own("volumeMounts: [{name: files, mountPath: /etc/ld.so.preload, subPath: a}]"),
+		"spec.containers[component].volumeMounts[/etc/ld.so.preload]", "would hide"},
+	{own("volumeMounts: [{name: files, mountPath: /etc/ld.so.conf.d/x.conf, subPath: a}]"),
+		"spec.containers[component].volumeMounts[/etc/ld.so.conf.d/x.conf]", "would hide"},
+	{own("volumeMounts: [{name: files, mountPath: /etc/ld-musl-x86_64.path, subPath: a}]"),
+		"spec.containers[component].volumeMounts[/etc/ld-musl-x86_64.path]", "would hide"},
+
 	// Identities.
 	{"spec: {serviceAccountName: admin}", "spec.serviceAccountName", "account of its own"},
 	{"spec: {serviceAccount: admin}", "spec.serviceAccount", "account of its own"},
@@ -254,8 +273,8 @@ spec:
     volumeMounts: [{name: files, mountPath: /srv/files, readOnly: true}]
     resources: {limits: {cpu: "2"}, requests: {cpu: 200m}}
     securityContext: {runAsUser: 1000}
-    lifecycle: {preStop: {sleep: {seconds: 5}}}
-  - {name: agent, image: agent:1, command: [agent], args: [--all], env: [{name: USER, value: agent}], ports: [{containerPort: 9999}],
+    lifecycle: {postStart: {httpGet: {port: 80}}, preStop: {sleep: {seconds: 5}}}
+  - {name: agent, lifecycle: {preStop: {exec: {command: [agent, stop]}}}, image: agent:1, command: [agent], args: [--all], env: [{name: USER, value: agent}], ports: [{containerPort: 9999}],
      volumeMounts: [{name: files, mountPath: /etc/openim}], livenessProbe: {httpGet: {port: 9999}}, resources: {limits: {memory: 64Mi}}}
 `
 
