@@ -1,6 +1,7 @@
 package pods
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -9,6 +10,9 @@ import (
 
 // judge returns why a value of a field that is taken is refused, "" when it is not.
 func judge(at string, value any) string {
+	if _, field, found := strings.Cut(at, "].securityContext."); found {
+		return privilege(field, value)
+	}
 	switch at {
 	case "metadata.labels", "metadata.annotations":
 		return reservedKey(value)
@@ -21,7 +25,7 @@ func judge(at string, value any) string {
 	case "spec.containers[own].env":
 		return proxies(value)
 	case "spec.containers[own].env[]":
-		return variable(text(value, "name"))
+		return cmp.Or(loads(text(value, "name")), variable(text(value, "name")))
 	case "spec.containers[own].envFrom[]":
 		return prefixed(text(value, "prefix"))
 	case "spec.containers[own].volumeMounts[]":
@@ -104,12 +108,23 @@ func variable(name string) string {
 	return ""
 }
 
+// loader starts the variables that the dynamic loader reads (ld.so(8)), such as LD_PRELOAD.
+const loader = "LD_"
+
+// loads returns why a variable is refused by which a component would load a file of a volume as a part of itself.
+func loads(name string) string {
+	if strings.HasPrefix(strings.ToUpper(name), loader) {
+		return "the dynamic loader would run another program inside the component's: remove it, and run programs in a container of their own"
+	}
+	return ""
+}
+
 // prefixed judges the prefix of variables whose names are in a ConfigMap or Secret, which may change later: no name that starts with it may
 // be refused.
 func prefixed(prefix string) string {
-	const why = "the names in it could be those of OpenIM's configuration: write a prefix, for example APP_"
+	const why = "the names in it could be those of OpenIM's configuration, of a proxy or of the dynamic loader: write a prefix, for example APP_"
 	prefix = strings.ToUpper(prefix)
-	for _, name := range slices.Concat(names, prefixes, proxyNames) {
+	for _, name := range slices.Concat(names, prefixes, proxyNames, []string{loader}) {
 		if strings.HasPrefix(name, prefix) || strings.HasSuffix(name, "_") && strings.HasPrefix(prefix, name) {
 			return why
 		}
@@ -157,8 +172,11 @@ func exempts(value string) bool {
 // folders of the operator, and of the programs, in a component's container.
 var folders = []string{
 	"/etc/openim", "/etc/openim-secrets", "/etc/wrapper", "/run/supervisor", "/openim-server", "/openim", "/dev",
-	"/proc", "/sys", "/var/run/secrets", "/bin", "/lib", "/usr", "/wrapper",
+	"/proc", "/sys", "/var/run/secrets", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr", "/wrapper",
 }
+
+// loaderFiles start the paths of the dynamic loader's own files, which name libraries: ld.so.preload, ld.so.cache, ld-musl-<arch>.path.
+const loaderFiles = "/etc/ld"
 
 // mount judges a mount in a component's own container.
 func mount(value any) string {
@@ -170,11 +188,17 @@ func mount(value any) string {
 		return "mountPath must be an absolute path without a colon: write one, for example /srv/files"
 	}
 	target = path.Clean(target)
+	hides := func(what string) string {
+		return fmt.Sprintf("mountPath %s would hide %s, which the operator or the programs use: write another, for example /srv/files",
+			shorten(target), what)
+	}
 	for _, folder := range folders {
 		if within(target, folder) || within(folder, target) {
-			return fmt.Sprintf("mountPath %s would hide %s, which the operator or the programs use: write another, for example /srv/files",
-				shorten(target), folder)
+			return hides(folder)
 		}
+	}
+	if strings.HasPrefix(target, loaderFiles) {
+		return hides("files of the dynamic loader")
 	}
 	return ""
 }

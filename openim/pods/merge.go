@@ -125,6 +125,7 @@ func keeps(base, merged corev1.PodTemplateSpec) error {
 		{"service accounts", a.ServiceAccountName == b.ServiceAccountName && a.DeprecatedServiceAccount == b.DeprecatedServiceAccount &&
 			equality.Semantic.DeepEqual(a.AutomountServiceAccountToken, b.AutomountServiceAccountToken)},
 		{"namespaces of the node", !a.HostNetwork && !a.HostPID && !a.HostIPC && a.NodeName == "" && a.ShareProcessNamespace == nil},
+		{"privileges", !slices.ContainsFunc(slices.Concat(a.InitContainers, a.Containers), privileged)},
 		{"environments", equality.Semantic.DeepEqual(a.EnableServiceLinks, b.EnableServiceLinks)},
 		{"ephemeral containers", len(a.EphemeralContainers) == 0},
 		{"containers", containersKept(b.Containers, a.Containers) && containersKept(b.InitContainers, a.InitContainers)},

@@ -145,6 +145,11 @@ func sealed(t *testing.T, base, merged corev1.PodTemplateSpec, exceptions []pods
 			g.Expect(got.VolumeMounts).To(ContainElement(mount))
 		}
 	}
+	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+		g.Expect(ptr.Deref(c.SecurityContext.Privileged, false)).To(BeFalse(), c.Name)
+		g.Expect(ptr.Deref(c.SecurityContext.ProcMount, corev1.DefaultProcMount)).To(Equal(corev1.DefaultProcMount), c.Name)
+		g.Expect(c.SecurityContext.Capabilities.Add).To(Or(BeEmpty(), HaveEach(corev1.Capability("NET_BIND_SERVICE"))), c.Name)
+	}
 	for _, volume := range spec.Volumes {
 		g.Expect(volume.HostPath).To(BeNil())
 		if i := slices.IndexFunc(base.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == volume.Name }); i >= 0 {
@@ -159,7 +164,6 @@ func sealed(t *testing.T, base, merged corev1.PodTemplateSpec, exceptions []pods
 	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
 		g.Expect(c.SecurityContext.RunAsNonRoot).To(HaveValue(BeTrue()), c.Name)
 		g.Expect(c.SecurityContext.AllowPrivilegeEscalation).To(HaveValue(BeFalse()), c.Name)
-		g.Expect(ptr.Deref(c.SecurityContext.Privileged, false)).To(BeFalse(), c.Name)
 		g.Expect(c.SecurityContext.Capabilities.Drop).To(ContainElement(corev1.Capability("ALL")), c.Name)
 		g.Expect(c.SecurityContext.SeccompProfile.Type).NotTo(Equal(corev1.SeccompProfileTypeUnconfined), c.Name)
 		g.Expect(c.SecurityContext.ReadOnlyRootFilesystem).To(HaveValue(BeTrue()), c.Name)

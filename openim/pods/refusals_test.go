@@ -54,6 +54,46 @@ var refusals = []struct{ template, field, why string }{
 	{"metadata: {annotations: {k8s.v1.cni.cncf.io/networks: other}}", "metadata.annotations", "second network"},
 	{"metadata: {annotations: {v1.multus-cni.io/default-network: other}}", "metadata.annotations", "another network"},
 
+	// What would make the pod's own boundaries void: the node's disk, its kernel, its network.
+	{own("securityContext: {privileged: true}"), "spec.containers[component].securityContext.privileged", "the node"},
+	{extra("securityContext: {privileged: true}"), "spec.containers[agent].securityContext.privileged", "the node"},
+	{own("securityContext: {privileged: true, allowPrivilegeEscalation: true, runAsUser: 0, runAsNonRoot: false}"),
+		"spec.containers[component].securityContext.privileged", "the node"},
+	{"spec: {initContainers: [{name: first, image: first:1, securityContext: {privileged: true}}]}",
+		"spec.initContainers[first].securityContext.privileged", "the node"},
+	{own("securityContext: {procMount: Unmasked}"), "spec.containers[component].securityContext.procMount", "kernel"},
+	{extra("securityContext: {procMount: unmasked}"), "spec.containers[agent].securityContext.procMount", "kernel"},
+	{own("securityContext: {capabilities: {add: [NET_ADMIN]}}"),
+		"spec.containers[component].securityContext.capabilities.add[0]", "NET_BIND_SERVICE"},
+	{extra("securityContext: {capabilities: {add: [NET_BIND_SERVICE, SYS_ADMIN]}}"),
+		"spec.containers[agent].securityContext.capabilities.add[1]", "NET_BIND_SERVICE"},
+	{extra("securityContext: {capabilities: {add: [ALL]}}"), "spec.containers[agent].securityContext.capabilities.add[0]", "NET_BIND_SERVICE"},
+	{extra("securityContext: {capabilities: {add: [CAP_NET_RAW]}}"), "spec.containers[agent].securityContext.capabilities.add[0]", "remove"},
+	{extra("securityContext: {capabilities: {add: ['']}}"), "spec.containers[agent].securityContext.capabilities.add[0]", "remove"},
+	{"spec: {securityContext: {sysctls: [{name: net.ipv4.ip_forward, value: '1'}]}}", "spec.securityContext.sysctls", "kernel"},
+	{"spec: {securityContext: {windowsOptions: {hostProcess: true}}}", "spec.securityContext.windowsOptions", "Linux"},
+	{own("securityContext: {windowsOptions: {hostProcess: true}}"), "spec.containers[component].securityContext.windowsOptions", "Linux"},
+	{extra("securityContext: {windowsOptions: {hostProcess: true}}"), "spec.containers[agent].securityContext.windowsOptions", "Linux"},
+
+	// Programs of others in the component's own container, which no ExtraContainer discloses.
+	{own("lifecycle: {postStart: {exec: {command: [/srv/tool]}}}"), "spec.containers[component].lifecycle.postStart.exec", "a container of its own"},
+	{own("lifecycle: {preStop: {exec: {command: [/srv/tool]}}}"), "spec.containers[component].lifecycle.preStop.exec", "sleep"},
+	{own("lifecycle: {preStop: {exec: {}}}"), "spec.containers[component].lifecycle.preStop.exec", "remove it"},
+	{own("env: [{name: LD_PRELOAD, value: /srv/tool.so}]"), "spec.containers[component].env[LD_PRELOAD]", "another program"},
+	{own("env: [{name: LD_LIBRARY_PATH, value: /srv}]"), "spec.containers[component].env[LD_LIBRARY_PATH]", "another program"},
+	{own("env: [{name: LD_AUDIT, valueFrom: {configMapKeyRef: {name: a, key: b}}}]"), "spec.containers[component].env[LD_AUDIT]", "another program"},
+	{own("envFrom: [{prefix: LD_, configMapRef: {name: a}}]"), "spec.containers[component].envFrom[0]", "write a prefix"},
+	{own("envFrom: [{prefix: LD_PRE, configMapRef: {name: a}}]"), "spec.containers[component].envFrom[0]", "write a prefix"},
+	{own("envFrom: [{prefix: L, configMapRef: {name: a}}]"), "spec.containers[component].envFrom[0]", "write a prefix"},
+	{own("volumeMounts: [{name: files, mountPath: /lib64}]"), "spec.containers[component].volumeMounts[/lib64]", "would hide"},
+	{own("volumeMounts: [{name: files, mountPath: /sbin}]"), "spec.containers[component].volumeMounts[/sbin]", "would hide"},
+	{own("volumeMounts: [{name: files, mountPath: /etc/ld.so.preload, subPath: a}]"),
+		"spec.containers[component].volumeMounts[/etc/ld.so.preload]", "would hide"},
+	{own("volumeMounts: [{name: files, mountPath: /etc/ld.so.conf.d/x.conf, subPath: a}]"),
+		"spec.containers[component].volumeMounts[/etc/ld.so.conf.d/x.conf]", "would hide"},
+	{own("volumeMounts: [{name: files, mountPath: /etc/ld-musl-x86_64.path, subPath: a}]"),
+		"spec.containers[component].volumeMounts[/etc/ld-musl-x86_64.path]", "would hide"},
+
 	// Identities.
 	{"spec: {serviceAccountName: admin}", "spec.serviceAccountName", "account of its own"},
 	{"spec: {serviceAccount: admin}", "spec.serviceAccount", "account of its own"},
@@ -93,7 +133,6 @@ var refusals = []struct{ template, field, why string }{
 	{"spec: {readinessGates: [{conditionType: a/b}]}", "spec.readinessGates", "docs/pods.md"},
 	{"spec: {hostname: a}", "spec.hostname", "docs/pods.md"},
 	{"spec: {dnsPolicy: None}", "spec.dnsPolicy", "docs/pods.md"},
-	{"spec: {securityContext: {sysctls: [{name: a, value: b}]}}", "spec.securityContext.sysctls", "docs/pods.md"},
 	{"spec: {terminationGracePeriodSeconds: 0}", "spec.terminationGracePeriodSeconds", "without notice"},
 	{"metadata: {name: x}", "metadata.name", "docs/pods.md"},
 	{"metadata: {finalizers: [a/b]}", "metadata.finalizers", "docs/pods.md"},
@@ -234,8 +273,8 @@ spec:
     volumeMounts: [{name: files, mountPath: /srv/files, readOnly: true}]
     resources: {limits: {cpu: "2"}, requests: {cpu: 200m}}
     securityContext: {runAsUser: 1000}
-    lifecycle: {preStop: {sleep: {seconds: 5}}}
-  - {name: agent, image: agent:1, command: [agent], args: [--all], env: [{name: USER, value: agent}], ports: [{containerPort: 9999}],
+    lifecycle: {postStart: {httpGet: {port: 80}}, preStop: {sleep: {seconds: 5}}}
+  - {name: agent, lifecycle: {preStop: {exec: {command: [agent, stop]}}}, image: agent:1, command: [agent], args: [--all], env: [{name: USER, value: agent}], ports: [{containerPort: 9999}],
      volumeMounts: [{name: files, mountPath: /etc/openim}], livenessProbe: {httpGet: {port: 9999}}, resources: {limits: {memory: 64Mi}}}
 `
 

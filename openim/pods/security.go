@@ -25,7 +25,7 @@ func Harden(c *corev1.Container) {
 		c.SecurityContext = &corev1.SecurityContext{}
 	}
 	s := c.SecurityContext
-	if s.AllowPrivilegeEscalation == nil && !escalates(s) {
+	if s.AllowPrivilegeEscalation == nil {
 		s.AllowPrivilegeEscalation = ptr.To(false)
 	}
 	if s.ReadOnlyRootFilesystem == nil {
@@ -45,8 +45,37 @@ func Harden(c *corev1.Container) {
 	}
 }
 
-// escalates reports whether the API server refuses allowPrivilegeEscalation: false beside what a container asks for.
-func escalates(s *corev1.SecurityContext) bool {
-	return ptr.Deref(s.Privileged, false) || s.Capabilities != nil &&
-		slices.ContainsFunc(s.Capabilities.Add, func(c corev1.Capability) bool { return c == "SYS_ADMIN" || c == "CAP_SYS_ADMIN" })
+// onlyCapability is the one that the restricted profile of pod security lets a container add: to listen on ports below 1024.
+const onlyCapability = "NET_BIND_SERVICE"
+
+// privilege returns why a field of a container's security context is refused, "" when it is not. A privileged container, or one with
+// capabilities such as SYS_ADMIN or NET_ADMIN, mounts the disk of its node, reads other containers, and removes the rules by which policies
+// are enforced: whatever else a template is refused would be within its reach.
+func privilege(field string, value any) string {
+	switch field {
+	case "privileged":
+		if value != false {
+			return "a privileged container controls the node, and past it the network that the policies seal: remove it"
+		}
+	case "procMount":
+		if value != string(corev1.DefaultProcMount) {
+			return "it opens the settings of the kernel in /proc: remove it, or write Default"
+		}
+	case "capabilities.add[]":
+		if value != onlyCapability {
+			return "a capability can reach the node or change the network of the pod: remove all but " + onlyCapability
+		}
+	}
+	return ""
+}
+
+// privileged reports whether a container has what privilege refuses.
+func privileged(c corev1.Container) bool {
+	s := c.SecurityContext
+	if s == nil {
+		return false
+	}
+	more := func(c corev1.Capability) bool { return c != onlyCapability }
+	return ptr.Deref(s.Privileged, false) || ptr.Deref(s.ProcMount, corev1.DefaultProcMount) != corev1.DefaultProcMount ||
+		s.WindowsOptions != nil || s.Capabilities != nil && slices.ContainsFunc(s.Capabilities.Add, more)
 }

@@ -29,7 +29,9 @@ var taken = slices.Concat([]string{
 	"spec.containers[own].volumeMounts[].readOnly", "spec.containers[own].volumeMounts[].subPath",
 	"spec.containers[own].volumeMounts[].recursiveReadOnly",
 	"spec.containers[own].resources.limits.*", "spec.containers[own].resources.requests.*",
-	"spec.containers[own].lifecycle.postStart.**", "spec.containers[own].lifecycle.preStop.**",
+	"spec.containers[own].lifecycle.postStart.httpGet.**", "spec.containers[own].lifecycle.preStop.httpGet.**",
+	"spec.containers[own].lifecycle.postStart.tcpSocket.**", "spec.containers[own].lifecycle.preStop.tcpSocket.**",
+	"spec.containers[own].lifecycle.postStart.sleep.**", "spec.containers[own].lifecycle.preStop.sleep.**",
 
 	"spec.containers[extra].name", "spec.containers[extra].image", "spec.containers[extra].imagePullPolicy",
 	"spec.containers[extra].command[].**", "spec.containers[extra].args[].**", "spec.containers[extra].workingDir",
@@ -53,6 +55,8 @@ var contexts = []string{
 const (
 	leavesThePolicies = "the pod would leave the network that the stack's policies seal: remove it"
 	isOurs            = "the operator sets it, and readiness, restarts and rollouts rely on it: remove it"
+	ranInside         = "it runs a program with the credentials of the component: remove it, and use sleep, httpGet or a container of its own"
+	isLinux           = "the components are programs for Linux, and a hostProcess container of Windows runs on the node itself: remove it"
 	noToken           = "no component calls the API server, and a token would let whoever holds the pod do so: remove it"
 )
 
@@ -66,10 +70,15 @@ var refused = map[string]string{
 	"spec.serviceAccountName":           "each component has an account of its own, without rights: remove it",
 	"spec.serviceAccount":               "each component has an account of its own, without rights: remove it",
 	"spec.automountServiceAccountToken": noToken,
-	"spec.ephemeralContainers":          "they are added to a running pod: use kubectl debug",
-	"spec.restartPolicy":                "a Deployment has Always: remove it",
-	"spec.enableServiceLinks":           "the variables of other Services would change OpenIM's configuration: remove it",
-	"spec.volumes[].hostPath":           "it holds files of the node: use a persistentVolumeClaim, a configMap, a secret or an emptyDir",
+	"spec.securityContext.sysctls": "they set the kernel and the network of the pod: have the cluster's administrator set them on the nodes, " +
+		"and remove them",
+	"spec.securityContext.windowsOptions":                    isLinux,
+	"spec.containers[own].securityContext.windowsOptions":    isLinux,
+	"spec.containers[extra].securityContext.windowsOptions":  isLinux,
+	"spec.ephemeralContainers":                               "they are added to a running pod: use kubectl debug",
+	"spec.restartPolicy":                                     "a Deployment has Always: remove it",
+	"spec.enableServiceLinks":                                "the variables of other Services would change OpenIM's configuration: remove it",
+	"spec.volumes[].hostPath":                                "it holds files of the node: use a persistentVolumeClaim, a configMap, a secret or an emptyDir",
 	"spec.volumes[].projected.sources[].serviceAccountToken": noToken,
 	"spec.volumes[].projected.sources[].podCertificate":      "it holds an identity for the API server: use a secret",
 	"spec.volumes[].ephemeral":                               "use a persistentVolumeClaim or an emptyDir",
@@ -82,6 +91,8 @@ var refused = map[string]string{
 	"spec.containers[own].readinessProbe":                    isOurs,
 	"spec.containers[own].startupProbe":                      isOurs,
 	"spec.containers[own].lifecycle.stopSignal":              isOurs,
+	"spec.containers[own].lifecycle.postStart.exec":          ranInside,
+	"spec.containers[own].lifecycle.preStop.exec":            ranInside,
 	"spec.containers[own].workingDir":                        isOurs,
 	"spec.containers[own].terminationMessagePath":            isOurs,
 	"spec.containers[own].terminationMessagePolicy":          isOurs,
