@@ -75,8 +75,8 @@ func (s *Store) replace(ctx context.Context, old *Session, reason string) error 
 func (s *Store) CheckNotRevoked(ctx context.Context, session Session) error {
 	fields := session.fields()
 	if err := s.call(ctx, func(ctx context.Context) error {
-		revocations, err := s.records.revocations(ctx, fields)
-		s.learn(fields, revocations)
+		revocations, err := s.records.revocations(ctx, fields[:])
+		s.learn(revocations)
 		return err
 	}); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -74,7 +75,8 @@ func (r *records) write(
 	if ofDevice, err = listed.StringSlice(); err != nil {
 		return nil, nil, err
 	}
-	found, err = r.revocations(ctx, s.fields())
+	fields := s.fields()
+	found, err = r.revocations(ctx, fields[:])
 	return found, ofDevice, err
 }
 
@@ -99,15 +101,15 @@ func (r *records) unlist(ctx context.Context, of *Session, ids []string) error {
 	return err
 }
 
-func (r *records) revocations(ctx context.Context, fields [scopes]string) (map[string]mergedRevocation, error) {
-	values, err := r.db.HMGet(ctx, r.revocationsKey, fields[:]...).Result()
+func (r *records) revocations(ctx context.Context, fields []string) (map[string]mergedRevocation, error) {
+	values, err := r.db.HMGet(ctx, r.revocationsKey, fields...).Result()
 	if err != nil {
 		return nil, err
 	}
 	return parseRevocations(fields, values)
 }
 
-func parseRevocations(fields [scopes]string, values []any) (map[string]mergedRevocation, error) {
+func parseRevocations(fields []string, values []any) (map[string]mergedRevocation, error) {
 	found := map[string]mergedRevocation{}
 	for i, v := range values {
 		text, there := v.(string)
@@ -131,24 +133,83 @@ func (r *records) read(ctx context.Context, id string, fields *[scopes]string) (
 	if fields != nil {
 		revocations = pipe.HMGet(ctx, r.revocationsKey, fields[:]...)
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	if _, err := pipe.Exec(ctx); err != nil && !isWrongType(err) {
 		return entry{}, nil, err
 	}
-	values := record.Val()
-	e, err := entryOf(id, values)
+	e, err := r.recordOf(id, record)
 	if err != nil {
-		return entry{}, nil, err
-	}
-	seal, _ := values[len(readFields)-1].(string)
-	if err := checkSeal(r.seal, sessionPlace+id, sealedOf(&e.session, e.hash), seal); err != nil {
 		return e, nil, err
 	}
 	if fields == nil {
-		found, err := r.revocations(ctx, e.fields)
+		found, err := r.revocations(ctx, e.fields[:])
 		return e, found, err
 	}
-	found, err := parseRevocations(*fields, revocations.Val())
+	values, err := revocations.Result()
+	if err != nil {
+		return entry{}, nil, err
+	}
+	found, err := parseRevocations(fields[:], values)
 	return e, found, err
+}
+
+// reading is what Redis holds for one session: its entry, or why there is none.
+type reading struct {
+	entry entry
+	// err is nil, ErrUnknown, ErrKeyUnknown with the entry that could not be opened, or errDamaged.
+	err error
+}
+
+// readAll returns what Redis holds for each of the ids, and then the revocations that may concern the sessions found: two round trips to
+// each node. Its error concerns Redis, never a single record.
+func (r *records) readAll(ctx context.Context, ids []string) ([]reading, map[string]mergedRevocation, error) {
+	pipe := r.db.Pipeline()
+	replies := make([]*redis.SliceCmd, len(ids))
+	for i, id := range ids {
+		replies[i] = pipe.HMGet(ctx, r.key(id), readFields...)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !isWrongType(err) {
+		return nil, nil, err
+	}
+	found := make([]reading, len(ids))
+	var fields []string
+	for i, id := range ids {
+		e, err := r.recordOf(id, replies[i])
+		switch {
+		case err == nil:
+			fields = append(fields, e.fields[:]...)
+		case !errors.Is(err, ErrUnknown) && !errors.Is(err, ErrKeyUnknown) && !errors.Is(err, errDamaged):
+			return nil, nil, err
+		}
+		found[i] = reading{e, err}
+	}
+	if len(fields) == 0 {
+		return found, nil, nil
+	}
+	slices.Sort(fields)
+	revocations, err := r.revocations(ctx, slices.Compact(fields))
+	return found, revocations, err
+}
+
+// errDamaged is the error for a record that no version of the wrapper writes.
+var errDamaged = errors.New("a session's record is damaged")
+
+func isWrongType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
+
+// recordOf returns the session in a reply to HMGet of readFields. After ErrKeyUnknown the entry is the one that could not be opened.
+func (r *records) recordOf(id string, reply *redis.SliceCmd) (entry, error) {
+	values, err := reply.Result()
+	if isWrongType(err) {
+		return entry{}, fmt.Errorf("%w: it is not a hash", errDamaged)
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	e, err := entryOf(id, values)
+	if err != nil {
+		return entry{}, err
+	}
+	seal, _ := values[len(readFields)-1].(string)
+	return e, checkSeal(r.seal, sessionPlace+id, sealedOf(&e.session, e.hash), seal)
 }
 
 func entryOf(id string, values []any) (entry, error) {
@@ -163,13 +224,13 @@ func entryOf(id string, values []any) (entry, error) {
 	for i := range numbers {
 		n, err := strconv.ParseInt(texts[i+3], 10, 64)
 		if err != nil {
-			return entry{}, fmt.Errorf("reading a session's record: damaged: %s is not a number", recordFields[i+3])
+			return entry{}, fmt.Errorf("%w: %s is not a number", errDamaged, recordFields[i+3])
 		}
 		numbers[i] = n
 	}
 	raw, err := encoding.DecodeString(texts[0])
 	if err != nil || len(raw) != sha256.Size || numbers[0] < 0 || numbers[0] > 1<<31-1 {
-		return entry{}, fmt.Errorf("reading a session's record: damaged: invalid hash or platform")
+		return entry{}, fmt.Errorf("%w: invalid hash or platform", errDamaged)
 	}
 	platform := int32(numbers[0]) //nolint:gosec // bounded above
 	s := Session{ID: id, UserID: texts[1], DeviceID: texts[2], PlatformID: platform, Epoch: numbers[1],

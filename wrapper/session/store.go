@@ -98,7 +98,7 @@ func (s *Store) Create(ctx context.Context, userID, deviceID string, platformID 
 			return err
 		}
 		ofDevice = listed
-		s.learn(made.fields(), revocations)
+		s.learn(revocations)
 		return nil
 	})
 	if err != nil {
@@ -219,16 +219,27 @@ func (s *Store) read(ctx context.Context, id string, known entry, held bool) (en
 		fields = &known.fields
 	}
 	e, revocations, err := s.records.read(ctx, id, fields)
-	if errors.Is(err, ErrKeyUnknown) {
-		return entry{}, s.unknownKeyError(e.session.Created)
-	}
 	if err != nil {
-		return entry{}, err
+		return entry{}, s.whyUnread(id, e.session.Created, err)
 	}
-	s.learn(e.fields, revocations)
+	s.learn(revocations)
 	s.table.put(&e, asked)
 	e.confirmed = asked
 	return e, nil
+}
+
+// whyUnread returns the error for a record that was made at a time and could not be read. A damaged one counts as gone: otherwise it would
+// refuse what concerns its session, and every login of its user, until it expires.
+func (s *Store) whyUnread(id string, made time.Time, err error) error {
+	switch {
+	case errors.Is(err, ErrKeyUnknown):
+		return s.unknownKeyError(made)
+	case errors.Is(err, errDamaged):
+		s.log.Warn("a session's record in the wrapper's Redis is damaged: the session counts as ended, and its client must log in again",
+			"session", id, "error", err.Error())
+		return ErrUnknown
+	}
+	return err
 }
 
 // use writes a use if the last write is long enough ago. One caller writes for all.
@@ -252,12 +263,10 @@ func (s *Store) use(ctx context.Context, session *Session) error {
 	return nil
 }
 
-// learn applies revocations that were read together with a session.
-func (s *Store) learn(fields [scopes]string, revocations map[string]mergedRevocation) {
-	for _, field := range fields {
-		if c, found := revocations[field]; found {
-			s.applyStored(field, c)
-		}
+// learn applies revocations that were read together with sessions.
+func (s *Store) learn(revocations map[string]mergedRevocation) {
+	for field, c := range revocations {
+		s.applyStored(field, c)
 	}
 }
 
