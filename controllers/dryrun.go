@@ -38,17 +38,26 @@ func (r *Reconciler) tryTemplates(ctx context.Context, s *scope, name string, d 
 	known := r.runs.of(s.stack)
 	if known.refused == nil || known.refused.name != name || !r.pacer.now().Before(known.refused.until) {
 		problems, err := r.dryRun(ctx, s, name, d)
-		if err != nil {
+		if err != nil && len(problems) == 0 {
+			if known.refused != nil && known.refused.name == name { // what was said before holds until something else is known
+				s.refuseTemplates(known.refused.problems)
+			}
 			return false, err
 		}
 		known.refused = &refusedRun{name: name, problems: problems, until: r.pacer.now().Add(r.pacer.retry(1))}
 	}
-	s.refusals = append(s.refusals, known.refused.problems...)
-	s.templatesInvalid = len(known.refused.problems) > 0
+	s.refuseTemplates(known.refused.problems)
 	return !s.templatesInvalid, nil
 }
 
-// dryRun returns what the API server, or an admission webhook or policy, refuses of the Deployments of a run revision.
+// refuseTemplates adds what a dry run refused to the refusals.
+func (s *scope) refuseTemplates(problems []dependencies.Problem) {
+	s.refusals = append(s.refusals, problems...)
+	s.templatesInvalid = len(problems) > 0
+}
+
+// dryRun returns what the API server, or an admission webhook or policy, refuses of the Deployments of a run revision. The error is what
+// hindered some of the dry runs; it says nothing against the templates.
 func (r *Reconciler) dryRun(ctx context.Context, s *scope, name string, d revision.Data) ([]dependencies.Problem, error) {
 	var problems []dependencies.Problem
 	var failures []error

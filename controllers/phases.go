@@ -55,9 +55,9 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 }
 
 // prune deletes children that are no longer desired, once the cache shows all that this process wrote. A ConfigMap stays until no pod of
-// its component uses it.
+// its component uses it, and everything while it is not known what the components are to be built from.
 func (r *Reconciler) prune(ctx context.Context, s *scope) error {
-	if s.suspended() || !s.applied || !s.resolved() {
+	if s.suspended() || !s.applied || !s.proposed || !s.resolved() {
 		return nil
 	}
 	var err error

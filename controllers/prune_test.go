@@ -81,7 +81,7 @@ func TestNoConfigMapOfARunningPodIsPruned(t *testing.T) {
 		return object
 	}
 	reconcile := func() *scope {
-		s := &scope{stack: stack, referencesRead: true, generations: map[string]int64{}}
+		s := &scope{stack: stack, referencesRead: true, proposed: true, generations: map[string]int64{}}
 		wanted := deployment("chat-api-2", 0)
 		wanted.Status = appsv1.DeploymentStatus{}
 		s.workloads = []client.Object{config("chat-api-2"), wanted}

@@ -125,9 +125,10 @@ func (s *scope) updateAvailable() metav1.Condition {
 		strings.Join(s.outdated, ", "), v1alpha1.AnnotationUpdate))
 }
 
-// atRest reports whether no rollout is under way, and all components are assigned to the revision of the spec.
+// atRest reports whether no rollout is under way, and all components are assigned to the revision of the spec. It is false while it is not
+// known which revision that is: then wanted is one of an earlier spec.
 func (s *scope) atRest() bool {
-	return s.planned != nil && s.planned.State.Rollout == nil && s.planned.State.Current == s.wanted
+	return s.proposed && s.planned != nil && s.planned.State.Rollout == nil && s.planned.State.Current == s.wanted
 }
 
 // isWanted reports whether a component's Deployment was built from what the spec wants.

@@ -119,11 +119,15 @@ func (s *scope) held(component string) bool {
 }
 
 // heldHot reports whether the gateway's hot file stays as it is: the gateway is held, and not by settings of OpenIM alone. Those concern
-// every component, but no process that reads them reads this file, and limits and rules must follow the spec in an emergency.
+// every component, but no process that reads them reads this file, and limits and rules must follow the spec in an emergency. The
+// multi-login policy is one of them and in this file: with it, a refused spec could log users out.
 func (s *scope) heldHot() bool {
 	const gateway = v1alpha1.ComponentGateway
 	concerns := func(p dependencies.Problem) bool { return p.Concerns(gateway) }
-	own := func(p dependencies.Problem) bool { return slices.Contains(p.Components, gateway) }
+	settings := s.stack.Spec.Settings
+	own := func(p dependencies.Problem) bool {
+		return slices.Contains(p.Components, gateway) || settings != nil && settings.MultiLogin != nil && p.Concerns(gateway)
+	}
 	return dependencies.Unread(s.unread, gateway) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, own)
 }
 

@@ -35,7 +35,7 @@ func (s *scope) updateStatus() []metav1.Condition {
 	status.Version = s.version()
 	status.Processes = s.processes()
 	status.Boundary = s.boundary()
-	if s.resolved() {
+	if s.resolved() && s.proposed {
 		status.Effective = s.effective()
 	}
 	if s.secretsListed {

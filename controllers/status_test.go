@@ -29,7 +29,7 @@ func running(change ...func(*scope)) *scope {
 			ObjectMeta: metav1.ObjectMeta{Name: "chat", Namespace: "im", Generation: 7},
 			Spec:       v1alpha1.OpenIMStackSpec{Version: "v3.8.3"},
 		},
-		referencesRead: true, policiesInPlace: true, applied: true, deployments: map[string]*appsv1.Deployment{},
+		referencesRead: true, policiesInPlace: true, applied: true, proposed: true, deployments: map[string]*appsv1.Deployment{},
 		wanted: run, planned: &rollout.Plan{State: rollout.State{Current: run}},
 		history: []runRevision{{Revision: rollout.Revision{Name: run, Hashes: map[string]string{}}}},
 	}
@@ -286,7 +286,7 @@ func TestUpdateStaysAvailableWhileNothingIsProposed(t *testing.T) {
 	before := apimeta.FindStatusCondition(found.stack.Status.Conditions, v1alpha1.ConditionUpdateAvailable)
 	g.Expect(before).NotTo(BeNil())
 
-	failed := running(func(s *scope) { s.stack.Status = found.stack.Status })
+	failed := running(func(s *scope) { s.stack.Status, s.proposed = found.stack.Status, false })
 	failed.updateStatus()
 	g.Expect(apimeta.FindStatusCondition(failed.stack.Status.Conditions, v1alpha1.ConditionUpdateAvailable)).To(Equal(before))
 

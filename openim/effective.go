@@ -27,7 +27,7 @@ func (s Settings) Effective() []v1alpha1.EffectiveValue {
 	number := func(n int32) string { return strconv.Itoa(int(n)) }
 	add("dependencies.kafka.topics.prefix", s.TopicPrefix)
 	mode := "Standalone"
-	if len(s.RedisAddresses) > 1 {
+	if v.ClusterOfRedis() {
 		mode = "Cluster"
 	} else {
 		add("dependencies.redis.database", number(s.RedisDatabase))

@@ -10,7 +10,7 @@ import (
 	"text/template"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/wrapper/mongouri"
+	"github.com/openimstack/openim-operator/mongouri"
 )
 
 // Settings are the input of the configuration templates. They contain no secret: processes get secrets by environment variables.

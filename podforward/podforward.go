@@ -8,7 +8,6 @@ import (
 	"net/url"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
@@ -29,10 +28,21 @@ func Open(ctx context.Context, config *rest.Config, pod types.NamespacedName, po
 	failed := func(err error) (Forward, error) {
 		return Forward{}, fmt.Errorf("port-forward to %s port %d: %w", pod, port, err)
 	}
-	dialer, err := dial(config, pod)
+	address, err := addressOf(config, pod)
 	if err != nil {
 		return failed(err)
 	}
+	// A WebSocket (KEP-4006), or SPDY where a server or a proxy does not take it.
+	transport, upgrader, err := spdy.RoundTripperFor(config)
+	if err != nil {
+		return failed(err)
+	}
+	websocket, err := portforward.NewSPDYOverWebsocketDialer(address, config)
+	if err != nil {
+		return failed(err)
+	}
+	old := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, address)
+	dialer := portforward.NewFallbackDialer(websocket, old, func(error) bool { return true })
 	ready := make(chan struct{})
 	forwarder, err := portforward.NewOnAddressesWithContext(
 		ctx, dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, ready, nil, io.Discard,
@@ -60,21 +70,11 @@ func Open(ctx context.Context, config *rest.Config, pod types.NamespacedName, po
 	return Forward{Address: fmt.Sprintf("127.0.0.1:%d", ports[0].Local), Ended: ended}, nil
 }
 
-// dial prepares the connection to the API server: a WebSocket (KEP-4006), or SPDY where a server or a proxy does not take it.
-func dial(config *rest.Config, pod types.NamespacedName) (httpstream.Dialer, error) {
+// addressOf returns the address of a pod's subresource portforward.
+func addressOf(config *rest.Config, pod types.NamespacedName) (*url.URL, error) {
 	base, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
 		return nil, err
 	}
-	address := base.JoinPath("api/v1/namespaces", url.PathEscape(pod.Namespace), "pods", url.PathEscape(pod.Name), "portforward")
-	transport, upgrader, err := spdy.RoundTripperFor(config)
-	if err != nil {
-		return nil, err
-	}
-	websocket, err := portforward.NewSPDYOverWebsocketDialer(address, config)
-	if err != nil {
-		return nil, err
-	}
-	old := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, address)
-	return portforward.NewFallbackDialer(websocket, old, func(error) bool { return true }), nil
+	return base.JoinPath("api/v1/namespaces", url.PathEscape(pod.Namespace), "pods", url.PathEscape(pod.Name), "portforward"), nil
 }

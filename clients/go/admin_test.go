@@ -24,7 +24,8 @@ func TestAnAdministratorIssuesACode(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, _, _ := wire.Bearer(r.Header)
 		var request internalapi.IssueCode
-		if json.NewDecoder(r.Body).Decode(&request) != nil || request.UserID != "alice" || r.URL.Path != wire.PathAdminIssueCode || token != "second" {
+		err := json.NewDecoder(r.Body).Decode(&request)
+		if err != nil || request.UserID != "alice" || r.URL.Path != wire.PathAdminIssueCode || token != "second" {
 			wire.WriteFailure(w, wire.Failure{Status: http.StatusUnauthorized, ErrCode: wire.CodeTokenExpired, Text: "expired"})
 			return
 		}

@@ -10,8 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/mongouri"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/wrapper/mongouri"
 )
 
 // mongodb resolves either form of the reference.

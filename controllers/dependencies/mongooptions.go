@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/mongouri"
 	"github.com/openimstack/openim-operator/openim"
-	"github.com/openimstack/openim-operator/wrapper/mongouri"
 )
 
 // optionForm is the form of an option's name in a connection string.

@@ -42,28 +42,33 @@ func (r *resolver) storeFiles(field string, spec *v1alpha1.StoreTLS, combined bo
 	}
 	if client := spec.ClientCertificate; client != nil {
 		field, secret := field+".clientCertificate", client.SecretRef.Name
-		if combined {
-			value, err := read(field, secret, cmp.Or(client.CertKey, combinedKey), openim.CombinedFile)
-			if err != nil {
-				return nil, "", err
-			}
-			r.checkPair(field, secret, value, value)
-		} else {
-			certificate, err := read(field, secret, cmp.Or(client.CertKey, corev1.TLSCertKey), openim.CertificateFile)
-			if err != nil {
-				return nil, "", err
-			}
-			key, err := read(field, secret, cmp.Or(client.KeyKey, corev1.TLSPrivateKeyKey), openim.PrivateKeyFile)
-			if err != nil {
-				return nil, "", err
-			}
-			r.checkPair(field, secret, certificate, key)
+		certificate, key, err := clientPair(field, client, combined, read)
+		if err != nil {
+			return nil, "", err
 		}
+		r.checkPair(field, secret, certificate, key)
 	}
 	if len(files) == 0 {
 		return nil, "", nil
 	}
 	return files, hex.EncodeToString(sum.Sum(nil)[:8]), nil
+}
+
+// clientPair reads a client's certificate and its key: one file that holds both, or two.
+func clientPair(
+	field string, client *v1alpha1.ClientCertificate, combined bool, read func(field, secret, key, file string) ([]byte, error),
+) (certificate, key []byte, err error) {
+	secret := client.SecretRef.Name
+	if combined {
+		both, err := read(field, secret, cmp.Or(client.CertKey, combinedKey), openim.CombinedFile)
+		return both, both, err
+	}
+	certificate, err = read(field, secret, cmp.Or(client.CertKey, corev1.TLSCertKey), openim.CertificateFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err = read(field, secret, cmp.Or(client.KeyKey, corev1.TLSPrivateKeyKey), openim.PrivateKeyFile)
+	return certificate, key, err
 }
 
 // checkAuthority refuses a value without a certificate. A nil value is a problem of its own.

@@ -113,7 +113,8 @@ func Templates(
 			return nil, err
 		}
 	}
-	for component, r := range b.rendered {
+	for _, component := range slices.Sorted(maps.Keys(b.rendered)) {
+		r := b.rendered[component]
 		var err error
 		if r.Template, err = pods.Merge(stack.Spec.Pods, component, r.Template); err != nil {
 			return nil, err

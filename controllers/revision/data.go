@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -132,7 +133,8 @@ func (d Data) check() error {
 	if len(d.Components) > maxComponents {
 		return fmt.Errorf("decoding a revision: %d components are more than %d", len(d.Components), maxComponents)
 	}
-	for name, c := range d.Components {
+	for _, name := range slices.Sorted(maps.Keys(d.Components)) {
+		c := d.Components[name]
 		if !validHash(c.Hash) {
 			return fmt.Errorf("decoding a revision: component %q has the hash %q: it must be %d hexadecimal digits", name, c.Hash, hashDigits)
 		}
@@ -145,9 +147,9 @@ func (d Data) check() error {
 			}
 		}
 	}
-	for name, files := range d.ConfigMaps {
-		for file, hash := range files {
-			if _, ok := d.Files[hash]; !ok {
+	for _, name := range slices.Sorted(maps.Keys(d.ConfigMaps)) {
+		for _, file := range slices.Sorted(maps.Keys(d.ConfigMaps[name])) {
+			if _, ok := d.Files[d.ConfigMaps[name][file]]; !ok {
 				return fmt.Errorf("decoding a revision: file %q of ConfigMap %q is absent", file, name)
 			}
 		}

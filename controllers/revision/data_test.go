@@ -139,6 +139,22 @@ func component(d map[string]any, name string) map[string]any {
 	return d["components"].(map[string]any)[name].(map[string]any)
 }
 
+// A status whose text changes is written again, and starts the next reconciliation.
+func TestTheSameBrokenDataIsAlwaysRefusedWithTheSameText(t *testing.T) {
+	g := NewWithT(t)
+	d, _ := proposal(t, "minimal")
+	for name, c := range d.Components {
+		c.Hash = ""
+		d.Components[name] = c
+	}
+	bad, err := revision.Encode(d)
+	g.Expect(err).NotTo(HaveOccurred())
+	for range 50 {
+		_, err = revision.Decode(bad)
+		g.Expect(err).To(MatchError(ContainSubstring(`component "api" has the hash`)), "the first by name")
+	}
+}
+
 func TestANewerSchemaIsTold(t *testing.T) {
 	_, err := revision.Decode([]byte(`{"schemaVersion":2,"whatever":true}`))
 	g := NewWithT(t)

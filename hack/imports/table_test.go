@@ -119,24 +119,24 @@ func TestImportsGoDown(t *testing.T) {
 	layers := []struct{ above, below []string }{
 		{[]string{"api"}, nil},
 		{[]string{"openim/settings", "openim/pods"}, []string{"openim", "api"}},
-		{[]string{"openim"}, []string{"api", "wrapper/mongouri"}},
+		{[]string{"openim"}, []string{"api", "mongouri"}},
 		{[]string{"netpol"}, []string{"netpol", "openim", "api"}},
 		// One package of controllers may run the gateway's parser, and the wrapper's configuration has one set of types.
 		{[]string{"controllers/accept"}, []string{"wrapper/gateway"}},
 		// The formats of termination messages are what programs in pods tell the operator. Their package imports nothing of ours.
 		{[]string{"supervisor/termination"}, nil},
 		{[]string{"controllers"}, []string{
-			"controllers", "netpol", "openim", "api", "wrapper/config", "wrapper/mongouri", "supervisor/termination",
+			"controllers", "netpol", "openim", "api", "wrapper/config", "mongouri", "supervisor/termination",
 		}},
 		{[]string{"clients"}, []string{
 			"clients", "wrapper/handshake", "wrapper/internalapi", "wrapper/wire", "wrapper/websocket/frame", "wrapper/websocket/sdkws",
 		}},
 		{[]string{"podforward"}, nil},
 		// The form of MongoDB's connection strings is nobody's own. Its package imports nothing of ours.
-		{[]string{"wrapper/mongouri"}, nil},
+		{[]string{"mongouri"}, nil},
 		// Ports for servers are what tests of all sides need.
 		{[]string{"supervisor/freeport"}, nil},
-		{[]string{"wrapper"}, []string{"wrapper", "supervisor/termination", "supervisor/freeport"}},
+		{[]string{"wrapper"}, []string{"wrapper", "mongouri", "supervisor/termination", "supervisor/freeport"}},
 	}
 	for _, r := range rows {
 		for _, layer := range layers {

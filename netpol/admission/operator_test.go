@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -94,6 +95,8 @@ var _ = Describe("The operator", func() {
 	for _, folder := range folders {
 		It("writes all children of the stack "+folder.Name()+", and the controllers make its pods and slices", func(ctx SpecContext) {
 			ns := namespace("Enforce")
+			class := &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: "messaging"}, Value: 1} // of the templates of one stack
+			Expect(client.IgnoreAlreadyExists(root.Create(ctx, class))).To(Succeed())
 			made, children, o := applied(ctx, ns, folder.Name())
 			var deployments, services int
 			for _, child := range children {

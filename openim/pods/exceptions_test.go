@@ -24,7 +24,8 @@ var exceptions = []struct{ template, name, lets string }{
 	{own("securityContext: {appArmorProfile: {type: Unconfined}}"), "PodSecurityLowered/rpc", "appArmorProfile"},
 	{own("securityContext: {seLinuxOptions: {type: spc_t}}"), "PodSecurityLowered/rpc", "seLinuxOptions"},
 	{own("lifecycle: {postStart: {httpGet: {host: 192.0.2.1, port: 80}}}"), "PodSecurityLowered/rpc", "another host"},
-	{extra("securityContext: {allowPrivilegeEscalation: true, runAsUser: 0, runAsNonRoot: false}"), "PodSecurityLowered/rpc", "agent's runAsUser: 0"},
+	{extra("securityContext: {allowPrivilegeEscalation: true, runAsUser: 0, runAsNonRoot: false}"), "PodSecurityLowered/rpc",
+		"agent's runAsUser: 0"},
 	{extra("securityContext: {seLinuxOptions: {type: spc_t}}"), "PodSecurityLowered/rpc", "agent's seLinuxOptions"},
 	{"spec: {securityContext: {appArmorProfile: {type: Unconfined}}}", "PodSecurityLowered/rpc", "the pod's appArmorProfile"},
 	{extra("livenessProbe: {tcpSocket: {host: 192.0.2.1, port: 80}}"), "PodSecurityLowered/rpc", "another host"},
@@ -52,7 +53,8 @@ func TestWhatNeedsNoException(t *testing.T) {
 	for _, text := range []string{
 		"{}", "spec: {tolerations: [{operator: Exists}]}", own("securityContext: {runAsUser: 1000, capabilities: {add: [NET_BIND_SERVICE]}}"),
 		own("securityContext: {seccompProfile: {type: Localhost, localhostProfile: a.json}, seLinuxOptions: {level: 's0:c1'}}"),
-		own("resources: {limits: {memory: 2Gi}}"), own("securityContext: {privileged: false, procMount: Default}"), own("lifecycle: {preStop: {httpGet: {port: 80}}}"),
+		own("resources: {limits: {memory: 2Gi}}"), own("securityContext: {privileged: false, procMount: Default}"),
+		own("lifecycle: {preStop: {httpGet: {port: 80}}}"),
 	} {
 		spec := &v1alpha1.Pods{Template: template(t, text)}
 		g.Expect(pods.Refusals(spec)).To(BeEmpty(), text)

@@ -3,9 +3,12 @@ package pods
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // judge returns why a value of a field that is taken is refused, "" when it is not.
@@ -56,7 +59,7 @@ var domains = []struct{ name, why string }{
 
 func reservedKey(value any) string {
 	fields, _ := value.(map[string]any)
-	for key := range fields {
+	for _, key := range slices.Sorted(maps.Keys(fields)) { // the same text each time
 		if key == "pod-template-hash" {
 			return "pod-template-hash: Deployments find their pods by it: remove it"
 		}
@@ -105,8 +108,14 @@ func variable(name string) string {
 	if slices.Contains(names, name) || slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
 		return "it would change OpenIM's configuration past the spec: use spec.settings, or another name"
 	}
+	if slices.Contains(ofStores, name) {
+		return "the operator sets it where the spec gives a store an authority or options: write them in spec.dependencies"
+	}
 	return ""
 }
+
+// ofStores are the variables by which the operator gives a component what a store needs (openim.TrustEnv, openim.ConnectionStringEnv).
+var ofStores = []string{openim.TrustEnv, openim.ConnectionStringEnv}
 
 // loader starts the variables that the dynamic loader reads (ld.so(8)), such as LD_PRELOAD.
 const loader = "LD_"
@@ -122,7 +131,8 @@ func loads(name string) string {
 // prefixed judges the prefix of variables whose names are in a ConfigMap or Secret, which may change later: no name that starts with it may
 // be refused.
 func prefixed(prefix string) string {
-	const why = "the names in it could be those of OpenIM's configuration, of a proxy or of the dynamic loader: write a prefix, for example APP_"
+	const why = "the names in it could be those of OpenIM's configuration, of a proxy or of the dynamic loader: " +
+		"write a prefix, for example APP_"
 	prefix = strings.ToUpper(prefix)
 	for _, name := range slices.Concat(names, prefixes, proxyNames, []string{loader}) {
 		if strings.HasPrefix(name, prefix) || strings.HasSuffix(name, "_") && strings.HasPrefix(prefix, name) {

@@ -155,7 +155,7 @@ func (w *walk) list(path, field string, entries []any) {
 			}
 			seen[value] = true
 			if shared == "spec.containers" {
-				why := ""
+				var why string
 				if kind, why = w.container(path, value, fields); why != "" {
 					w.refuse(at, why)
 					continue

@@ -76,12 +76,17 @@ var refusals = []struct{ template, field, why string }{
 	{extra("securityContext: {windowsOptions: {hostProcess: true}}"), "spec.containers[agent].securityContext.windowsOptions", "Linux"},
 
 	// Programs of others in the component's own container, which no ExtraContainer discloses.
-	{own("lifecycle: {postStart: {exec: {command: [/srv/tool]}}}"), "spec.containers[component].lifecycle.postStart.exec", "a container of its own"},
+	{own("lifecycle: {postStart: {exec: {command: [/srv/tool]}}}"), "spec.containers[component].lifecycle.postStart.exec",
+		"a container of its own"},
 	{own("lifecycle: {preStop: {exec: {command: [/srv/tool]}}}"), "spec.containers[component].lifecycle.preStop.exec", "sleep"},
 	{own("lifecycle: {preStop: {exec: {}}}"), "spec.containers[component].lifecycle.preStop.exec", "remove it"},
 	{own("env: [{name: LD_PRELOAD, value: /srv/tool.so}]"), "spec.containers[component].env[LD_PRELOAD]", "another program"},
 	{own("env: [{name: LD_LIBRARY_PATH, value: /srv}]"), "spec.containers[component].env[LD_LIBRARY_PATH]", "another program"},
-	{own("env: [{name: LD_AUDIT, valueFrom: {configMapKeyRef: {name: a, key: b}}}]"), "spec.containers[component].env[LD_AUDIT]", "another program"},
+	{own("env: [{name: SSL_CERT_DIR, value: /srv/ca}]"), "spec.containers[component].env[SSL_CERT_DIR]", "spec.dependencies"},
+	{own("env: [{name: MONGODB_CONNECTION_STRING, value: a}]"), "spec.containers[component].env[MONGODB_CONNECTION_STRING]",
+		"spec.dependencies"},
+	{own("env: [{name: LD_AUDIT, valueFrom: {configMapKeyRef: {name: a, key: b}}}]"), "spec.containers[component].env[LD_AUDIT]",
+		"another program"},
 	{own("envFrom: [{prefix: LD_, configMapRef: {name: a}}]"), "spec.containers[component].envFrom[0]", "write a prefix"},
 	{own("envFrom: [{prefix: LD_PRE, configMapRef: {name: a}}]"), "spec.containers[component].envFrom[0]", "write a prefix"},
 	{own("envFrom: [{prefix: L, configMapRef: {name: a}}]"), "spec.containers[component].envFrom[0]", "write a prefix"},
@@ -305,6 +310,18 @@ func TestNoValueOfATemplateIsRepeated(t *testing.T) {
 		found := pods.Refusals(&v1alpha1.Pods{Template: &runtime.RawExtension{Raw: raw}})
 		g.Expect(found).NotTo(BeEmpty(), text)
 		g.Expect(fmt.Sprint(found)).NotTo(ContainSubstring("hunter"), text)
+	}
+}
+
+// A status whose text changes is written again, and starts the next reconciliation.
+func TestTheSameTemplateIsAlwaysRefusedWithTheSameText(t *testing.T) {
+	g := NewWithT(t)
+	const reserved = "{pod-template-hash: z, openimstack.dev/x: z, app.kubernetes.io/name: z}"
+	spec := &v1alpha1.Pods{Template: template(t, "metadata: {labels: "+reserved+", annotations: "+reserved+"}")}
+	first := pods.Refusals(spec)
+	g.Expect(first).To(HaveEach(HaveField("Why", HavePrefix("app.kubernetes.io/name: "))), "the first by name")
+	for range 50 {
+		g.Expect(pods.Refusals(spec)).To(Equal(first))
 	}
 }
 

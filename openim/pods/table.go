@@ -70,15 +70,17 @@ var refused = map[string]string{
 	"spec.serviceAccountName":           "each component has an account of its own, without rights: remove it",
 	"spec.serviceAccount":               "each component has an account of its own, without rights: remove it",
 	"spec.automountServiceAccountToken": noToken,
-	"spec.securityContext.sysctls": "they set the kernel and the network of the pod: have the cluster's administrator set them on the nodes, " +
+	"spec.securityContext.sysctls": "they set the kernel and the network of the pod: " +
+		"have the cluster's administrator set them on the nodes, " +
 		"and remove them",
-	"spec.securityContext.windowsOptions":                    isLinux,
-	"spec.containers[own].securityContext.windowsOptions":    isLinux,
-	"spec.containers[extra].securityContext.windowsOptions":  isLinux,
-	"spec.ephemeralContainers":                               "they are added to a running pod: use kubectl debug",
-	"spec.restartPolicy":                                     "a Deployment has Always: remove it",
-	"spec.enableServiceLinks":                                "the variables of other Services would change OpenIM's configuration: remove it",
-	"spec.volumes[].hostPath":                                "it holds files of the node: use a persistentVolumeClaim, a configMap, a secret or an emptyDir",
+	"spec.securityContext.windowsOptions":                   isLinux,
+	"spec.containers[own].securityContext.windowsOptions":   isLinux,
+	"spec.containers[extra].securityContext.windowsOptions": isLinux,
+	"spec.ephemeralContainers":                              "they are added to a running pod: use kubectl debug",
+	"spec.restartPolicy":                                    "a Deployment has Always: remove it",
+	"spec.enableServiceLinks":                               "the variables of other Services would change OpenIM's configuration: remove it",
+	"spec.volumes[].hostPath": "it holds files of the node: use a persistentVolumeClaim, a configMap, " +
+		"a secret or an emptyDir",
 	"spec.volumes[].projected.sources[].serviceAccountToken": noToken,
 	"spec.volumes[].projected.sources[].podCertificate":      "it holds an identity for the API server: use a secret",
 	"spec.volumes[].ephemeral":                               "use a persistentVolumeClaim or an emptyDir",

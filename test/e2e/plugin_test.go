@@ -46,7 +46,7 @@ func (t terminal) types(line string) {
 func converse(ctx SpecContext) {
 	// Users and words of this run alone: the stores outlive the stack, so that another run would see those of this one.
 	run := strconv.FormatInt(time.Now().UnixNano(), 36)
-	nora, felix := "nora-"+run, "felix-"+run
+	nora, felix := "nora_"+run, "felix_"+run
 	plugin, folder := pluginBinary(ctx), GinkgoT().TempDir()
 	token := filepath.Join(folder, "admin.jwt")
 	Expect(os.WriteFile(token, []byte(admin(ctx).Token), 0o600)).To(Succeed())

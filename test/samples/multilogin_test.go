@@ -125,7 +125,7 @@ func enrol(t *testing.T, l *loopback.Stack, user string, platform int32) *device
 
 func (d *device) login(t *testing.T, l *loopback.Stack) {
 	t.Helper()
-	time.Sleep(2 * time.Millisecond) // logins are ordered by the millisecond
+	time.Sleep(2 * time.Millisecond) //nolint:forbidigo // logins are ordered by the millisecond of a clock
 	var err error
 	d.session, err = d.c.Login(t.Context(), d.of)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())

@@ -56,7 +56,7 @@ func (l *internalAPI) finishLogin(ctx context.Context, call *internalCall, q int
 	if err == nil && q.MultiLogin != nil {
 		if err := l.applyMultiLogin(ctx, &result, *q.MultiLogin); err != nil {
 			call.rec.Detail = result.Detail
-			return internalapi.LoginFinished{Verdict: internalapi.LoginUnavailable, Outcome: result}, nil
+			return internalapi.LoginFinished{Verdict: internalapi.LoginUnavailable, Outcome: result}, nil //nolint:nilerr // the verdict tells it
 		}
 	}
 	return internalapi.LoginFinished{Verdict: verdict, Outcome: result, Reply: reply}, nil

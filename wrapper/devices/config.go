@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/openimstack/openim-operator/mongouri"
 	"github.com/openimstack/openim-operator/wrapper/config"
 	"github.com/openimstack/openim-operator/wrapper/filewatch"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
-	"github.com/openimstack/openim-operator/wrapper/mongouri"
 )
 
 // Config configures the connection to MongoDB.

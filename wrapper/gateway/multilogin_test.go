@@ -87,7 +87,7 @@ func TestAReplacedSessionIsToldSo(t *testing.T) {
 	g := NewWithT(t)
 	h := newUsersEnv(t, nil)
 	first, _ := h.login(t, "alice")
-	time.Sleep(2 * time.Millisecond) // logins are ordered by the millisecond
+	time.Sleep(2 * time.Millisecond) //nolint:forbidigo // logins are ordered by the millisecond of a clock
 	next, _, err := h.sessions.Create(t.Context(), "alice", "another", 1, 1)
 	g.Expect(err).NotTo(HaveOccurred())
 	enforced := session.MultiLogin{Policy: config.PolicyOnePerPlatform, Enforcement: config.EnforcementEnforce}

@@ -140,7 +140,7 @@ func TestConcurrentLoginsLeaveOneDevice(t *testing.T) {
 			t.Fatalf("%d of %d concurrent logins are in force, without a stopped replica", len(alive), len(stops))
 		}
 		// The next login of any device repairs what a stopped replica left.
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond) //nolint:forbidigo // logins are ordered by the millisecond of a clock
 		r := replicas[run%2]
 		token, last, err := r.Create(context.Background(), user, fmt.Sprint("device-", run, "-last"), android, 1)
 		if err == nil {

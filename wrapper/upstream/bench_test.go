@@ -48,6 +48,7 @@ func BenchmarkCall(b *testing.B) {
 			if err != nil {
 				return err
 			}
+			defer func() { _ = resp.Body.Close() }()
 			_, err = io.ReadAll(resp.Body)
 			return err
 		},

@@ -110,7 +110,7 @@ func (c *connection) mayRepeat(r *request, err error) bool {
 
 func (c *connection) send(ctx context.Context, r *request) (Reply, error) {
 	if len(r.body) <= maxInline {
-		whole := append(r.head, r.body...)
+		whole := append(r.head, r.body...) //nolint:gocritic // head is the connection's buffer, which is kept as c.out
 		if cap(whole) <= maxKept {
 			c.out = whole
 		}
@@ -182,7 +182,7 @@ var errProtocol = errors.New("the other side does not speak HTTP/1")
 func (c *connection) header(method string) (*http.Response, error) {
 	for range maxInformational + 1 {
 		// The body is not closed: what is not read of it ends with the connection.
-		resp, err := http.ReadResponse(c.in, &http.Request{Method: method}) //nolint:bodyclose // as said
+		resp, err := http.ReadResponse(c.in, &http.Request{Method: method})
 		switch {
 		case err != nil:
 			return nil, err

@@ -185,7 +185,7 @@ func TestBytesWithoutARequestAreNobodysReply(t *testing.T) {
 	_, err := post(t, c)
 	g.Expect(err).NotTo(HaveOccurred())
 	say(<-first, strings.Replace(fine, "fine", "evil", 1))
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(20 * time.Millisecond) //nolint:forbidigo // what the kernel delivers on loopback has no event to wait for
 	reply, err := post(t, c)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(reply.Body)).To(Equal("fine"))
@@ -198,7 +198,7 @@ func TestAnIdleConnectionThatTheOtherSideClosedIsNotUsed(t *testing.T) {
 	c, s := serveBytes(t, func(conn net.Conn, connection, _ int, _ string) bool { return say(conn, fine) && connection > 1 })
 	_, err := post(t, c)
 	g.Expect(err).NotTo(HaveOccurred())
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(20 * time.Millisecond) //nolint:forbidigo // what the kernel delivers on loopback has no event to wait for
 	for range 3 {
 		_, err = post(t, c)
 		g.Expect(err).NotTo(HaveOccurred())

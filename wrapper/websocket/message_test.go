@@ -147,7 +147,7 @@ type atOnce struct {
 	hangs           chan struct{} // the profile is not answered before it is closed; nil: at once
 }
 
-func (a *atOnce) Member(ctx context.Context, _ Identity, ids []string) ([]bool, error) {
+func (a *atOnce) Member(ctx context.Context, _ Identity, _ []string) ([]bool, error) {
 	close(a.member)
 	select {
 	case <-a.profile:

@@ -2,15 +2,22 @@ package chat
 
 import "github.com/openimstack/openim-operator/clients/go/socket"
 
-// The users' sockets are those of the Go client.
+// Types of the Go client, whose sockets the tests' users have.
 type (
-	Socket   = socket.Socket
-	Opening  = socket.Opening
-	End      = socket.End
-	Refused  = socket.Refused
+	// Socket is a user's socket.
+	Socket = socket.Socket
+	// Opening holds the parameters of a new socket.
+	Opening = socket.Opening
+	// End describes how a socket ended.
+	End = socket.End
+	// Refused is the answer to a refused opening.
+	Refused = socket.Refused
+	// Received is a message that a socket received.
 	Received = socket.Received
-	Draft    = socket.Draft
-	Message  = socket.Receipt
+	// Draft is a message before it is sent.
+	Draft = socket.Draft
+	// Message is OpenIM's receipt of a message.
+	Message = socket.Receipt
 )
 
 // Identifiers of the requests that the tests forge.

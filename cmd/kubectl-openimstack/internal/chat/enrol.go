@@ -115,8 +115,9 @@ func (o *options) enrol(
 		return nil, device, nil, fmt.Errorf("keeping the device of user %s: %w", cli.OneLine(session.UserID), err)
 	}
 	if o.user != "" && session.UserID != o.user {
-		return nil, device, nil, errors.Join(fmt.Errorf("the code is one of user %s, and --user-id names %s: the device is enrolled, and its key is "+
-			"in %s", cli.OneLine(session.UserID), cli.OneLine(o.user), devices.folder), session.Revoke(ctx, login.ThisSession))
+		return nil, device, nil, errors.Join(fmt.Errorf("the code is one of user %s, and --user-id names %s: "+
+			"the device is enrolled, and its key is in %s", cli.OneLine(session.UserID), cli.OneLine(o.user), devices.folder),
+			session.Revoke(ctx, login.ThisSession))
 	}
 	fmt.Fprintf(o.streams.ErrOut, "enrolled a device of %s; its key is in %s\n", cli.OneLine(session.UserID), devices.folder)
 	if earlier != "" {

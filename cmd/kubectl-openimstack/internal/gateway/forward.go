@@ -105,7 +105,7 @@ func (f *forwarder) forward(ctx context.Context) (podforward.Forward, error) {
 	if len(pods) == 0 {
 		return podforward.Forward{}, fmt.Errorf("none of %d pods of the gateway is ready: see kubectl openimstack status", all)
 	}
-	rand.Shuffle(len(pods), func(i, j int) { pods[i], pods[j] = pods[j], pods[i] })
+	rand.Shuffle(len(pods), func(i, j int) { pods[i], pods[j] = pods[j], pods[i] }) //nolint:gosec // spreads load
 	for i := range pods {
 		var opened podforward.Forward
 		if opened, err = f.open(client.ObjectKeyFromObject(&pods[i])); err == nil {
@@ -116,8 +116,8 @@ func (f *forwarder) forward(ctx context.Context) (podforward.Forward, error) {
 	return podforward.Forward{}, err
 }
 
-// gatewayOf reports whether a pod is one that the operator's Deployment made. Anybody who may create pods can give one the gateway's labels,
-// and the administrator's token goes to it.
+// gatewayOf reports whether a pod is one that the operator's Deployment made. Anybody who may create pods can give one the gateway's
+// labels, and the administrator's token goes to it.
 func gatewayOf(stack string, pod *corev1.Pod) bool {
 	return audit.MadeBy(pod, stack, v1alpha1.ComponentGateway, snapshot.Cluster)
 }

@@ -105,7 +105,8 @@ func (f *Flags) direct() (Way, error) {
 	}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, TLSHandshakeTimeout: callTimeout}
 	return Way{
-		Name: address.Host, ID: address.Host, BaseURL: strings.TrimSuffix(f.Address, "/"), HTTP: &http.Client{Transport: transport, Timeout: callTimeout},
+		Name: address.Host, ID: address.Host, BaseURL: strings.TrimSuffix(f.Address, "/"),
+		HTTP: &http.Client{Transport: transport, Timeout: callTimeout},
 	}, nil
 }
 

@@ -74,7 +74,7 @@ func run(ctx context.Context, words []string, errs io.Writer) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
-	program := exec.CommandContext(ctx, words[0], words[1:]...)
+	program := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // it is the caller's own command line
 	program.WaitDelay = time.Second
 	program.Stderr = errs
 	out, err := program.StdoutPipe()

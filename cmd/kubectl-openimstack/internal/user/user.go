@@ -142,7 +142,8 @@ func (o *options) issue(ctx context.Context, admin *login.Admin, users []string)
 			nickname = user
 		}
 		code, err := admin.IssueCode(ctx, login.CodeRequest{
-			UserID: user, Nickname: nickname, PlatformID: o.platform, LifetimeSeconds: int32(o.lifetime / time.Second),
+			UserID: user, Nickname: nickname, PlatformID: o.platform,
+			LifetimeSeconds: int32(o.lifetime / time.Second), //nolint:gosec // at most maxLifetime
 		})
 		if err != nil {
 			return codes, fmt.Errorf("a code for user %s: %w", cli.OneLine(user), advise(err))

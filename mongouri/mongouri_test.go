@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
 
-	"github.com/openimstack/openim-operator/wrapper/mongouri"
+	"github.com/openimstack/openim-operator/mongouri"
 )
 
 func TestOptionsAreAppended(t *testing.T) {
