@@ -9,7 +9,7 @@ import (
 // Where FCM's service account is mounted. OpenIM takes the path of the file relative to its configuration folder, which is beside
 // SecretsDir (internal/push/offlinepush/fcm/push.go, filepath.Join).
 const (
-	// SecretsDir holds the files with secrets that a process of OpenIM reads.
+	// SecretsDir holds the files with secrets that a process of OpenIM reads: one folder for each store, and FCM's.
 	SecretsDir = "/etc/openim-secrets"
 	// FCMDir is the folder with FCM's file below SecretsDir, and FCMFile the name of that file.
 	FCMDir, FCMFile = "fcm", "service-account.json"

@@ -6,9 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// secretsDir holds the files that OpenIM's processes read from Secrets, a folder for each store.
-const secretsDir = "/etc/openim-secrets"
-
 // Names of the files of a store.
 const (
 	// CAFile holds the certificates of authorities, as PEM.
@@ -31,7 +28,7 @@ type StoreFile struct {
 }
 
 // StoreDir returns the folder of the files of a store in the pods of OpenIM.
-func StoreDir(d Dependency) string { return path.Join(secretsDir, string(d)) }
+func StoreDir(d Dependency) string { return path.Join(SecretsDir, string(d)) }
 
 // TrustsOfSystem reports whether OpenIM's client of a store has no key for an authority, and uses those of the system.
 func TrustsOfSystem(d Dependency) bool { return d == Etcd }

@@ -183,9 +183,6 @@ func (s *sample) render(l *loopback.Stack, p openim.Process) (files map[string]s
 	return files, env, nil
 }
 
-// secretsDir is the folder of pods in which OpenIM's processes find files of Secrets.
-const secretsDir = "/etc/openim-secrets"
-
 // mount writes the files of a volume, as the kubelet does: to the folder that stands for its mount path, or else to one below the stack's
 // folder instead of /etc. The configuration of each process is in a folder beside that, as in pods.
 func (s *sample) mount(l *loopback.Stack, v corev1.Volume, mounts []corev1.VolumeMount) error {
@@ -227,5 +224,5 @@ func (s *sample) onThisMachine(text string) string {
 	if s.dir == "" {
 		return text
 	}
-	return strings.NewReplacer(secretsDir, s.dir, url.QueryEscape(secretsDir), url.QueryEscape(s.dir)).Replace(text)
+	return strings.NewReplacer(openim.SecretsDir, s.dir, url.QueryEscape(openim.SecretsDir), url.QueryEscape(s.dir)).Replace(text)
 }
