@@ -29,13 +29,8 @@ func failingCheck() {
 			Expect(err).NotTo(HaveOccurred())
 			DeferCleanup(func(ctx SpecContext) {
 				stack.Annotations = nil
-				stack.Spec.Version, stack.Spec.Image = sample.Spec.Version, sample.Spec.Image
-				stack.Spec.Upgrade = &v1alpha1.Upgrade{Check: v1alpha1.CheckNone, Strategy: v1alpha1.UpgradeAllAtOnce}
-				Expect(environment.Apply(ctx, stack)).To(Succeed())
-				rolled(ctx, v1alpha1.ReasonComplete)
-				stack.Spec.Upgrade = sample.Spec.Upgrade
-				Expect(environment.Apply(ctx, stack)).To(Succeed())
-				ready(ctx, stack)
+				stack.Spec.Image = sample.Spec.Image
+				changesAllAtOnce(ctx, sample.Spec.Version)
 				deliver(ctx, "the release of the sample")
 			}, NodeTimeout(start))
 			traffic := flowing(ctx)

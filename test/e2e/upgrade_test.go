@@ -51,9 +51,21 @@ func upgrades() {
 		Expect(observed(ctx).Status.Version).To(Equal(nextRelease))
 		keepsContract(ctx)
 		deliver(ctx, "upgraded")
-	}, SpecTimeout(12*time.Minute))
 
-	It("holds a release that does not start, or goes back, while the pods that serve stay", func(ctx SpecContext) {
+		sample, err := environment.Sample()
+		Expect(err).NotTo(HaveOccurred())
+		changesAllAtOnce(ctx, sample.Spec.Version)
+		deliver(ctx, "back")
+	}, SpecTimeout(15*time.Minute))
+
+	It("holds a release that does not start, or goes back, while the pods that serve stay", Label(lifecycleLabel), func(ctx SpecContext) {
+		sample, err := environment.Sample()
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(func(ctx SpecContext) {
+			stack.Annotations = nil
+			changesAllAtOnce(ctx, sample.Spec.Version)
+			deliver(ctx, "back")
+		}, NodeTimeout(start))
 		traffic, err := environment.StartTraffic(ctx, stack, caller, callee)
 		Expect(err).NotTo(HaveOccurred())
 		gateways := names(podsOf(pods(ctx), v1alpha1.ComponentGateway))
@@ -77,23 +89,27 @@ func upgrades() {
 		stack.Annotations = map[string]string{v1alpha1.AnnotationRetryRollout: time.Now().Format(time.RFC3339)}
 		Expect(environment.Apply(ctx, stack)).To(Succeed())
 		rolled(ctx, v1alpha1.ReasonRolledBack)
-		Expect(observed(ctx).Status.Version).To(Equal(nextRelease))
+		Expect(observed(ctx).Status.Version).To(Equal(sample.Spec.Version))
 		report := stopped(ctx, traffic)
 		Expect(report.FailedCalls).To(BeZero(), "calls of a REST route: %v", report.Errors)
 		Expect(names(podsOf(pods(ctx), v1alpha1.ComponentGateway))).To(ConsistOf(gateways), "the gateway has nothing to do with it")
 		deliver(ctx, "gone back")
-
-		sample, err := environment.Sample()
-		Expect(err).NotTo(HaveOccurred())
-		stack.Spec.Version, stack.Spec.Upgrade = sample.Spec.Version, &v1alpha1.Upgrade{Check: v1alpha1.CheckNone}
-		Expect(environment.Apply(ctx, stack)).To(Succeed())
-		rolled(ctx, v1alpha1.ReasonComplete)
-		stack.Spec.Upgrade = sample.Spec.Upgrade
-		Expect(environment.Apply(ctx, stack)).To(Succeed())
-		ready(ctx, stack)
-		Expect(observed(ctx).Status.Version).To(Equal(sample.Spec.Version))
-		deliver(ctx, "back")
 	}, SpecTimeout(15*time.Minute))
+}
+
+// changesAllAtOnce changes the release of the stack without checks and waves, which other specs show.
+func changesAllAtOnce(ctx context.Context, version string) {
+	GinkgoHelper()
+	sample, err := environment.Sample()
+	Expect(err).NotTo(HaveOccurred())
+	stack.Spec.Version = version
+	stack.Spec.Upgrade = &v1alpha1.Upgrade{Check: v1alpha1.CheckNone, Strategy: v1alpha1.UpgradeAllAtOnce}
+	Expect(environment.Apply(ctx, stack)).To(Succeed())
+	rolled(ctx, v1alpha1.ReasonComplete)
+	stack.Spec.Upgrade = sample.Spec.Upgrade
+	Expect(environment.Apply(ctx, stack)).To(Succeed())
+	ready(ctx, stack)
+	Expect(observed(ctx).Status.Version).To(Equal(version))
 }
 
 // keepsContract runs `wrapper check` in a pod of the backend, as docs/upgrades.md says.

@@ -40,6 +40,13 @@ func TestAClusterThatNeverRanIsReportedAsSuch(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("hack/cluster up")))
 }
 
+func TestProgramsCollectGarbageLessOftenUnlessTheEnvironmentSaysHowOften(t *testing.T) {
+	g := NewWithT(t)
+	n, _ := nodeIn(t)
+	g.Expect(n.programEnvironment([]string{"A=b"})).To(Equal([]string{"A=b", Mark + "=" + n.paths.State, "GOGC=400", "GOMEMLIMIT=1GiB"}))
+	g.Expect(n.programEnvironment([]string{"GOGC=50"})).To(Equal([]string{"GOGC=50", Mark + "=" + n.paths.State, "GOMEMLIMIT=1GiB"}))
+}
+
 func TestAProcessCountsAsAliveOnlyWhileItIsOurs(t *testing.T) {
 	g := NewWithT(t)
 	n, _ := nodeIn(t)

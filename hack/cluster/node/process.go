@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -45,7 +46,7 @@ func (n *Node) start(name string, command []string) (*exec.Cmd, error) {
 	defer log.Close()
 	args := append([]string{"-c", joinScript, "sh"}, joins...)
 	cmd := exec.Command("/bin/sh", append(append(args, "--"), command...)...)
-	cmd.Env = append(environment(), Mark+"="+n.paths.State)
+	cmd.Env = n.programEnvironment(environment())
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -54,6 +55,21 @@ func (n *Node) start(name string, command []string) (*exec.Cmd, error) {
 	}
 	go func() { _ = cmd.Wait() }() // so that the end of the process is visible to this one
 	return cmd, nil
+}
+
+// programEnvironment returns the environment of a program of the node, made from base. The programs' garbage collector runs less often than
+// by default: it took more than a third of the CPU of an API server to which stacks are applied. Containers do not inherit it.
+func (n *Node) programEnvironment(base []string) []string {
+	env := append(slices.Clone(base), Mark+"="+n.paths.State)
+	set := func(name string) bool {
+		return slices.ContainsFunc(base, func(variable string) bool { return strings.HasPrefix(variable, name+"=") })
+	}
+	for _, memory := range []struct{ name, value string }{{"GOGC", "400"}, {"GOMEMLIMIT", "1GiB"}} {
+		if !set(memory.name) {
+			env = append(env, memory.name+"="+memory.value)
+		}
+	}
+	return env
 }
 
 // startInit creates the node's namespaces and their first process, whose end is the end of all processes in them.
