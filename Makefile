@@ -35,7 +35,7 @@ LIST_TESTS = go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | grep 
 LOOPBACK = github.com/openimstack/openim-operator/test/loopback
 UNIT_PACKAGES    = $$($(LIST_TESTS) | grep -v ' $(ENVTEST)\b' | grep -vE ' $(LOOPBACK)( |$$)' | sed 's/\.test .*//')
 # Pure functions without goroutines and with long computations: the race detector would find nothing and take minutes.
-PURE = netpol/(audit|report)
+PURE = (netpol/(audit|report)|cmd/kubectl-openimstack/internal/(audit|diff|explain|render))
 ENVTEST_PACKAGES = $$($(LIST_TESTS) | grep    ' $(ENVTEST)\b' | sed 's/\.test .*//')
 
 # Platforms of `make build`.
