@@ -184,7 +184,7 @@ var _ = Describe("Adoption", func() {
 				})
 			}
 		}
-		Expect(damaged).To(HaveLen(17), "three of each kind, and both PodDisruptionBudgets")
+		Expect(damaged).To(HaveLen(18), "three of each kind")
 		untouched := func(policies bool) {
 			GinkgoHelper()
 			for name, object := range damaged {

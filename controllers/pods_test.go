@@ -10,8 +10,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -159,6 +162,72 @@ var _ = Describe("Templates of pods", func() {
 		w.rolledOut("chat")
 		Expect(w.podTemplate("chat-push").Spec.Tolerations).To(HaveLen(1))
 		w.eventuallyReady("chat")
+	})
+})
+
+var _ = Describe("Accounts, pull secrets and disruption budgets of spec.pods", func() {
+	It("follow the spec, and refused annotations change nothing", func(ctx context.Context) {
+		w := newTestEnv(context.WithoutCancel(ctx))
+		startOperator()
+		const role = "eks.amazonaws.com/role-arn"
+		w.start("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Pods = &v1alpha1.Pods{
+				PullSecrets:               []v1alpha1.LocalReference{{Name: "mirror"}},
+				ServiceAccountAnnotations: map[string]v1alpha1.AnnotationValue{role: "first"},
+			}
+		})
+		w.rolledOut("chat")
+		annotated := func() string {
+			var account corev1.ServiceAccount
+			Expect(w.get("chat-rpc-third", &account)).To(Succeed())
+			return account.Annotations[role]
+		}
+		evictable := func(component string) string {
+			var budget policyv1.PodDisruptionBudget
+			Expect(w.get("chat-"+component, &budget)).To(Succeed())
+			return budget.Spec.MaxUnavailable.String()
+		}
+		Expect(annotated()).To(Equal("first"))
+		Expect(w.podTemplate("chat-push").Spec.ImagePullSecrets).To(Equal([]corev1.LocalObjectReference{{Name: "mirror"}}))
+		Expect(evictable("rpc-third")).To(Equal("1"))
+		Expect(apierrors.IsNotFound(w.get("chat-crontask", &policyv1.PodDisruptionBudget{}))).To(BeTrue(), "crontask has one pod")
+
+		before := w.templates()
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Pods.ServiceAccountAnnotations = map[string]v1alpha1.AnnotationValue{
+				role: "second", "kubernetes.io/enforce-mountable-secrets": "true",
+			}
+			s.Pods.PullSecrets = nil
+		})
+		Expect(w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionFalse, v1alpha1.ReasonPodTemplateRefused)).To(HavePrefix(
+			`spec.pods.serviceAccountAnnotations: "kubernetes.io/enforce-mountable-secrets" is an annotation of Kubernetes`))
+		Expect(w.templates()).To(Equal(before))
+		Expect(annotated()).To(Equal("first"))
+
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Pods.ServiceAccountAnnotations = map[string]v1alpha1.AnnotationValue{role: "third"}
+			s.Pods.Components = []v1alpha1.ComponentPods{{Name: "rpc", MaxUnavailable: ptr.To(intstr.FromString("50%"))}}
+		})
+		w.rolledOut("chat")
+		Expect(w.podTemplate("chat-push").Spec.ImagePullSecrets).To(BeEmpty())
+		Expect([]string{annotated(), evictable("rpc-third"), evictable("push")}).To(Equal([]string{"third", "50%", "1"}))
+
+		settled := w.templates()
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Pods = nil })
+		Eventually(annotated).Should(BeEmpty())
+		Eventually(func() string { return evictable("rpc-third") }).Should(Equal("1"))
+		w.eventuallyReady("chat")
+		Expect(w.templates()).To(Equal(settled), "neither an account nor a budget restarts a pod")
+
+		for _, bad := range []intstr.IntOrString{
+			intstr.FromInt32(0), intstr.FromInt32(-1), intstr.FromInt32(1001), intstr.FromString("0%"), intstr.FromString("101%"),
+			intstr.FromString("1"), intstr.FromString(""), intstr.FromString("5 %"),
+		} {
+			stack := w.stack("refused")
+			stack.Spec.Pods = &v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "rpc", MaxUnavailable: &bad}}}
+			Expect(k8s.Create(w.ctx, stack)).To(MatchError(ContainSubstring(
+				"maxUnavailable must be a number from 1 to 1000, or a share such as 25%")), bad.String())
+		}
 	})
 })
 

@@ -32,6 +32,9 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	if err != nil {
 		return outcome.NewTerminal(v1alpha1.ReasonInvalidSpec, err.Error()) // pure: another attempt fails too
 	}
+	if s.podsRefused() { // their annotations would be written, or earlier ones removed
+		others = slices.DeleteFunc(others, func(o client.Object) bool { return kindOf(o) == "ServiceAccount" })
+	}
 	others = append(r.keepHot(s, others), exposures(s.stack)...)
 	deployments, failure := r.assigned(ctx, s)
 	s.workloads = slices.Concat(others, deployments)

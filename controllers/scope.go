@@ -131,6 +131,11 @@ func (s *scope) heldHot() bool {
 	return dependencies.Unread(s.unread, gateway) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, own)
 }
 
+// podsRefused reports whether a part of spec.pods is refused.
+func (s *scope) podsRefused() bool {
+	return slices.ContainsFunc(s.refusals, func(p dependencies.Problem) bool { return p.Reason == v1alpha1.ReasonPodTemplateRefused })
+}
+
 // stalled returns the first problem that only a change by the user solves.
 func (s *scope) stalled() *dependencies.Problem {
 	for _, list := range [][]dependencies.Problem{s.problems, s.refusals} {

@@ -20,6 +20,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/prober"
 	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim/pods"
 )
 
 // updateStatus computes the status from the scope, and returns the conditions whose status or reason changed.
@@ -82,7 +83,7 @@ func (s *scope) updateStatus() []metav1.Condition {
 func (s *scope) effective() []v1alpha1.EffectiveValue {
 	settings := s.facts.Settings
 	settings.Chosen = s.stack.Spec.Settings
-	return settings.Effective()
+	return append(settings.Effective(), pods.Effective(s.stack.Spec.Pods, s.facts.PlatformUserIDs)...)
 }
 
 func (s *scope) dependenciesReady() metav1.Condition {

@@ -46,6 +46,8 @@ type Facts struct {
 	Wrapper WrapperFacts
 	// Push holds what the references of spec.push resolve to.
 	Push PushFacts `json:",omitzero"`
+	// PlatformUserIDs is true where the cluster chooses the users and groups of pods: the default of spec.pods.userIDs.
+	PlatformUserIDs bool `json:",omitempty"`
 	// Webhooks are the endpoints of the hooks of each process that calls any. None where spec.network.extraEgress leads to them.
 	Webhooks map[Name][]Endpoint `json:",omitempty"`
 }

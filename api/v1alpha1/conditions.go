@@ -119,8 +119,8 @@ const (
 	// ReasonUnsupportedByRelease: OpenIM's release does not have a setting, or cannot connect to a store in this way (DependenciesReady). Use
 	// a release that can, or do what the message names.
 	ReasonUnsupportedByRelease = "UnsupportedByRelease"
-	// ReasonPodTemplateRefused: a template of spec.pods has a field that a template must not set, or is no PodTemplateSpec. Remove or correct
-	// what the message names.
+	// ReasonPodTemplateRefused: a template of spec.pods has a field that a template must not set, or is no PodTemplateSpec, or an annotation
+	// of serviceAccountAnnotations must not be set. Remove or correct what the message names.
 	ReasonPodTemplateRefused = "PodTemplateRefused"
 	// ReasonPodTemplateInvalid: the API server, a webhook or an admission policy refuses a Deployment with the templates of spec.pods. The
 	// message names the component. Correct the template, or what refuses it.

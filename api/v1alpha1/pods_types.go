@@ -1,6 +1,9 @@
 package v1alpha1
 
-import "k8s.io/apimachinery/pkg/runtime"
+import (
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
 
 // Pods are settings of the pods themselves: where they run, and what runs beside the components.
 type Pods struct {
@@ -17,6 +20,48 @@ type Pods struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=17
 	Components []ComponentPods `json:"components,omitempty"`
+
+	// userIDs is who chooses the users and groups of the pods. Fixed: the operator, with 65532. Platform: the platform, by an admission
+	// that sets them, as OpenShift does with the constraint restricted-v2. Default: Platform where the API server has OpenShift's
+	// SecurityContextConstraints, else Fixed.
+	// +optional
+	UserIDs UserIDs `json:"userIDs,omitempty"`
+
+	// pullSecrets for the images of all pods, beside image.pullSecrets: those of gateway and backend, of added containers, of the check and
+	// of the probe in the stack's namespace, too.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	PullSecrets []LocalReference `json:"pullSecrets,omitempty"`
+
+	// serviceAccountAnnotations are annotations of the components' ServiceAccounts, by which cloud providers give pods an identity of their
+	// own, for example eks.amazonaws.com/role-arn. Names below openimstack.dev, kubernetes.io and k8s.io are refused.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	ServiceAccountAnnotations map[string]AnnotationValue `json:"serviceAccountAnnotations,omitempty"`
+}
+
+// UserIDs is who chooses the users and groups of pods.
+// +kubebuilder:validation:Enum=Fixed;Platform
+type UserIDs string
+
+// Who chooses the users and groups of pods.
+const (
+	UserIDsFixed    UserIDs = "Fixed"
+	UserIDsPlatform UserIDs = "Platform"
+)
+
+// EffectiveUserIDs returns userIDs, or its default. platform is true where the API server has OpenShift's SecurityContextConstraints.
+func (p *Pods) EffectiveUserIDs(platform bool) UserIDs {
+	switch {
+	case p != nil && p.UserIDs != "":
+		return p.UserIDs
+	case platform:
+		return UserIDsPlatform
+	default:
+		return UserIDsFixed
+	}
 }
 
 // ComponentPods are settings of the pods of one component, or of the components of a group.
@@ -30,6 +75,14 @@ type ComponentPods struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object
 	Template *runtime.RawExtension `json:"template,omitempty"`
+
+	// maxUnavailable of the disruption budget: how many pods of a component may be evicted at a time, as a number from 1, or as a share of
+	// the wanted pods from 1% to 100%, which Kubernetes rounds up. That of a component counts before those of its groups. Default 1.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=4
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 1000 : self.matches('^([1-9][0-9]?|100)%$')",message="maxUnavailable must be a number from 1 to 1000, or a share such as 25%: without an eviction no node can be drained"
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
 }
 
 // PodsName is a component or a group of components.

@@ -126,6 +126,11 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
+	platform, err := controllers.PlatformUserIDs(mgr.GetRESTMapper())
+	if err != nil {
+		return fmt.Errorf("looking for OpenShift's admission: %w", err)
+	}
+	access.PlatformUserIDs, o.probe.PlatformUserIDs = platform, platform
 	// The reconciler tells the prober the intended connections of each stack, and reads the results from it.
 	loop := prober.New(mgr.GetClient(), mgr.GetAPIReader(), o.probe)
 	if err := loop.SetupWithManager(mgr); err != nil {

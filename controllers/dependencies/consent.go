@@ -19,13 +19,16 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// Access limits which Services of other namespaces a stack may refer to. The zero value permits all.
+// Access is what the operator's flags and the cluster say about all stacks. It limits which Services of other namespaces a stack may refer
+// to; the zero value permits all.
 type Access struct {
 	// Namespaces that the operator watches; empty for all. It has no rights in others.
 	Namespaces []string
 	// Granted is true when a Service of another namespace is used only with the consent of that namespace: a ReferenceGrant, or the
 	// annotation AnnotationReferencedBy of the Service.
 	Granted bool
+	// PlatformUserIDs becomes the fact of this name.
+	PlatformUserIDs bool
 }
 
 // Resolve is the function Resolve with these limits.

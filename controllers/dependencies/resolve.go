@@ -23,6 +23,7 @@ func Resolve(ctx context.Context, reader client.Reader, stack *v1alpha1.OpenIMSt
 
 func newResolver(ctx context.Context, reader client.Reader, stack *v1alpha1.OpenIMStack, access Access) *resolver {
 	return &resolver{ctx: ctx, reader: reader, stack: stack, access: access, facts: openim.Facts{
+		PlatformUserIDs:  access.PlatformUserIDs,
 		Endpoints:        map[openim.Dependency][]openim.Endpoint{},
 		Credentials:      map[openim.Dependency][]corev1.EnvVar{},
 		CredentialHashes: map[openim.Dependency]string{},

@@ -70,7 +70,7 @@ func Others(stack *v1alpha1.OpenIMStack, facts openim.Facts, heldHot bool) ([]cl
 		if len(c.ServicePorts()) > 0 {
 			b.add(b.service(c))
 		}
-		if size := b.size(c); c.App == v1alpha1.NameWrapper && !c.OnDemand && (size.initial || size.replicas > 1) {
+		if size := b.size(c); !c.OnDemand && (size.initial || size.replicas > 1) {
 			b.add(b.disruptionBudget(c))
 		}
 		if c.Name == v1alpha1.ComponentGateway && !heldHot {

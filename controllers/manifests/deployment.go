@@ -87,8 +87,8 @@ func (b *builder) template(w workload) corev1.PodTemplateSpec {
 			AutomountServiceAccountToken:  ptr.To(false),
 			EnableServiceLinks:            ptr.To(false), // OpenIM reads some bare environment variables
 			TerminationGracePeriodSeconds: ptr.To(cmp.Or(w.graceSeconds, defaultGraceSeconds)),
-			ImagePullSecrets:              references(w.pullSecrets),
-			SecurityContext:               pods.SecurityContext(),
+			ImagePullSecrets:              references(pods.PullSecrets(b.stack.Spec.Pods, w.pullSecrets)),
+			SecurityContext:               pods.SecurityContext(b.stack.Spec.Pods.EffectiveUserIDs(b.facts.PlatformUserIDs)),
 			TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
 				MaxSkew: 1, TopologyKey: corev1.LabelHostname, WhenUnsatisfiable: corev1.ScheduleAnyway,
 				LabelSelector: &metav1.LabelSelector{MatchLabels: selector},

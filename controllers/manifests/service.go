@@ -56,9 +56,13 @@ func (b *builder) exceptions(c graph.Component) []string {
 
 // serviceAccount returns an account without token and rights: no component calls the API server.
 func (b *builder) serviceAccount(c graph.Component) *corev1.ServiceAccount {
-	return &corev1.ServiceAccount{
+	account := &corev1.ServiceAccount{
 		TypeMeta:                     metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
 		ObjectMeta:                   b.meta(b.child(c), c),
 		AutomountServiceAccountToken: ptr.To(false),
 	}
+	for name, value := range ptr.Deref(b.stack.Spec.Pods, v1alpha1.Pods{}).ServiceAccountAnnotations {
+		metav1.SetMetaDataAnnotation(&account.ObjectMeta, name, string(value))
+	}
+	return account
 }

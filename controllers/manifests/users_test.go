@@ -19,6 +19,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/manifests/manifeststest"
 	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // changed builds a case of testdata after a change of its spec.
@@ -153,7 +154,7 @@ func TestARoleWithSeveralPodsLosesOneAtATime(t *testing.T) {
 			s.Wrapper.Gateway = &v1alpha1.GatewaySpec{ProcessSpec: v1alpha1.ProcessSpec{Replicas: &replicas}}
 			s.Wrapper.Backend = &v1alpha1.ProcessSpec{Replicas: ptr.To[int32](1)}
 		}) {
-			if budget, ok := o.(*policyv1.PodDisruptionBudget); ok {
+			if budget, ok := o.(*policyv1.PodDisruptionBudget); ok && budget.Labels[v1alpha1.LabelName] == v1alpha1.NameWrapper {
 				found = append(found, budget)
 			}
 		}
@@ -240,4 +241,26 @@ func TestLimitsAndRulesNeedNoUsers(t *testing.T) {
 		s.Wrapper.Policy = &v1alpha1.Policy{Rules: []v1alpha1.PolicyRule{{Name: "r", Expression: "true", Message: "m"}}}
 	})
 	NewWithT(t).Expect(hotMap(t, objects).Data["hot.yaml"]).To(ContainSubstring("expression: \"true\""))
+}
+
+// crontask is the one component of which two must never run.
+func TestEveryComponentThatMayHaveSeveralPodsHasABudget(t *testing.T) {
+	g := NewWithT(t)
+	_, objects := build(t, "testdata/pods")
+	budgets, deployments := map[string]string{}, map[string]bool{}
+	for _, o := range objects {
+		switch object := o.(type) {
+		case *policyv1.PodDisruptionBudget:
+			budgets[object.Labels[v1alpha1.LabelComponent]] = object.Spec.MaxUnavailable.String()
+		case *appsv1.Deployment:
+			deployments[object.Labels[v1alpha1.LabelComponent]] = true
+		}
+	}
+	delete(deployments, string(openim.CronTask))
+	g.Expect(budgets).To(HaveLen(len(deployments)))
+	for component := range deployments {
+		g.Expect(budgets).To(HaveKey(component))
+	}
+	g.Expect(budgets).To(And(HaveKeyWithValue("push", "2"), HaveKeyWithValue("rpc-msg", "25%"), HaveKeyWithValue("gateway", "50%"),
+		HaveKeyWithValue("backend", "1")))
 }

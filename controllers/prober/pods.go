@@ -3,6 +3,7 @@ package prober
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -80,10 +81,7 @@ func (p *Prober) pod(stack *v1alpha1.OpenIMStack, namespace, run, role string, a
 			NodeSelector:                  map[string]string{corev1.LabelOSStable: "linux"},
 			ImagePullSecrets:              p.options.PullSecrets,
 			Affinity:                      antiAffinity(key, run),
-			SecurityContext: &corev1.PodSecurityContext{
-				RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To[int64](nobody), RunAsGroup: ptr.To[int64](nobody),
-				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-			},
+			SecurityContext:               securityContext(stack.Spec.Pods.EffectiveUserIDs(p.options.PlatformUserIDs)),
 			Containers: []corev1.Container{{
 				Name: container, Image: p.options.Image, ImagePullPolicy: corev1.PullIfNotPresent,
 				Command: []string{program, "probe"}, Args: args,
@@ -96,12 +94,38 @@ func (p *Prober) pod(stack *v1alpha1.OpenIMStack, namespace, run, role string, a
 			}},
 		},
 	}
-	if namespace == stack.Namespace { // an owner must be in the same namespace
+	if namespace == stack.Namespace { // an owner must be in the same namespace, and so must pull secrets
+		if stack.Spec.Pods != nil {
+			pod.Spec.ImagePullSecrets = pullSecrets(p.options.PullSecrets, stack.Spec.Pods.PullSecrets)
+		}
 		pod.OwnerReferences = []metav1.OwnerReference{{
 			APIVersion: v1alpha1.GroupVersion.String(), Kind: "OpenIMStack", Name: stack.Name, UID: stack.UID,
 		}}
 	}
 	return pod
+}
+
+// pullSecrets returns the secrets of the operator's flags and those of a stack, each once.
+func pullSecrets(flags []corev1.LocalObjectReference, ofStack []v1alpha1.LocalReference) []corev1.LocalObjectReference {
+	all := slices.Clone(flags)
+	for _, secret := range ofStack {
+		if reference := (corev1.LocalObjectReference{Name: secret.Name}); !slices.Contains(all, reference) {
+			all = append(all, reference)
+		}
+	}
+	return all
+}
+
+// securityContext returns the security context of a pod of the probe. Where the platform chooses users and groups, it has none.
+func securityContext(ids v1alpha1.UserIDs) *corev1.PodSecurityContext {
+	context := &corev1.PodSecurityContext{
+		RunAsNonRoot:   ptr.To(true),
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+	if ids != v1alpha1.UserIDsPlatform {
+		context.RunAsUser, context.RunAsGroup = ptr.To[int64](nobody), ptr.To[int64](nobody)
+	}
+	return context
 }
 
 // antiAffinity prefers nodes with neither pods of the stack nor other pods of the run, so that packets cross from one node to another.

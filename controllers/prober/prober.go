@@ -57,6 +57,8 @@ type Options struct {
 	Image string
 	// PullSecrets of the image, in the namespaces where the probe's pods run.
 	PullSecrets []corev1.LocalObjectReference
+	// PlatformUserIDs is true where the cluster chooses the users and groups of pods: the default of spec.pods.userIDs.
+	PlatformUserIDs bool
 	// Namespace of the operator, which holds the second intruder. Empty: the only intruder is in the stack's namespace.
 	Namespace string
 	// WatchNamespaces limits what is watched and read. Empty: the cluster.

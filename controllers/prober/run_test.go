@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/netpol/probe"
@@ -127,4 +128,50 @@ func TestPodsOfALargePlanFitIntoAnObject(t *testing.T) {
 	g.Expect(len(pod.Name)).To(BeNumerically("<=", 253))
 	g.Expect(pod.OwnerReferences).To(HaveLen(1))
 	g.Expect(p.intruderPod(stack, "ops", newID(), nil).OwnerReferences).To(BeEmpty(), "an owner must be in the same namespace")
+}
+
+func TestTheProbesPodsHaveTheUsersOfTheirPlatform(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		platform bool
+		pods     *v1alpha1.Pods
+		user     *int64
+	}{
+		{"Kubernetes", false, nil, ptr.To[int64](65532)},
+		{"OpenShift", true, nil, nil},
+		{"Platform in the spec", false, &v1alpha1.Pods{UserIDs: v1alpha1.UserIDsPlatform}, nil},
+		{"Fixed in the spec", true, &v1alpha1.Pods{UserIDs: v1alpha1.UserIDsFixed}, ptr.To[int64](65532)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			p := New(nil, nil, Options{Image: "example.com/operator:1", PlatformUserIDs: c.platform})
+			stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat"}}
+			stack.Spec.Pods = c.pods
+			for _, pod := range []*corev1.Pod{p.listenerPod(stack, "im", "1"), p.intruderPod(stack, "ops", "1", nil)} {
+				context := pod.Spec.SecurityContext
+				g.Expect(context.RunAsUser).To(Equal(c.user))
+				g.Expect(context.RunAsGroup).To(Equal(c.user))
+				g.Expect(context.RunAsNonRoot).To(HaveValue(BeTrue()))
+				g.Expect(context.SeccompProfile.Type).To(Equal(corev1.SeccompProfileTypeRuntimeDefault))
+			}
+		})
+	}
+}
+
+func TestTheProbesPodsHaveThePullSecretsOfTheStackInItsNamespace(t *testing.T) {
+	g := NewWithT(t)
+	named := func(names ...string) []corev1.LocalObjectReference {
+		var all []corev1.LocalObjectReference
+		for _, name := range names {
+			all = append(all, corev1.LocalObjectReference{Name: name})
+		}
+		return all
+	}
+	p := New(nil, nil, Options{Image: "example.com/operator:1", PullSecrets: named("flag")})
+	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat"}}
+	g.Expect(p.listenerPod(stack, "im", "1").Spec.ImagePullSecrets).To(Equal(named("flag")))
+	stack.Spec.Pods = &v1alpha1.Pods{PullSecrets: []v1alpha1.LocalReference{{Name: "registry"}, {Name: "flag"}}}
+	g.Expect(p.listenerPod(stack, "im", "1").Spec.ImagePullSecrets).To(Equal(named("flag", "registry")), "each once")
+	g.Expect(p.intruderPod(stack, "ops", "1", nil).Spec.ImagePullSecrets).To(Equal(named("flag")), "the Secret is in the stack's namespace")
+	g.Expect(p.options.PullSecrets).To(Equal(named("flag")), "the next stack gets none of this one's")
 }

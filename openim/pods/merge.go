@@ -177,7 +177,7 @@ func skeleton(component string) corev1.PodTemplateSpec {
 	Harden(&container)
 	base := corev1.PodTemplateSpec{}
 	base.Labels = map[string]string{v1alpha1.LabelComponent: component}
-	base.Spec.SecurityContext = SecurityContext()
+	base.Spec.SecurityContext = SecurityContext(v1alpha1.UserIDsFixed)
 	base.Spec.Containers = []corev1.Container{container}
 	return base
 }

@@ -33,7 +33,8 @@ func rpcAuth() corev1.PodTemplateSpec {
 		ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: map[string]string{v1alpha1.AnnotationCredentials: "x"}},
 		Spec: corev1.PodSpec{
 			ServiceAccountName: "chat-rpc-auth", AutomountServiceAccountToken: ptr.To(false), EnableServiceLinks: ptr.To(false),
-			SecurityContext: pods.SecurityContext(), InitContainers: []corev1.Container{prepare}, Containers: []corev1.Container{own},
+			SecurityContext: pods.SecurityContext(v1alpha1.UserIDsFixed),
+			InitContainers:  []corev1.Container{prepare}, Containers: []corev1.Container{own},
 			Volumes: []corev1.Volume{
 				{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{DefaultMode: ptr.To[int32](0o444)}}},
 				{Name: "supervisor", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: quantity("16Mi")}}},

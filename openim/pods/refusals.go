@@ -9,7 +9,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// Refusal is a field of a template that is not taken.
+// Refusal is a field of spec.pods that is not taken.
 type Refusal struct {
 	// Field of the spec, for example spec.pods.template.spec.hostNetwork.
 	Field string
@@ -20,7 +20,8 @@ type Refusal struct {
 // maxRefusals bounds what one template reports.
 const maxRefusals = 8
 
-// Refusals returns what is not taken of the templates of a spec, in the order of the spec: at most eight of each template.
+// Refusals returns what is not taken of the templates of a spec and of its annotations, in the order of the spec: at most eight of each
+// template, and of the annotations.
 func Refusals(spec *v1alpha1.Pods) []Refusal {
 	if found := refusedFields(spec); len(found) > 0 {
 		return found
@@ -47,6 +48,7 @@ func refusedFields(spec *v1alpha1.Pods) []Refusal {
 		w.value("", layer.Field, fields)
 		found = append(found, w.found[:min(len(w.found), maxRefusals)]...)
 	}
+	found = append(found, refusedAnnotations(spec)...)
 	if total > maxTemplates {
 		found = append(found, Refusal{"spec.pods", fmt.Sprintf(
 			"its templates have %d bytes, and at most %d are taken: write what components share in a template of their group", total, maxTemplates)})

@@ -5,17 +5,24 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
 // nobody is the user and group of all containers. Upstream's image names none and would run as root.
 const nobody int64 = 65532
 
-// SecurityContext returns the security context of a component's pods.
-func SecurityContext() *corev1.PodSecurityContext {
-	return &corev1.PodSecurityContext{
-		RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To(nobody), RunAsGroup: ptr.To(nobody), FSGroup: ptr.To(nobody),
+// SecurityContext returns the security context of a component's pods. Where the platform chooses users and groups, it has none: a pod that
+// names others than those of its namespace is refused there.
+func SecurityContext(ids v1alpha1.UserIDs) *corev1.PodSecurityContext {
+	context := &corev1.PodSecurityContext{
+		RunAsNonRoot:   ptr.To(true),
 		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}
+	if ids != v1alpha1.UserIDsPlatform {
+		context.RunAsUser, context.RunAsGroup, context.FSGroup = ptr.To(nobody), ptr.To(nobody), ptr.To(nobody)
+	}
+	return context
 }
 
 // Harden sets what the restricted profile of pod security demands of a container, and a root file system that cannot be written, where the

@@ -130,7 +130,7 @@ func samples(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(root + "/config/samples/[do]*.yaml")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(files).To(HaveLen(3))
+	NewWithT(t).Expect(files).To(HaveLen(4))
 	return files
 }
 

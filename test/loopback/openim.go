@@ -139,6 +139,27 @@ func (s *Stack) openIMProgram(p openim.Process, settings openim.Settings) (progr
 	if s.options.Supervised {
 		return s.supervised(p, what)
 	}
+	if s.options.User != 0 {
+		return s.asUser(what)
+	}
+	return what, nil
+}
+
+// asUser returns a program that runs as the user of the options. Its file is linked to where group 0 reaches it: the cache of programs is
+// the caller's own.
+func (s *Stack) asUser(what program) (program, error) {
+	folder, err := s.data("bin")
+	if err == nil {
+		err = os.Chmod(s.Dir, 0o750)
+	}
+	if err != nil {
+		return program{}, err
+	}
+	linked := filepath.Join(folder, filepath.Base(what.path))
+	if err := os.Link(what.path, linked); err != nil {
+		return program{}, fmt.Errorf("linking a program of OpenIM: %w", err)
+	}
+	what.path, what.user = linked, s.options.User
 	return what, nil
 }
 

@@ -28,6 +28,8 @@ type program struct {
 	env []string
 	// ready returns nil when the process is ready.
 	ready func(context.Context) error
+	// user that the process runs as, in group 0 and no other. 0 is the caller's.
+	user uint32
 }
 
 // process is a running program. Its output is appended to a file.
@@ -50,6 +52,9 @@ func run(ctx context.Context, name, log string, what program) (*process, error) 
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = what.env, out, out
 	// A process group of its own: signals reach its children, and a terminal's Ctrl-C does not, so that Close can stop it in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if what.user != 0 {
+		p.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: what.user}
+	}
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}

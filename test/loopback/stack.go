@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/openimstack/openim-operator/openim"
@@ -31,6 +32,8 @@ type Options struct {
 	EtcdTLS *ServerCertificate
 	// Supervised runs OpenIM's processes under the supervisor, as in pods.
 	Supervised bool
+	// User runs OpenIM's processes as a user without a name, in group 0, as OpenShift does. It takes root, and is not for Supervised.
+	User uint32
 	// Wrapper runs the wrapper in front of OpenIM.
 	Wrapper *Wrapper
 	// Progress receives progress lines; os.Stderr if it is nil.
@@ -218,6 +221,22 @@ func (s *Stack) PeakBytes(name string) (peak int64, err error) {
 		return nil
 	})
 	return peak, err
+}
+
+// UserOf returns the effective user of a process: the owner of its folder below /proc.
+func (s *Stack) UserOf(name string) (user uint32, err error) {
+	err = s.with(name, func(p *part) error {
+		if p.p == nil {
+			return fmt.Errorf("%s does not run", name)
+		}
+		var folder syscall.Stat_t
+		if err := syscall.Stat(fmt.Sprintf("/proc/%d", p.p.cmd.Process.Pid), &folder); err != nil {
+			return fmt.Errorf("reading the user of %s: %w", name, err)
+		}
+		user = folder.Uid
+		return nil
+	})
+	return user, err
 }
 
 // with calls f with a process under its lock.

@@ -27,6 +27,9 @@ import (
 // namespace is the namespace of samples without one.
 const namespace = "im"
 
+// assigned is a user as OpenShift assigns them to a namespace: of a high number, without a name, in group 0.
+const assigned = 1000660000
+
 // read parses a sample strictly, as the API server does: an unknown field is an error.
 func read(t *testing.T, file string) *v1alpha1.OpenIMStack {
 	t.Helper()
@@ -87,6 +90,9 @@ func (s *sample) adapt(t *testing.T) {
 		s.stack.Spec.Version = release
 	}
 	s.options = options
+	if s.stack.Spec.Pods.EffectiveUserIDs(false) == v1alpha1.UserIDsPlatform {
+		s.options.User = assigned
+	}
 	s.options.Render = s.render
 	// References of the wrapper are not tested here, and would have to be resolved.
 	s.stack.Spec.Wrapper = v1alpha1.Wrapper{ExternalRef: &v1alpha1.ExternalWrapper{

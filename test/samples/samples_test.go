@@ -41,7 +41,7 @@ func TestOpenIMRunsWithEverySample(t *testing.T) {
 			s.run(t)
 		})
 	}
-	if tried < 3 {
+	if tried < 4 {
 		t.Fatalf("only %d samples were found: look for them elsewhere", tried)
 	}
 }
@@ -99,4 +99,9 @@ func (s *sample) run(t *testing.T) {
 		}
 	}
 	g.Expect(l.Err()).To(Succeed(), "all twelve processes run")
+	if s.options.User != 0 {
+		for _, process := range openim.Processes() {
+			g.Expect(l.UserOf(string(process.Name))).To(BeEquivalentTo(s.options.User), "the user of %s", process.Name)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/openim/pods"
 	"github.com/openimstack/openim-operator/openim/settings"
 )
 
@@ -35,5 +36,5 @@ func effective(object *v1alpha1.OpenIMStack, resolved openim.Settings) []v1alpha
 	if mongodb := object.Spec.Dependencies.MongoDB; mongodb.URIRef != nil && mongodb.Database == "" {
 		values = slices.DeleteFunc(values, func(v v1alpha1.EffectiveValue) bool { return v.Name == "dependencies.mongodb.database" })
 	}
-	return values
+	return append(values, pods.Effective(object.Spec.Pods, pods.PlatformByStatus(object.Status))...)
 }

@@ -70,7 +70,8 @@ func resolveAll(
 func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMStack, known seal.Record, f *Flags) (*Stack, error) {
 	object = object.DeepCopy() // the snapshot is shared by all stacks
 	reader := snapshotReader{snapshot: s, secrets: placeholders(object, f.MongoDBAddresses)}
-	facts, problems, err := dependencies.Resolve(ctx, reader, object)
+	access := dependencies.Access{PlatformUserIDs: pods.PlatformByStatus(object.Status)}
+	facts, problems, err := access.Resolve(ctx, reader, object)
 	if err != nil {
 		return nil, fmt.Errorf("resolving the references of OpenIMStack %s/%s: %w", object.Namespace, object.Name, err)
 	}
