@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strconv"
@@ -21,10 +22,20 @@ type kafka struct {
 	addresses          []string
 	topics             []string
 	username, password string
+	// tls names the files of an encrypted connection, nil for one without TLS.
+	tls *tlsFiles
+	// secure is made of these files by try.
+	secure *tls.Config
 }
 
 // try succeeds when one address leads to the leaders of all topics.
 func (k kafka) try(ctx context.Context) ([]string, *failure) {
+	if k.tls != nil {
+		var f *failure
+		if k.secure, f = k.tls.config(); f != nil {
+			return nil, f
+		}
+	}
 	warnings := make(chan string, len(k.addresses))
 	f := anyOf(ctx, k.addresses, func(ctx context.Context, address string) *failure {
 		calls, cancel := context.WithTimeout(ctx, callTimeout)
@@ -180,6 +191,9 @@ func request[R kmsg.Response](ctx, calls context.Context, k kafka, address strin
 		kgo.RequestTimeoutOverhead(callTimeout), kgo.DisableClientMetrics(),
 		kgo.FetchMaxBytes(maxReplyBytes), kgo.BrokerMaxReadBytes(2 * maxReplyBytes),
 	}
+	if k.secure != nil {
+		o = append(o, kgo.DialTLSConfig(k.secure))
+	}
 	if k.username != "" {
 		o = append(o, kgo.SASL(plain.Auth{User: k.username, Pass: k.password}.AsMechanism()))
 	}
@@ -240,5 +254,5 @@ func (k kafka) failure(ctx, calls context.Context, address string, refusesLogins
 		return failed(termination.AuthenticationFailed,
 			"Kafka closes the connection during the login: user name or password is wrong: correct the Secret of credentialsRef")
 	}
-	return diagnose(ctx, []string{address}, timedOut, nil)
+	return diagnose(ctx, []string{address}, timedOut, k.secure)
 }

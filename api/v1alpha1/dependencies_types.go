@@ -33,6 +33,7 @@ type Address string
 
 // Kafka is a reference to Kafka.
 // +kubebuilder:validation:XValidation:rule="has(self.topics) && has(self.topics.prefix) ? has(oldSelf.topics) && has(oldSelf.topics.prefix) && self.topics.prefix == oldSelf.topics.prefix : !has(oldSelf.topics) || !has(oldSelf.topics.prefix)",message="kafka.topics.prefix cannot be changed: messages in the old topics would never be read. Create another stack"
+// +kubebuilder:validation:XValidation:rule="!has(self.saslMechanism) || has(self.credentialsRef)",message="kafka.saslMechanism is how the user of credentialsRef logs in: write credentialsRef, or remove saslMechanism"
 // +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="kafka.peerPort is the port of peers: write peers, or remove peerPort"
 type Kafka struct {
 	// brokers are the bootstrap addresses. The addresses that the brokers advertise must belong to the same peers.
@@ -42,9 +43,18 @@ type Kafka struct {
 	// +kubebuilder:validation:MaxItems=16
 	Brokers []Address `json:"brokers,omitempty"`
 
-	// credentialsRef names a Secret with the keys username and password (SASL PLAIN).
+	// credentialsRef names a Secret with the keys username and password (SASL PLAIN). Without tls the password crosses the network as it is.
 	// +optional
 	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
+
+	// saslMechanism by which the user of credentialsRef logs in. No supported release of OpenIM has another than PLAIN, the default: with
+	// SCRAM the stack is refused and says what to do.
+	// +optional
+	SASLMechanism SASLMechanism `json:"saslMechanism,omitempty"`
+
+	// tls encrypts the connections.
+	// +optional
+	TLS *StoreTLS `json:"tls,omitempty"`
 
 	// topics of the stack.
 	// +optional
@@ -63,6 +73,17 @@ type Kafka struct {
 	// +kubebuilder:validation:Maximum=65535
 	PeerPort *int32 `json:"peerPort,omitempty"`
 }
+
+// SASLMechanism is how a user logs in to Kafka.
+// +kubebuilder:validation:Enum=PLAIN;SCRAM-SHA-256;SCRAM-SHA-512
+type SASLMechanism string
+
+// The mechanisms of SASL.
+const (
+	SASLPlain       SASLMechanism = "PLAIN"
+	SASLScramSHA256 SASLMechanism = "SCRAM-SHA-256"
+	SASLScramSHA512 SASLMechanism = "SCRAM-SHA-512"
+)
 
 // Topics are the stack's topics and consumer groups in Kafka. Topics are named prefix followed by toRedis, toMongo, toPush and
 // toOfflinePush, consumer groups prefix followed by redis, mongo, push and offlinePush.

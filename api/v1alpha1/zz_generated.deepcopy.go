@@ -715,6 +715,11 @@ func (in *Kafka) DeepCopyInto(out *Kafka) {
 		*out = new(LocalReference)
 		**out = **in
 	}
+	if in.TLS != nil {
+		in, out := &in.TLS, &out.TLS
+		*out = new(StoreTLS)
+		(*in).DeepCopyInto(*out)
+	}
 	if in.Topics != nil {
 		in, out := &in.Topics, &out.Topics
 		*out = new(Topics)
