@@ -53,12 +53,15 @@ func TestKafkaWithTLS(t *testing.T) {
 		reason  termination.StoreReason
 		message string
 	}{
-		"another authority":              {with(start(foreign, time.Hour, nil), authority, nil), termination.CertificateNotTrusted, "another authority"},
+		"another authority": {with(start(foreign, time.Hour, nil), authority, nil),
+			termination.CertificateNotTrusted, "another authority"},
 		"no authority of its own":        {with(good, "", nil), termination.CertificateNotTrusted, "another authority"},
 		"an expired certificate":         {with(start(ours, -time.Hour, nil), authority, nil), termination.CertificateNotTrusted, "has expired"},
 		"no certificate of the client":   {with(strict, authority, nil), termination.AuthenticationFailed, "a client without a certificate"},
-		"a foreign client's certificate": {with(strict, authority, &unknown), termination.AuthenticationFailed, "refuses the client's certificate"},
-		"a wrong password":               {login(with(users, authority, &own), "sesame"), termination.AuthenticationFailed, "user name or password"},
+		"a foreign client's certificate": {with(strict, authority, &unknown),
+			termination.AuthenticationFailed, "refuses the client's certificate"},
+		"a wrong password": {login(with(users, authority, &own), "sesame"),
+			termination.AuthenticationFailed, "user name or password"},
 		"no login":                       {with(users, authority, &own), termination.AuthenticationFailed, "without a login"},
 		"a server without TLS, waiting":  {with(plainBroker(t), authority, nil), termination.Unreachable, "a TLS handshake is not answered"},
 		"a server without TLS, closing":  {with(speaking(t, ""), authority, nil), termination.Unreachable, "in place of a TLS handshake"},

@@ -135,7 +135,8 @@ func TestSCRAMIsNamedForEveryReleaseAndKafkasPlaceIsKept(t *testing.T) {
 			g.Expect(problems).To(ConsistOf(And(
 				HaveField("Reason", v1alpha1.ReasonUnsupportedByRelease), HaveField("Field", "spec.dependencies.kafka.saslMechanism"),
 				HaveField("Stalled", true), HaveField("Components", ConsistOf("msgtransfer", "push", "rpc-msg")),
-				HaveField("Message", And(HavePrefix("OpenIM %s cannot log in to Kafka by %s", release.Tag, mechanism), ContainSubstring("write PLAIN"))))))
+				HaveField("Message", And(HavePrefix("OpenIM %s cannot log in to Kafka by %s", release.Tag, mechanism),
+					ContainSubstring("write PLAIN"))))))
 			for _, at := range facts.Locations {
 				for _, address := range at.Addresses {
 					g.Expect(address.Resolved).To(Equal(at.Party != openim.PartyKafka), "%s at %s", at.Party, address.Text)

@@ -42,8 +42,8 @@ type Options struct {
 // ServerCertificate names the files of a server's certificate and private key, as PEM.
 type ServerCertificate struct{ Certificate, Key string }
 
-// SecureKafka names the files of Kafka's certificate, of the authorities of its clients' certificates, as PEM, and of its users, user:password
-// a line.
+// SecureKafka names the files of Kafka's certificate, of the authorities of its clients' certificates, as PEM, and of its users,
+// user:password a line.
 type SecureKafka struct {
 	ServerCertificate
 	ClientCA, Users string

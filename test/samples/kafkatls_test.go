@@ -22,8 +22,8 @@ import (
 
 const kafkaPassword = "loopback-kafka"
 
-// preflighted runs the init container's check of Kafka with the configuration and the environment of a process. It returns the failure, nil
-// when Kafka can be used, and what the check logged.
+// preflighted runs the init container's check of Kafka with the configuration and the environment of a process. It returns the failure,
+// nil when Kafka can be used, and what the check logged.
 func (s *sample) preflighted(t *testing.T, l *loopback.Stack, name openim.Name, replace map[string]string) (*termination.StoreFailure, string) {
 	t.Helper()
 	g := NewWithT(t)
@@ -100,7 +100,8 @@ func TestOpenIMRunsWithTLSAndALoginToKafka(t *testing.T) {
 		g.Expect(failure).To(BeNil(), "%s: %s", name, log)
 	}
 	failure, _ := s.preflighted(t, l, openim.Push, map[string]string{openim.EnvName(openim.KafkaFile, openim.KeyPassword): "wrong"})
-	g.Expect(failure).To(HaveValue(And(HaveField("Reason", termination.AuthenticationFailed), HaveField("Message", ContainSubstring("password")))))
+	g.Expect(failure).To(HaveValue(And(HaveField("Reason", termination.AuthenticationFailed),
+		HaveField("Message", ContainSubstring("password")))))
 
 	// What the kubelet writes when the Secret is changed: the process still works, because it reads the files at its start.
 	file := filepath.Join(s.dir, string(openim.Kafka), openim.CAFile)

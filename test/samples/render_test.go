@@ -56,6 +56,8 @@ type sample struct {
 	// more are Secrets that the stack refers to, and address finds MongoDB when it is not at the stand-in's address.
 	more    map[string]map[string]string
 	address func(mongoDB string) string
+	// redis is another Redis than the loopback's. Empty: there is none.
+	redis string
 
 	options loopback.Options
 	objects []client.Object
@@ -104,6 +106,9 @@ func (s *sample) build(l *loopback.Stack) error {
 	spec := &s.stack.Spec
 	d := &spec.Dependencies
 	d.Kafka.Brokers, d.Redis.Addresses, d.Etcd.Endpoints = at(l.Kafka), at(l.Redis), at(l.Etcd)
+	if s.redis != "" {
+		d.Redis.Addresses = at(s.redis)
+	}
 	s.secrets = map[string]map[string]string{}
 	if push := spec.Push; push != nil && push.JPush != nil { // no message of the samples is pushed
 		s.secrets[push.JPush.CredentialsRef.Name] = map[string]string{v1alpha1.KeyAppKey: appKey, v1alpha1.KeyMasterSecret: masterSecret}
