@@ -15,5 +15,14 @@ var _ = Describe("The API server", func() {
 			"saslMechanism", "SCRAM-SHA-512"),
 		Entry("an authority that nobody asks", withKafka+"tls: {verification: None, caSecretRef: {name: k, key: c}}, brokers:",
 			"kafka.tls", "None ignores the authority"),
+		Entry("topics made by nobody", withKafka+"topics: {management: None}, brokers:", "topics.management", "Create"),
+		Entry("a number of partitions of others' topics", withKafka+"topics: {partitions: 8}, brokers:", "kafka.topics",
+			"write management: Create, or remove them"),
+		Entry("a number of copies of others' topics", withKafka+"topics: {management: Existing, replication: 3}, brokers:", "kafka.topics",
+			"write management: Create, or remove them"),
+		Entry("topics without partitions", withKafka+"topics: {management: Create, partitions: 0}, brokers:", "topics.partitions", "1"),
+		Entry("more partitions than are sensible", withKafka+"topics: {management: Create, partitions: 1001}, brokers:",
+			"topics.partitions", "1000"),
+		Entry("more copies than are sensible", withKafka+"topics: {management: Create, replication: 11}, brokers:", "topics.replication", "10"),
 	)
 })

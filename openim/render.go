@@ -23,6 +23,8 @@ type Settings struct {
 	KafkaTLS *KafkaTLS `json:",omitempty"`
 	// TopicPrefix is the prefix of topics and consumer groups. Stacks that share a Kafka must not receive each other's messages.
 	TopicPrefix string
+	// NewTopics are the topics that are made where they are missing. Nil: none is made.
+	NewTopics *NewTopics `json:",omitempty"`
 	// RedisAddresses, host:port. More than one means a cluster.
 	RedisAddresses []string
 	// RedisCluster is true for a cluster behind one address.
@@ -46,6 +48,14 @@ type Settings struct {
 	Webhooks *v1alpha1.Webhooks `json:",omitempty"`
 	// Namespace of the stack, in which a Service without namespace is.
 	Namespace string `json:",omitempty"`
+}
+
+// NewTopics describe topics of Kafka that are made.
+type NewTopics struct {
+	// Partitions of each topic.
+	Partitions int32
+	// Replication is the number of copies of each partition, 0 for the brokers' default.
+	Replication int32 `json:",omitempty"`
 }
 
 // KafkaTLS configures TLS to Kafka. The files are in the folder of Kafka's files (StoreDir).

@@ -4,7 +4,8 @@ package v1alpha1
 // names a Service: the network policies then select its pods. An IP address becomes an IP block. Any other host needs peers,
 // because a NetworkPolicy cannot contain a host name.
 type Dependencies struct {
-	// kafka carries messages between OpenIM's processes. The stack's four topics must exist, or the brokers must create them.
+	// kafka carries messages between OpenIM's processes. The stack's four topics must exist, or be made by the brokers or the stack
+	// (kafka.topics.management).
 	// +required
 	Kafka Kafka `json:"kafka,omitzero"`
 
@@ -87,7 +88,28 @@ const (
 
 // Topics are the stack's topics and consumer groups in Kafka. Topics are named prefix followed by toRedis, toMongo, toPush and
 // toOfflinePush, consumer groups prefix followed by redis, mongo, push and offlinePush.
+// +kubebuilder:validation:XValidation:rule="(!has(self.partitions) && !has(self.replication)) || (has(self.management) && self.management == 'Create')",message="topics.partitions and topics.replication are those of topics that the stack makes: write management: Create, or remove them"
 type Topics struct {
+	// management of the topics. Existing: they are made by others before the stack, or by brokers that make topics by themselves. Create:
+	// the pods that use Kafka make those that are missing, before OpenIM starts; the user of credentialsRef then needs the permission Create
+	// on topics with the prefix. Topics that exist are never changed and never deleted. Default Existing.
+	// +optional
+	Management TopicManagement `json:"management,omitempty"`
+
+	// partitions of each topic that is made. A topic that has fewer is named (TopicDiffers), and OpenIM is not started with it. At most this
+	// many pods of msgtransfer, or of push, share the work. Default 8.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	Partitions *int32 `json:"partitions,omitempty"`
+
+	// replication is the number of brokers that keep each partition of a topic that is made. A topic that has fewer is named
+	// (TopicDiffers), and OpenIM is not started with it. Default: the brokers' own default, which is not compared.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10
+	Replication *int32 `json:"replication,omitempty"`
+
 	// prefix of their names. No other stack may use it on the same brokers. Default <namespace>.<stack>. with the final dot.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -95,6 +117,16 @@ type Topics struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9._-]+$')",message="topics.prefix must be made of letters, digits, '.', '_' and '-', for example im-chat-"
 	Prefix string `json:"prefix,omitempty"`
 }
+
+// TopicManagement is who makes the topics.
+// +kubebuilder:validation:Enum=Existing;Create
+type TopicManagement string
+
+// Who makes the topics.
+const (
+	TopicsExisting TopicManagement = "Existing"
+	TopicsCreate   TopicManagement = "Create"
+)
 
 // Redis is a reference to Redis. More than one address means a Redis cluster.
 // +kubebuilder:validation:XValidation:rule="!has(self.database) || self.database == 0 || size(self.addresses) == 1",message="redis.database must be 0 in a Redis Cluster, which has no other database: remove database, or write one address"

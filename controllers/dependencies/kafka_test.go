@@ -145,3 +145,27 @@ func TestSCRAMIsNamedForEveryReleaseAndKafkasPlaceIsKept(t *testing.T) {
 		}
 	}
 }
+
+func TestTopicsAreMadeOnlyWhereTheSpecSaysSo(t *testing.T) {
+	three := int32(3)
+	for _, c := range []struct {
+		topics *v1alpha1.Topics
+		want   *openim.NewTopics
+	}{
+		{nil, nil}, {&v1alpha1.Topics{Prefix: "p-"}, nil}, {&v1alpha1.Topics{Management: v1alpha1.TopicsExisting}, nil},
+		{&v1alpha1.Topics{Management: v1alpha1.TopicsCreate}, &openim.NewTopics{Partitions: 8}},
+		{&v1alpha1.Topics{Management: v1alpha1.TopicsCreate, Partitions: &three, Replication: &three},
+			&openim.NewTopics{Partitions: 3, Replication: 3}},
+	} {
+		g := NewWithT(t)
+		facts, problems := withKafka(t, func(k *v1alpha1.Kafka) { k.Topics = c.topics }, nil)
+		g.Expect(problems).To(BeEmpty())
+		g.Expect(facts.Settings.NewTopics).To(Equal(c.want))
+		told := HaveField("Name", "dependencies.kafka.topics.partitions")
+		if c.want == nil {
+			g.Expect(facts.Settings.Effective()).NotTo(ContainElement(told))
+		} else {
+			g.Expect(facts.Settings.Effective()).To(ContainElement(told))
+		}
+	}
+}

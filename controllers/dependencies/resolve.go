@@ -126,7 +126,7 @@ func (r *resolver) kafka() error {
 	const field = "spec.dependencies.kafka"
 	r.facts.Settings.Brokers = hostPorts(spec.Brokers)
 	r.facts.Settings.TopicPrefix = topicPrefix(r.stack)
-	r.facts.Settings.KafkaTLS = kafkaTLS(spec.TLS)
+	r.facts.Settings.NewTopics, r.facts.Settings.KafkaTLS = newTopics(spec.Topics), kafkaTLS(spec.TLS)
 	files, digest, unread := r.storeFiles(field+".tls", spec.TLS, false)
 	r.setFiles(openim.Kafka, files)
 	if m := spec.SASLMechanism; m != "" && m != v1alpha1.SASLPlain {
@@ -145,6 +145,16 @@ func (r *resolver) kafka() error {
 	)
 	r.addHash(openim.Kafka, digest)
 	return err
+}
+
+// newTopics returns the topics that the stack makes, nil when it makes none.
+func newTopics(spec *v1alpha1.Topics) *openim.NewTopics {
+	if spec == nil || spec.Management != v1alpha1.TopicsCreate {
+		return nil
+	}
+	return &openim.NewTopics{
+		Partitions: ptr.Deref(spec.Partitions, openim.DefaultPartitions), Replication: ptr.Deref(spec.Replication, 0),
+	}
 }
 
 // kafkaTLS returns the settings of TLS to Kafka, nil without TLS.

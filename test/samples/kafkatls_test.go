@@ -24,7 +24,9 @@ const kafkaPassword = "loopback-kafka"
 
 // preflighted runs the init container's check of Kafka with the configuration and the environment of a process. It returns the failure,
 // nil when Kafka can be used, and what the check logged.
-func (s *sample) preflighted(t *testing.T, l *loopback.Stack, name openim.Name, replace map[string]string) (*termination.StoreFailure, string) {
+func (s *sample) preflighted(
+	t *testing.T, l *loopback.Stack, name openim.Name, replace map[string]string,
+) (*termination.StoreFailure, string) {
 	t.Helper()
 	g := NewWithT(t)
 	process, _ := openim.Lookup(name)

@@ -62,7 +62,8 @@ func TestOnlyClientsWithCertificateAndPasswordAreServed(t *testing.T) {
 	certificate, key, pair := selfSigned(t)
 	_, _, foreign := selfSigned(t)
 	cfg, err := parse([]string{"--listen=127.0.0.1:0", "--advertise=" + advertisedName, "--data-dir=" + t.TempDir(),
-		"--tls-cert=" + certificate, "--tls-key=" + key, "--tls-client-ca=" + certificate, "--users=" + write(t, "users", "openim:right\n\nother:has:colons\n")}, io.Discard)
+		"--tls-cert=" + certificate, "--tls-key=" + key, "--tls-client-ca=" + certificate,
+		"--users=" + write(t, "users", "openim:right\n\nother:has:colons\n")}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
