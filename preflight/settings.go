@@ -168,7 +168,7 @@ func (s settings) kafka() (kafka, error) {
 		return kafka{}, err
 	}
 	check := kafka{addresses: file.Address, wanted: s.topics,
-		topics: []string{file.ToRedisTopic, file.ToMongoTopic, file.ToPushTopic, file.ToOfflinePushTopic},
+		topics:   []string{file.ToRedisTopic, file.ToMongoTopic, file.ToPushTopic, file.ToOfflinePushTopic},
 		username: s.env("KAFKA_USERNAME", file.Username), password: s.env("KAFKA_PASSWORD", file.Password)}
 	if t := file.TLS; t.EnableTLS {
 		check.tls = &tlsFiles{authority: t.CACrt, certificate: t.ClientCrt, key: t.ClientKey, insecure: t.InsecureSkipVerify}
