@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	err := preflight.Run(ctx, preflight.Options{
 		Stores: strings.Split(*stores, ","), ConfigDir: *config, AttemptsFile: *attempts,
-		NewTopics:      preflight.NewTopics{Partitions: int32(*partitions), Replication: int16(*replication)}, //nolint:gosec // bounded above
+		NewTopics:      preflight.NewTopics{Partitions: int32(*partitions), Replication: int16(*replication)},
 		TerminationLog: termination.Path, Getenv: os.Getenv, Log: stderr,
 	})
 	if err != nil {
