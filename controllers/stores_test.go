@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/supervisor/certtest"
@@ -42,6 +43,8 @@ var _ = Describe("TLS of a store", func() {
 	var w testEnv
 	const field = "spec.dependencies."
 	usersOfMongoDB := []string{"msgtransfer", "rpc-conversation", "rpc-friend", "rpc-group", "rpc-msg", "rpc-third", "rpc-user"}
+
+	usersOfKafka := []string{"msgtransfer", "push", "rpc-msg"}
 
 	BeforeEach(func(ctx context.Context) {
 		w = newTestEnv(context.WithoutCancel(ctx))
@@ -82,9 +85,38 @@ var _ = Describe("TLS of a store", func() {
 		Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonInvalidSpec)).
 			To(ContainSubstring("tlsInsecure has a field of its own"))
 		Consistently(w.templates, time.Second).Should(Equal(templates))
-		By("what no release of OpenIM can do")
+		By("Kafka")
+		pair := authority.Issue(time.Hour)
+		w.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "client", Namespace: w.namespace},
+			Data: map[string][]byte{"tls.crt": pair.Certificate, "tls.key": pair.Key}})
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
-			s.Dependencies.MongoDB.Options, s.Dependencies.Redis.Mode = nil, v1alpha1.RedisSentinel
+			s.Dependencies.MongoDB.Options = nil
+			s.Dependencies.Kafka.TLS = &v1alpha1.StoreTLS{
+				Verification:      v1alpha1.TLSVerificationNone,
+				ClientCertificate: &v1alpha1.ClientCertificate{SecretRef: v1alpha1.LocalReference{Name: "client"}},
+			}
+		})
+		w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionTrue, v1alpha1.ReasonResolved)
+		Eventually(w.templates).ShouldNot(Equal(templates))
+		w.rolledOut("chat")
+		w.restarted(templates, append(usersOfKafka, "rpc-user")...) // which reads the file, and uses no Kafka
+		Eventually(func() []string { return ptr.Deref(w.status("chat").Boundary, v1alpha1.Boundary{}).Exceptions }).
+			Should(ContainElement(HavePrefix("UnverifiedTLS: the pods that use it accept every certificate of Kafka")))
+		templates = w.templates()
+		other := authority.Issue(time.Hour)
+		w.replaceKey("client", "tls.key", string(other.Key)) // of another certificate
+		Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonSecretInvalid)).
+			To(ContainSubstring(field + `kafka.tls.clientCertificate: Secret "client" does not hold a certificate and its private key`))
+		Consistently(w.templates, time.Second).Should(Equal(templates))
+		w.replaceKey("client", "tls.crt", string(other.Certificate))
+		Eventually(w.templates).ShouldNot(Equal(templates))
+		w.rolledOut("chat")
+		w.restarted(templates, usersOfKafka...)
+
+		By("what no release of OpenIM can do")
+		templates = w.templates()
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Dependencies.Redis.Mode = v1alpha1.RedisSentinel
 		})
 		Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonUnsupportedByRelease)).
 			To(ContainSubstring("spec.dependencies.redis.mode: OpenIM v3.8.3 does not speak to Redis Sentinel"))

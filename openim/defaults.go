@@ -20,5 +20,8 @@ func DefaultDatabase(namespace, stack string) string {
 	return fmt.Sprintf("openim_%s_%s_%x", namespace[:min(len(namespace), most)], stack[:min(len(stack), most)], sum[:8])
 }
 
+// DefaultPartitions is the number of partitions of each topic that a stack makes.
+const DefaultPartitions = 8
+
 // DefaultTopicPrefix returns the prefix of the names of a stack's topics and consumer groups in Kafka. Example: im.chat.
 func DefaultTopicPrefix(namespace, stack string) string { return namespace + "." + stack + "." }

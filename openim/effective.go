@@ -26,6 +26,9 @@ func (s Settings) Effective() []v1alpha1.EffectiveValue {
 	}
 	number := func(n int32) string { return strconv.Itoa(int(n)) }
 	add("dependencies.kafka.topics.prefix", s.TopicPrefix)
+	if n := s.NewTopics; n != nil {
+		add("dependencies.kafka.topics.partitions", number(n.Partitions))
+	}
 	mode := "Standalone"
 	if v.ClusterOfRedis() {
 		mode = "Cluster"

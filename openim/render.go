@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"path"
 	"strings"
 	"text/template"
 
@@ -18,8 +19,12 @@ type Settings struct {
 	Release Release
 	// Brokers of Kafka, host:port.
 	Brokers []string
+	// KafkaTLS is nil for connections without TLS.
+	KafkaTLS *KafkaTLS `json:",omitempty"`
 	// TopicPrefix is the prefix of topics and consumer groups. Stacks that share a Kafka must not receive each other's messages.
 	TopicPrefix string
+	// NewTopics are the topics that are made where they are missing. Nil: none is made.
+	NewTopics *NewTopics `json:",omitempty"`
 	// RedisAddresses, host:port. More than one means a cluster.
 	RedisAddresses []string
 	// RedisCluster is true for a cluster behind one address.
@@ -44,6 +49,51 @@ type Settings struct {
 	// Namespace of the stack, in which a Service without namespace is.
 	Namespace string `json:",omitempty"`
 }
+
+// NewTopics describe topics of Kafka that are made.
+type NewTopics struct {
+	// Partitions of each topic.
+	Partitions int32
+	// Replication is the number of copies of each partition, 0 for the brokers' default.
+	Replication int32 `json:",omitempty"`
+}
+
+// KafkaTLS configures TLS to Kafka. The files are in the folder of Kafka's files (StoreDir).
+type KafkaTLS struct {
+	// Authority is true when a file holds the authorities. Without it those of the image are trusted, and those of TrustEnv.
+	Authority bool
+	// Certificate is true when OpenIM has a certificate of its own.
+	Certificate bool
+	// Unverified is true when every certificate of Kafka is accepted.
+	Unverified bool
+}
+
+// CAFile returns the path of the authorities' certificates, "" without any.
+func (k *KafkaTLS) CAFile() string {
+	if k == nil || !k.Authority {
+		return ""
+	}
+	return path.Join(StoreDir(Kafka), CAFile)
+}
+
+// CertificateFile returns the path of the client's certificate, "" without one.
+func (k *KafkaTLS) CertificateFile() string {
+	if k == nil || !k.Certificate {
+		return ""
+	}
+	return path.Join(StoreDir(Kafka), CertificateFile)
+}
+
+// PrivateKeyFile returns the path of the client's private key, "" without one.
+func (k *KafkaTLS) PrivateKeyFile() string {
+	if k == nil || !k.Certificate {
+		return ""
+	}
+	return path.Join(StoreDir(Kafka), PrivateKeyFile)
+}
+
+// Insecure reports whether every certificate of Kafka is accepted.
+func (k *KafkaTLS) Insecure() bool { return k != nil && k.Unverified }
 
 // MongoDBSettings configure OpenIM's connection to MongoDB.
 type MongoDBSettings struct {

@@ -46,6 +46,7 @@ func TestConfigurationIsWhatWasReviewed(t *testing.T) {
 		AuthSource:  "admin",
 		Credentials: true,
 	}
+	withStore.KafkaTLS = &openim.KafkaTLS{Authority: true, Certificate: true}
 	withStore.ObjectStorage = &openim.ObjectStorageSettings{
 		InternalAddress: "minio.infra.svc:9000",
 		ExternalAddress: "https://files.example.com",

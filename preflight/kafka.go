@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strconv"
@@ -20,11 +21,22 @@ import (
 type kafka struct {
 	addresses          []string
 	topics             []string
+	wanted             NewTopics
 	username, password string
+	// tls names the files of an encrypted connection, nil for one without TLS.
+	tls *tlsFiles
+	// secure is made of these files by try.
+	secure *tls.Config
 }
 
 // try succeeds when one address leads to the leaders of all topics.
 func (k kafka) try(ctx context.Context) ([]string, *failure) {
+	if k.tls != nil {
+		var f *failure
+		if k.secure, f = k.tls.config(); f != nil {
+			return nil, f
+		}
+	}
 	warnings := make(chan string, len(k.addresses))
 	f := anyOf(ctx, k.addresses, func(ctx context.Context, address string) *failure {
 		calls, cancel := context.WithTimeout(ctx, callTimeout)
@@ -45,14 +57,7 @@ func (k kafka) try(ctx context.Context) ([]string, *failure) {
 
 // seed asks one broker for the topics, and then their leaders whether they answer: brokers tell their own addresses, which can be wrong.
 func (k kafka) seed(ctx, calls context.Context, address string) (warning string, f *failure) {
-	topics := kmsg.NewPtrMetadataRequest()
-	topics.AllowAutoTopicCreation, topics.IncludeTopicAuthorizedOperations = false, true
-	for _, name := range k.topics {
-		topic := kmsg.NewMetadataRequestTopic()
-		topic.Topic = kmsg.StringPtr(name)
-		topics.Topics = append(topics.Topics, topic)
-	}
-	reply, f := request[*kmsg.MetadataResponse](ctx, calls, k, address, topics)
+	reply, f := k.metadata(ctx, calls, address)
 	if f != nil {
 		return "", f
 	}
@@ -60,10 +65,28 @@ func (k kafka) seed(ctx, calls context.Context, address string) (warning string,
 	if f != nil {
 		return "", f
 	}
-	if missing {
+	if len(missing) > 0 && k.wanted.Partitions > 0 {
+		if f := k.create(ctx, calls, controllerOf(reply, address), missing); f != nil {
+			return "", f
+		}
+		if reply, f = k.metadata(ctx, calls, address); f != nil {
+			return "", f
+		}
+		if leaders, missing, f = judge(reply); f != nil {
+			return "", f
+		}
+		if len(missing) > 0 {
+			return "", failed(termination.NoLeader, "a topic was made, and a broker does not know it yet")
+		}
+	}
+	if f := k.wanted.compare(reply); f != nil {
+		return "", f
+	}
+	if len(missing) > 0 {
 		if created := k.autoCreation(ctx, calls, address, reply.ControllerID); created == "false" {
 			return "", failed(termination.TopicMissing,
-				"a topic of the stack is missing, and Kafka makes none by itself: make the four topics that docs/preflight.md names")
+				"a topic of the stack is missing, and Kafka makes none by itself: make the four topics that docs/preflight.md names, "+
+					"or write kafka.topics.management: Create")
 		}
 		warning = "kafka: a topic of the stack is missing: OpenIM's first message makes it, if Kafka permits that"
 	}
@@ -101,8 +124,20 @@ const (
 	unknownOperations             = -1 << 31
 )
 
-// judge returns the addresses of the topics' leaders, and whether a topic is missing.
-func judge(reply *kmsg.MetadataResponse) (leaders []string, missing bool, f *failure) {
+// metadata asks a broker for the topics of the stack, and makes none.
+func (k kafka) metadata(ctx, calls context.Context, address string) (*kmsg.MetadataResponse, *failure) {
+	r := kmsg.NewPtrMetadataRequest()
+	r.AllowAutoTopicCreation, r.IncludeTopicAuthorizedOperations = false, true
+	for _, name := range k.topics {
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = kmsg.StringPtr(name)
+		r.Topics = append(r.Topics, topic)
+	}
+	return request[*kmsg.MetadataResponse](ctx, calls, k, address, r)
+}
+
+// judge returns the addresses of the topics' leaders, and the names of topics that are missing.
+func judge(reply *kmsg.MetadataResponse) (leaders, missing []string, f *failure) {
 	brokers := map[int32]string{}
 	for _, b := range reply.Brokers {
 		brokers[b.NodeID] = net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
@@ -111,23 +146,26 @@ func judge(reply *kmsg.MetadataResponse) (leaders []string, missing bool, f *fai
 	for _, topic := range reply.Topics {
 		switch err := kerr.ErrorForCode(topic.ErrorCode); {
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
-			missing = true
+			if topic.Topic != nil {
+				missing = append(missing, *topic.Topic)
+			}
 			continue
 		case errors.Is(err, kerr.TopicAuthorizationFailed):
-			return nil, false, topicDenied()
+			return nil, nil, topicDenied()
 		case errors.Is(err, kerr.InvalidTopicException):
-			return nil, false, failed(termination.TopicMissing, "Kafka refuses the name of a topic: correct topicPrefix")
+			return nil, nil, failed(termination.TopicMissing,
+				"Kafka refuses the name of a topic: create the stack again with another kafka.topics.prefix")
 		case err != nil:
-			return nil, false, noPartitionLeader()
+			return nil, nil, noPartitionLeader()
 		}
 		if allowed := topic.AuthorizedOperations; allowed != unknownOperations && allowed&(1<<operationRead|1<<operationWrite) !=
 			1<<operationRead|1<<operationWrite {
-			return nil, false, topicDenied()
+			return nil, nil, topicDenied()
 		}
 		for _, p := range topic.Partitions {
 			address, known := brokers[p.Leader]
 			if p.Leader < 0 || !known {
-				return nil, false, noPartitionLeader()
+				return nil, nil, noPartitionLeader()
 			}
 			if !seen[p.Leader] && len(leaders) < maxAddresses {
 				seen[p.Leader] = true
@@ -179,6 +217,9 @@ func request[R kmsg.Response](ctx, calls context.Context, k kafka, address strin
 		kgo.SeedBrokers(address), kgo.DialTimeout(callTimeout), kgo.RetryTimeout(callTimeout), kgo.RequestRetries(0),
 		kgo.RequestTimeoutOverhead(callTimeout), kgo.DisableClientMetrics(),
 		kgo.FetchMaxBytes(maxReplyBytes), kgo.BrokerMaxReadBytes(2 * maxReplyBytes),
+	}
+	if k.secure != nil {
+		o = append(o, kgo.DialTLSConfig(k.secure))
 	}
 	if k.username != "" {
 		o = append(o, kgo.SASL(plain.Auth{User: k.username, Pass: k.password}.AsMechanism()))
@@ -240,5 +281,5 @@ func (k kafka) failure(ctx, calls context.Context, address string, refusesLogins
 		return failed(termination.AuthenticationFailed,
 			"Kafka closes the connection during the login: user name or password is wrong: correct the Secret of credentialsRef")
 	}
-	return diagnose(ctx, []string{address}, timedOut, nil)
+	return diagnose(ctx, []string{address}, timedOut, k.secure)
 }

@@ -22,14 +22,16 @@ type Options struct {
 	AttemptsFile string
 	// TerminationLog is the file that the kubelet reads when the container ends.
 	TerminationLog string
-	Getenv         func(string) string
+	// NewTopics are made where Kafka lacks them.
+	NewTopics NewTopics
+	Getenv    func(string) string
 	// Log gets what a person reads in the container's log.
 	Log io.Writer
 }
 
 // Run checks the stores until all work or the attempt's time is over. Then it writes the termination message and returns an error.
 func Run(ctx context.Context, o Options) error {
-	checks, err := settings{dir: o.ConfigDir, getenv: o.Getenv}.checks(o.Stores)
+	checks, err := settings{dir: o.ConfigDir, getenv: o.Getenv, topics: o.NewTopics}.checks(o.Stores)
 	if err != nil {
 		return err
 	}

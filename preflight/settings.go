@@ -27,6 +27,7 @@ type check struct {
 type settings struct {
 	dir    string
 	getenv func(string) string
+	topics NewTopics
 }
 
 // stores are the stores that can be checked, in the order of reports.
@@ -155,12 +156,23 @@ func (s settings) kafka() (kafka, error) {
 		ToMongoTopic       string `json:"toMongoTopic"`
 		ToPushTopic        string `json:"toPushTopic"`
 		ToOfflinePushTopic string `json:"toOfflinePushTopic"`
+		TLS                struct {
+			EnableTLS          bool   `json:"enableTLS"`
+			CACrt              string `json:"caCrt"`
+			ClientCrt          string `json:"clientCrt"`
+			ClientKey          string `json:"clientKey"`
+			InsecureSkipVerify bool   `json:"insecureSkipVerify"`
+		} `json:"tls"`
 	}
 	if err := s.read("kafka.yml", &file); err != nil {
 		return kafka{}, err
 	}
-	check := kafka{addresses: file.Address, topics: []string{file.ToRedisTopic, file.ToMongoTopic, file.ToPushTopic, file.ToOfflinePushTopic},
+	check := kafka{addresses: file.Address, wanted: s.topics,
+		topics:   []string{file.ToRedisTopic, file.ToMongoTopic, file.ToPushTopic, file.ToOfflinePushTopic},
 		username: s.env("KAFKA_USERNAME", file.Username), password: s.env("KAFKA_PASSWORD", file.Password)}
+	if t := file.TLS; t.EnableTLS {
+		check.tls = &tlsFiles{authority: t.CACrt, certificate: t.ClientCrt, key: t.ClientKey, insecure: t.InsecureSkipVerify}
+	}
 	if slices.Contains(check.topics, "") {
 		return kafka{}, errors.New("reading kafka.yml: one of the four topics is missing")
 	}

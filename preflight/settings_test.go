@@ -109,3 +109,31 @@ func TestARedisClusterAndAConnectionString(t *testing.T) {
 		g.Expect(s.mongoDB()).To(Equal(mongoDB{uri: "mongodb://u:p@m/db", addresses: []string{}, database: "db", authSource: "db"}))
 	}
 }
+
+func TestTLSOfKafkaIsRead(t *testing.T) {
+	const dir = "/etc/openim-secrets/kafka/"
+	for _, release := range releases(t) {
+		for _, p := range openim.Processes() {
+			if !p.Reads(openim.KafkaFile) {
+				continue
+			}
+			for _, c := range []struct {
+				spec *openim.KafkaTLS
+				want *tlsFiles
+			}{
+				{nil, nil}, {&openim.KafkaTLS{}, &tlsFiles{}}, {&openim.KafkaTLS{Unverified: true}, &tlsFiles{insecure: true}},
+				{&openim.KafkaTLS{Authority: true}, &tlsFiles{authority: dir + "ca.crt"}},
+				{&openim.KafkaTLS{Authority: true, Certificate: true},
+					&tlsFiles{authority: dir + "ca.crt", certificate: dir + "tls.crt", key: dir + "tls.key"}},
+			} {
+				g := NewWithT(t)
+				s := settings{getenv: func(string) string { return "" }, dir: rendered(t, p, openim.Settings{
+					Release: release, Brokers: []string{"k:9092"}, TopicPrefix: "ns.chat.", KafkaTLS: c.spec,
+				})}
+				k, err := s.kafka()
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(k.tls).To(Equal(c.want), "%s of %s", p.Name, release.Tag)
+			}
+		}
+	}
+}

@@ -15,6 +15,37 @@ import (
 // refusalTime is how long a server has to refuse the client's certificate: with TLS 1.3 it does so behind the handshake.
 const refusalTime = 500 * time.Millisecond
 
+// tlsFiles name what a client of TLS reads, as OpenIM's Kafka client does. Without an authority those of the system are trusted, without a
+// certificate the client shows none.
+type tlsFiles struct {
+	authority, certificate, key string
+	// insecure is true when every certificate of the server is accepted.
+	insecure bool
+}
+
+// config reads the files anew, because the kubelet writes a changed Secret into the same folder.
+func (f tlsFiles) config() (*tls.Config, *failure) {
+	//nolint:gosec // the spec asks for it, and status and audit list it as the exception UnverifiedTLS
+	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.insecure}
+	if f.authority != "" {
+		text, err := os.ReadFile(f.authority)
+		c.RootCAs = x509.NewCertPool()
+		if err != nil || !c.RootCAs.AppendCertsFromPEM(text) {
+			return nil, failed(termination.CertificateNotTrusted,
+				"the file of the authorities holds no certificate: write PEM certificates to the Secret of tls.caSecretRef")
+		}
+	}
+	if f.certificate != "" && f.key != "" {
+		pair, err := tls.LoadX509KeyPair(f.certificate, f.key)
+		if err != nil {
+			return nil, failed(termination.AuthenticationFailed, "the client's certificate and private key cannot be used: "+
+				"write both to the Secret of tls.clientCertificate, as PEM")
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
 // diagnoseTLS returns why a store that expects TLS gave no valid answer.
 func diagnoseTLS(ctx context.Context, conn net.Conn, address string, timedOut bool, settings *tls.Config) *failure {
 	config := settings.Clone()
@@ -32,6 +63,10 @@ func diagnoseTLS(ctx context.Context, conn net.Conn, address string, timedOut bo
 	}
 	if f := tlsFailure(err, len(config.Certificates) > 0); f != nil {
 		return f
+	}
+	if timedOut && !greeted { // Kafka without TLS may wait for the rest of what it takes for a request
+		return failed(termination.Unreachable, "connections are accepted, and a TLS handshake is not answered: "+
+			"check that the port speaks TLS, and that the store works")
 	}
 	if timedOut {
 		return failed(termination.Unreachable,

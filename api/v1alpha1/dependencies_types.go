@@ -4,7 +4,8 @@ package v1alpha1
 // names a Service: the network policies then select its pods. An IP address becomes an IP block. Any other host needs peers,
 // because a NetworkPolicy cannot contain a host name.
 type Dependencies struct {
-	// kafka carries messages between OpenIM's processes. The stack's four topics must exist, or the brokers must create them.
+	// kafka carries messages between OpenIM's processes. The stack's four topics must exist, or be made by the brokers or the stack
+	// (kafka.topics.management).
 	// +required
 	Kafka Kafka `json:"kafka,omitzero"`
 
@@ -33,6 +34,7 @@ type Address string
 
 // Kafka is a reference to Kafka.
 // +kubebuilder:validation:XValidation:rule="has(self.topics) && has(self.topics.prefix) ? has(oldSelf.topics) && has(oldSelf.topics.prefix) && self.topics.prefix == oldSelf.topics.prefix : !has(oldSelf.topics) || !has(oldSelf.topics.prefix)",message="kafka.topics.prefix cannot be changed: messages in the old topics would never be read. Create another stack"
+// +kubebuilder:validation:XValidation:rule="!has(self.saslMechanism) || has(self.credentialsRef)",message="kafka.saslMechanism is how the user of credentialsRef logs in: write credentialsRef, or remove saslMechanism"
 // +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="kafka.peerPort is the port of peers: write peers, or remove peerPort"
 type Kafka struct {
 	// brokers are the bootstrap addresses. The addresses that the brokers advertise must belong to the same peers.
@@ -42,9 +44,18 @@ type Kafka struct {
 	// +kubebuilder:validation:MaxItems=16
 	Brokers []Address `json:"brokers,omitempty"`
 
-	// credentialsRef names a Secret with the keys username and password (SASL PLAIN).
+	// credentialsRef names a Secret with the keys username and password (SASL PLAIN). Without tls the password crosses the network as it is.
 	// +optional
 	CredentialsRef *LocalReference `json:"credentialsRef,omitempty"`
+
+	// saslMechanism by which the user of credentialsRef logs in. No supported release of OpenIM has another than PLAIN, the default: with
+	// SCRAM the stack is refused and says what to do.
+	// +optional
+	SASLMechanism SASLMechanism `json:"saslMechanism,omitempty"`
+
+	// tls encrypts the connections.
+	// +optional
+	TLS *StoreTLS `json:"tls,omitempty"`
 
 	// topics of the stack.
 	// +optional
@@ -64,9 +75,41 @@ type Kafka struct {
 	PeerPort *int32 `json:"peerPort,omitempty"`
 }
 
+// SASLMechanism is how a user logs in to Kafka.
+// +kubebuilder:validation:Enum=PLAIN;SCRAM-SHA-256;SCRAM-SHA-512
+type SASLMechanism string
+
+// The mechanisms of SASL.
+const (
+	SASLPlain       SASLMechanism = "PLAIN"
+	SASLScramSHA256 SASLMechanism = "SCRAM-SHA-256"
+	SASLScramSHA512 SASLMechanism = "SCRAM-SHA-512"
+)
+
 // Topics are the stack's topics and consumer groups in Kafka. Topics are named prefix followed by toRedis, toMongo, toPush and
 // toOfflinePush, consumer groups prefix followed by redis, mongo, push and offlinePush.
+// +kubebuilder:validation:XValidation:rule="(!has(self.partitions) && !has(self.replication)) || (has(self.management) && self.management == 'Create')",message="topics.partitions and topics.replication are those of topics that the stack makes: write management: Create, or remove them"
 type Topics struct {
+	// management of the topics. Existing: they are made by others before the stack, or by brokers that make topics by themselves. Create:
+	// the pods that use Kafka make those that are missing, before OpenIM starts; the user of credentialsRef then needs the permission Create
+	// on topics with the prefix. Topics that exist are never changed and never deleted. Default Existing.
+	// +optional
+	Management TopicManagement `json:"management,omitempty"`
+
+	// partitions of each topic that is made. A topic that has fewer is named (TopicDiffers), and OpenIM is not started with it. At most this
+	// many pods of msgtransfer, or of push, share the work. Default 8.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	Partitions *int32 `json:"partitions,omitempty"`
+
+	// replication is the number of brokers that keep each partition of a topic that is made. A topic that has fewer is named
+	// (TopicDiffers), and OpenIM is not started with it. Default: the brokers' own default, which is not compared.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10
+	Replication *int32 `json:"replication,omitempty"`
+
 	// prefix of their names. No other stack may use it on the same brokers. Default <namespace>.<stack>. with the final dot.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -74,6 +117,16 @@ type Topics struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9._-]+$')",message="topics.prefix must be made of letters, digits, '.', '_' and '-', for example im-chat-"
 	Prefix string `json:"prefix,omitempty"`
 }
+
+// TopicManagement is who makes the topics.
+// +kubebuilder:validation:Enum=Existing;Create
+type TopicManagement string
+
+// Who makes the topics.
+const (
+	TopicsExisting TopicManagement = "Existing"
+	TopicsCreate   TopicManagement = "Create"
+)
 
 // Redis is a reference to Redis. More than one address means a Redis cluster.
 // +kubebuilder:validation:XValidation:rule="!has(self.database) || self.database == 0 || size(self.addresses) == 1",message="redis.database must be 0 in a Redis Cluster, which has no other database: remove database, or write one address"

@@ -38,7 +38,13 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	stores := flags.String("stores", "", "stores to check, with commas: etcd, redis, mongodb, kafka, object-storage")
 	config := flags.String("config", "/etc/openim", "the folder of OpenIM's configuration files")
 	attempts := flags.String("attempts", "", "the file that counts the attempts, in a volume that outlives the container")
+	partitions := flags.Int("topic-partitions", 0, "makes missing topics of Kafka with this number of partitions, 1 to 1000")
+	replication := flags.Int("topic-replication", 0, "and with this number of copies, 1 to 10; 0 is the brokers' default")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		return exitUsage
+	}
+	if *partitions < 0 || *partitions > preflight.MaxPartitions || *replication < 0 || *replication > preflight.MaxReplication {
+		_, _ = fmt.Fprintln(stderr, "preflight: reading the flags of topics: a number is out of range: see --help")
 		return exitUsage
 	}
 	if *install != "" {
@@ -52,6 +58,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	err := preflight.Run(ctx, preflight.Options{
 		Stores: strings.Split(*stores, ","), ConfigDir: *config, AttemptsFile: *attempts,
+		NewTopics:      preflight.NewTopics{Partitions: int32(*partitions), Replication: int16(*replication)},
 		TerminationLog: termination.Path, Getenv: os.Getenv, Log: stderr,
 	})
 	if err != nil {

@@ -127,13 +127,46 @@ func (r *resolver) kafka() error {
 	const field = "spec.dependencies.kafka"
 	r.facts.Settings.Brokers = hostPorts(spec.Brokers)
 	r.facts.Settings.TopicPrefix = topicPrefix(r.stack)
-	return errors.Join(
+	r.facts.Settings.NewTopics, r.facts.Settings.KafkaTLS = newTopics(spec.Topics), kafkaTLS(spec.TLS)
+	files, digest, unread := r.storeFiles(field+".tls", spec.TLS, false)
+	r.setFiles(openim.Kafka, files)
+	if m := spec.SASLMechanism; m != "" && m != v1alpha1.SASLPlain {
+		defer r.keepPlace(openim.PartyKafka)
+		r.invalid(v1alpha1.ReasonUnsupportedByRelease, field+".saslMechanism", "OpenIM %s cannot log in to Kafka by %s, and neither can any "+
+			"supported release: write PLAIN, with tls, or prove OpenIM by tls.clientCertificate and remove credentialsRef",
+			r.stack.Spec.Version, m)
+	}
+	err := errors.Join(
+		unread,
 		r.locate(openim.Kafka, field+".brokers", field+".peers", r.facts.Settings.Brokers, peers{spec.Peers, spec.PeerPort}),
 		r.credentials(openim.Kafka, field+".credentialsRef", spec.CredentialsRef, []credential{
 			{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.KafkaFile, openim.KeyUsername)},
 			{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.KafkaFile, openim.KeyPassword)},
 		}),
 	)
+	r.addHash(openim.Kafka, digest)
+	return err
+}
+
+// newTopics returns the topics that the stack makes, nil when it makes none.
+func newTopics(spec *v1alpha1.Topics) *openim.NewTopics {
+	if spec == nil || spec.Management != v1alpha1.TopicsCreate {
+		return nil
+	}
+	return &openim.NewTopics{
+		Partitions: ptr.Deref(spec.Partitions, openim.DefaultPartitions), Replication: ptr.Deref(spec.Replication, 0),
+	}
+}
+
+// kafkaTLS returns the settings of TLS to Kafka, nil without TLS.
+func kafkaTLS(spec *v1alpha1.StoreTLS) *openim.KafkaTLS {
+	if spec == nil {
+		return nil
+	}
+	return &openim.KafkaTLS{
+		Authority: spec.CASecretRef != nil, Certificate: spec.ClientCertificate != nil,
+		Unverified: spec.Verification == v1alpha1.TLSVerificationNone,
+	}
 }
 
 func (r *resolver) redis() error {

@@ -128,6 +128,7 @@ func (b *builder) prepare(p openim.Process, process corev1.Container) corev1.Con
 		env = append(env, b.facts.Credentials[d]...)
 	}
 	env = append(env, b.trust(p)...)
+	topics := b.newTopics(p)
 	mounts := slices.Clone(process.VolumeMounts)
 	for i := range mounts {
 		mounts[i].ReadOnly = mounts[i].Name != supervisorVolume
@@ -136,10 +137,10 @@ func (b *builder) prepare(p openim.Process, process corev1.Container) corev1.Con
 		Name:            PrepareContainer,
 		Image:           b.options.SupervisorImage,
 		ImagePullPolicy: process.ImagePullPolicy,
-		Command: []string{
+		Command: append([]string{
 			"/preflight", "--install=" + supervisorPath, "--stores=" + strings.Join(stores, ","),
 			"--config=" + configDir, "--attempts=" + attemptsPath,
-		},
+		}, topics...),
 		Env:          env,
 		VolumeMounts: mounts,
 		Resources: corev1.ResourceRequirements{
@@ -149,6 +150,20 @@ func (b *builder) prepare(p openim.Process, process corev1.Container) corev1.Con
 	}
 	pods.Harden(&container)
 	return container
+}
+
+// newTopics returns the flags of the topics that a process makes, none for a process without Kafka. Every process that uses Kafka makes
+// them, because none may start before they exist: a broker may make a topic with one partition for whoever asks first.
+func (b *builder) newTopics(p openim.Process) []string {
+	topics := b.facts.Settings.NewTopics
+	if topics == nil || !slices.Contains(p.Dependencies, openim.Kafka) {
+		return nil
+	}
+	flags := []string{fmt.Sprintf("--topic-partitions=%d", topics.Partitions)}
+	if topics.Replication > 0 {
+		flags = append(flags, fmt.Sprintf("--topic-replication=%d", topics.Replication))
+	}
+	return flags
 }
 
 // supervisorEmptyDir returns the volume, which lives as long as the pod.

@@ -95,6 +95,7 @@ func unverified(spec *v1alpha1.OpenIMStackSpec) []unverifiedStore {
 			all = append(all, unverifiedStore{field + ".tls.verification", who, name})
 		}
 	}
+	add(spec.Dependencies.Kafka.TLS, "spec.dependencies.kafka", "the pods that use it", "Kafka")
 	add(spec.Dependencies.MongoDB.TLS, "spec.dependencies.mongodb", "the pods that use it", "MongoDB")
 	if own := spec.Wrapper.MongoDB; own != nil {
 		add(own.TLS, "spec.wrapper.mongodb", "the backend's pods", "its MongoDB")

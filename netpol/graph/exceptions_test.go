@@ -128,6 +128,7 @@ func TestAStoreWhoseCertificateNobodyVerifiesIsAnException(t *testing.T) {
 	of := func(verification v1alpha1.TLSVerification) []graph.Exception {
 		s := stack(nil)
 		s.Spec.Dependencies.MongoDB.TLS = &v1alpha1.StoreTLS{Verification: verification}
+		s.Spec.Dependencies.Kafka.TLS = &v1alpha1.StoreTLS{Verification: verification}
 		s.Spec.Wrapper.MongoDB = &v1alpha1.MongoDB{TLS: &v1alpha1.StoreTLS{Verification: verification}}
 		return graph.New(s, facts()).Exceptions()
 	}
@@ -135,6 +136,7 @@ func TestAStoreWhoseCertificateNobodyVerifiesIsAnException(t *testing.T) {
 	g.Expect(of(v1alpha1.TLSVerificationFull)).To(BeEmpty())
 	found := of(v1alpha1.TLSVerificationNone)
 	g.Expect(found).To(HaveExactElements(
+		And(HaveField("Name", "UnverifiedTLS"), HaveField("Field", "spec.dependencies.kafka.tls.verification")),
 		And(HaveField("Name", "UnverifiedTLS"), HaveField("Field", "spec.dependencies.mongodb.tls.verification")),
 		And(HaveField("Name", "UnverifiedTLS"), HaveField("Field", "spec.wrapper.mongodb.tls.verification"))))
 	for _, e := range found {

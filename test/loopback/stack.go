@@ -30,6 +30,8 @@ type Options struct {
 	Render func(*Stack, openim.Process) (files map[string]string, env []string, err error)
 	// EtcdTLS gives etcd a certificate: it then serves clients with TLS alone.
 	EtcdTLS *ServerCertificate
+	// SecureKafka gives Kafka a certificate and users: it then serves clients with TLS and a login alone.
+	SecureKafka *SecureKafka
 	// Supervised runs OpenIM's processes under the supervisor, as in pods.
 	Supervised bool
 	// User runs OpenIM's processes as a user without a name, in group 0, as OpenShift does. It takes root, and is not for Supervised.
@@ -42,6 +44,13 @@ type Options struct {
 
 // ServerCertificate names the files of a server's certificate and private key, as PEM.
 type ServerCertificate struct{ Certificate, Key string }
+
+// SecureKafka names the files of Kafka's certificate, of the authorities of its clients' certificates, as PEM, and of its users,
+// user:password a line.
+type SecureKafka struct {
+	ServerCertificate
+	ClientCA, Users string
+}
 
 // Stack is a running OpenIM with its stores, and optionally the wrapper.
 type Stack struct {

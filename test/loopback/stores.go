@@ -84,9 +84,7 @@ func (s *Stack) addStores(context.Context) ([]string, error) {
 	names := []string{
 		s.add(Etcd, s.etcd(etcdPeer, dirs[Etcd])),
 		s.add(Redis, redisServer(redis, s.Redis, RedisPassword, dirs[Redis])),
-		s.add(Kafka, program{path: filepath.Join(s.bin["kafka"], "kafka"), ready: accepts(s.Kafka), args: []string{
-			"--listen=" + s.Kafka, "--advertise=" + s.Kafka, "--data-dir=" + dirs[Kafka],
-		}}),
+		s.add(Kafka, s.kafka(dirs[Kafka])),
 		s.add(MongoDB, program{path: filepath.Join(s.bin["mongodb"], "mongodb"), ready: accepts(s.MongoDB), args: []string{
 			"--listen=" + s.MongoDB, "--ferretdb=" + filepath.Join(s.bin["ferretdb"], "ferretdb"), "--data-dir=" + dirs[MongoDB],
 		}}),
@@ -112,6 +110,14 @@ func (s *Stack) etcd(peer, dir string) program {
 		"--initial-advertise-peer-urls=http://" + peer,
 		"--initial-cluster=default=http://" + peer,
 	}, secure...)}
+}
+
+func (s *Stack) kafka(dir string) program {
+	args := []string{"--listen=" + s.Kafka, "--advertise=" + s.Kafka, "--data-dir=" + dir}
+	if c := s.options.SecureKafka; c != nil {
+		args = append(args, "--tls-cert="+c.Certificate, "--tls-key="+c.Key, "--tls-client-ca="+c.ClientCA, "--users="+c.Users)
+	}
+	return program{path: filepath.Join(s.bin["kafka"], "kafka"), ready: accepts(s.Kafka), args: args}
 }
 
 func redisServer(path, address, password, dir string) program {

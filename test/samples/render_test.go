@@ -59,6 +59,8 @@ type sample struct {
 	// more are Secrets that the stack refers to, and address finds MongoDB when it is not at the stand-in's address.
 	more    map[string]map[string]string
 	address func(mongoDB string) string
+	// redis is another Redis than the loopback's. Empty: there is none.
+	redis string
 
 	options loopback.Options
 	objects []client.Object
@@ -73,9 +75,13 @@ func (s *sample) adapt(t *testing.T) {
 		ref  **v1alpha1.LocalReference
 	}{{"Kafka", &d.Kafka.CredentialsRef}, {"etcd", &d.Etcd.CredentialsRef}, {"MongoDB", &d.MongoDB.CredentialsRef}} {
 		if *c.ref != nil {
-			t.Logf("not tried: the login to %s, whose stand-in knows none", c.what)
+			t.Logf("not tried here: the login to %s", c.what)
 			*c.ref = nil
 		}
+	}
+	if d.Kafka.TLS != nil {
+		t.Log("not tried here: TLS to Kafka, of which TestOpenIMRunsWithTLSAndALoginToKafka is")
+		d.Kafka.TLS = nil
 	}
 	if d.ObjectStorage != nil {
 		t.Log("not tried: the object store, of which there is none on this machine: openim-rpc-third ends without the one that it is told of")
@@ -106,6 +112,9 @@ func (s *sample) build(l *loopback.Stack) error {
 	spec := &s.stack.Spec
 	d := &spec.Dependencies
 	d.Kafka.Brokers, d.Redis.Addresses, d.Etcd.Endpoints = at(l.Kafka), at(l.Redis), at(l.Etcd)
+	if s.redis != "" {
+		d.Redis.Addresses = at(s.redis)
+	}
 	s.secrets = map[string]map[string]string{}
 	if push := spec.Push; push != nil && push.JPush != nil { // no message of the samples is pushed
 		s.secrets[push.JPush.CredentialsRef.Name] = map[string]string{v1alpha1.KeyAppKey: appKey, v1alpha1.KeyMasterSecret: masterSecret}

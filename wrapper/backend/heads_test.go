@@ -20,6 +20,18 @@ func aHead(n int, seq uint64) internalapi.AuditHead {
 		Program: "gateway v1", Instance: "chat-gateway-0"}
 }
 
+func TestHeadsAreKeptOnACluster(t *testing.T) {
+	g := NewWithT(t)
+	db := redistest.Start(t, "--cluster-enabled", "yes").OpenCluster("im/chat:")
+	g.Eventually(func() error { return db.Set(t.Context(), "up", 1, 0).Err() }, 5*time.Second, 10*time.Millisecond).Should(Succeed())
+	h := newHeads(db, time.Now)
+	for n := range 3 {
+		g.Expect(h.register(t.Context(), aHead(n, 1))).To(Succeed())
+	}
+	g.Expect(h.register(t.Context(), aHead(1, 0))).To(MatchError(errHeadGoesBack))
+	g.Expect(h.list(t.Context(), time.Time{})).To(HaveLen(3))
+}
+
 func TestHeadsGoForwardAndAreBounded(t *testing.T) {
 	g := NewWithT(t)
 	now := time.Unix(1_800_000_000, 0).UTC()

@@ -2,6 +2,7 @@ package login
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -205,4 +206,26 @@ func FuzzFinish(f *testing.F) {
 		}
 		w.calls.drain()
 	})
+}
+
+// A Redis Cluster refuses a script whose keys are in several slots: those of one handshake are an address, its networks and the total.
+func TestHandshakesAreCountedAndKeptOnACluster(t *testing.T) {
+	g := NewWithT(t)
+	db := redistest.Start(t, "--cluster-enabled", "yes").OpenCluster("im/chat:")
+	g.Eventually(func() error { return db.Set(t.Context(), "up", 1, 0).Err() }, 5*time.Second, 10*time.Millisecond).Should(Succeed())
+	states := NewStates(db, Limits{PerSource: 2, Overall: 40})
+	for _, from := range []string{"192.0.2.1", "2001:db8::1"} {
+		address := netip.MustParseAddr(from)
+		for range 2 {
+			g.Expect(states.Reserve(t.Context(), address, time.Hour)).To(Succeed(), from)
+		}
+		g.Expect(states.Reserve(t.Context(), address, time.Hour)).To(MatchError(ErrBusy), from)
+	}
+	g.Expect(states.Reserve(t.Context(), netip.MustParseAddr("198.51.100.7"), time.Hour)).To(Succeed(), "another address")
+	for i := range 20 { // in slots all over the Cluster
+		id := fmt.Sprintf("handshake-%d", i)
+		g.Expect(states.Put(t.Context(), id, []byte("sealed"), stateTTL)).To(Succeed())
+		_, found, err := states.Take(t.Context(), id)
+		g.Expect([]any{found, err}).To(Equal([]any{true, nil}))
+	}
 }

@@ -21,6 +21,17 @@ func TestEverythingWorksOnACluster(t *testing.T) {
 	socket := b.open(s)
 	g.Expect(b.redeem(t.Context(), a.ticket(t, s), PurposeRealtime)).To(Equal(s))
 	g.Expect(b.List(t.Context(), "alice")).To(ConsistOf(s))
+
+	// The policy of logins reads the sessions of a user, which are in many slots, and ends some of them.
+	nextMillisecond(t, server)
+	token, next := a.loginUnder(t, onePerPlatform, "alice", "phone2", s.PlatformID)
+	socket.eventually(t, ErrReplaced)
+	g.Expect(b.List(t.Context(), "alice")).To(ConsistOf(next))
+	for range 5 {
+		_, _ = b.loginUnder(t, onePerPlatform, "alice", "tablet", ios)
+	}
+	g.Expect(a.List(t.Context(), "alice")).To(HaveLen(6))
+	socket = b.open(next)
 	g.Expect(a.Revoke(t.Context(), Revocation{Scope: ScopeUser, ID: "alice"})).To(Succeed())
 	socket.eventually(t, ErrRevoked)
 	g.Expect(b.check(token)).To(MatchError(ErrRevoked))

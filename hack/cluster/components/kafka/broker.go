@@ -22,6 +22,10 @@ func start(cfg config, log io.Writer) (*broker, error) {
 	if err != nil {
 		return nil, err
 	}
+	secured, err := cfg.files.options()
+	if err != nil {
+		return nil, err
+	}
 	// kfake takes its port and its advertised address from its listener. So the listener is created here: it accepts on one address and
 	// reports another.
 	ln, err := net.Listen("tcp", cfg.listen)
@@ -29,7 +33,7 @@ func start(cfg config, log io.Writer) (*broker, error) {
 		return nil, fmt.Errorf("listening on %s: %w: use another --listen address", cfg.listen, err)
 	}
 
-	cluster, err := kfake.NewCluster(
+	cluster, err := kfake.NewCluster(append(secured,
 		kfake.NumBrokers(1),
 		kfake.Ports(adv.port),
 		kfake.ListenFn(func(string, string) (net.Listener, error) {
@@ -40,7 +44,7 @@ func start(cfg config, log io.Writer) (*broker, error) {
 		kfake.AllowAutoTopicCreation(),
 		kfake.DataDir(cfg.dataDir),
 		kfake.WithLogger(kfake.BasicLogger(log, kfake.LogLevelWarn)),
-	)
+	)...)
 	if err != nil {
 		_ = ln.Close()
 		return nil, fmt.Errorf("loading the state in %s: %w: check that the folder is writable, or empty it", cfg.dataDir, err)

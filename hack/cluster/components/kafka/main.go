@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -49,6 +50,7 @@ type config struct {
 	topics     []string // created at start if they do not exist
 	partitions int32    // of each topic, created at start or on demand
 	maxConns   int      // concurrent connections; further ones wait
+	files      files    // of TLS and of users
 }
 
 func parse(args []string, out io.Writer) (config, error) {
@@ -60,6 +62,10 @@ func parse(args []string, out io.Writer) (config, error) {
 	fs.StringVar(&cfg.dataDir, "data-dir", "/data", "`folder` for topics, records and group offsets")
 	topics := fs.String("topics", "toRedis,toMongo,toPush,toOfflinePush", "`names` of topics to make at start, separated by commas")
 	partitions := fs.Int("partitions", 8, "partitions of each topic, 1 to 1000")
+	fs.StringVar(&cfg.files.certificate, "tls-cert", "", "`file` with the broker's certificate, as PEM: it then speaks TLS alone")
+	fs.StringVar(&cfg.files.key, "tls-key", "", "`file` with the private key of --tls-cert, as PEM")
+	fs.StringVar(&cfg.files.clientCA, "tls-client-ca", "", "`file` with the authorities of which clients must have a certificate, as PEM")
+	fs.StringVar(&cfg.files.users, "users", "", "`file` with a user and password a line, user:password: clients must log in by SASL PLAIN")
 	fs.IntVar(&cfg.maxConns, "max-connections", 1024, "connections served at once")
 	if err := fs.Parse(args); err != nil {
 		return config{}, err
@@ -70,6 +76,10 @@ func parse(args []string, out io.Writer) (config, error) {
 		return config{}, fmt.Errorf("unexpected argument %q: this command takes flags only, see -h", fs.Arg(0))
 	case *partitions < 1 || *partitions > 1000:
 		return config{}, fmt.Errorf("--partitions %d is out of range: use 1 to 1000", *partitions)
+	case (cfg.files.certificate == "") != (cfg.files.key == ""):
+		return config{}, errors.New("--tls-cert and --tls-key belong together: write both")
+	case cfg.files.clientCA != "" && cfg.files.certificate == "":
+		return config{}, errors.New("--tls-client-ca needs --tls-cert and --tls-key: write them, too")
 	case cfg.maxConns < 1:
 		return config{}, fmt.Errorf("--max-connections %d is too small: use at least 1", cfg.maxConns)
 	}

@@ -1,0 +1,28 @@
+package controllers_test
+
+import . "github.com/onsi/ginkgo/v2"
+
+// withKafka is the prefix of changes that add to spec.dependencies.kafka.
+const withKafka = "kafka: {brokers: => kafka: {"
+
+var _ = Describe("The API server", func() {
+	// As in validation_test.go: a mistake, the change that makes it, and texts of the refusal.
+	DescribeTable(
+		"refuses for stores", refused,
+		Entry("a mechanism of nobody", withKafka+"saslMechanism: PLAIN, brokers:", "spec.dependencies.kafka",
+			"write credentialsRef, or remove saslMechanism"),
+		Entry("a mechanism that Kafka does not have", withKafka+"credentialsRef: {name: k}, saslMechanism: PLAINTEXT, brokers:",
+			"saslMechanism", "SCRAM-SHA-512"),
+		Entry("an authority that nobody asks", withKafka+"tls: {verification: None, caSecretRef: {name: k, key: c}}, brokers:",
+			"kafka.tls", "None ignores the authority"),
+		Entry("topics made by nobody", withKafka+"topics: {management: None}, brokers:", "topics.management", "Create"),
+		Entry("a number of partitions of others' topics", withKafka+"topics: {partitions: 8}, brokers:", "kafka.topics",
+			"write management: Create, or remove them"),
+		Entry("a number of copies of others' topics", withKafka+"topics: {management: Existing, replication: 3}, brokers:", "kafka.topics",
+			"write management: Create, or remove them"),
+		Entry("topics without partitions", withKafka+"topics: {management: Create, partitions: 0}, brokers:", "topics.partitions", "1"),
+		Entry("more partitions than are sensible", withKafka+"topics: {management: Create, partitions: 1001}, brokers:",
+			"topics.partitions", "1000"),
+		Entry("more copies than are sensible", withKafka+"topics: {management: Create, replication: 11}, brokers:", "topics.replication", "10"),
+	)
+})
