@@ -20,7 +20,7 @@ func boundaryAlerts() []alert {
 			Name: "OpenIMStackIsolationUnknown", Severity: warning, For: "30m",
 			Expr:    unlessPaused(holds("NetworkIsolated", `status="Unknown"`)),
 			Summary: "the lockdown of stack " + aboutStack + " has not been verified for 30 minutes",
-			Meaning: "No probe could tell whether the policies are enforced: its pods could not start, or reached not even what is open. The policies " +
+			Meaning: "No probe could show that the policies are enforced: its pods could not start, or reached not even what is open. The policies " +
 				"exist.",
 			Look: []string{describeStack, "kubectl get pods -A -l openimstack.dev/probe   # the probe's own pods, and why they wait"},
 			Do:   "The condition names what kept the probe: a quota, an admission policy, a missing image. docs/probes.md has the reasons.",

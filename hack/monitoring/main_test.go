@@ -44,7 +44,8 @@ func rulesInFile(t *testing.T) string {
 }
 
 func TestPrometheusAcceptsTheRules(t *testing.T) {
-	if out, err := exec.CommandContext(t.Context(), promtoolPath(t), "check", "rules", "--lint-fatal", rulesInFile(t)).CombinedOutput(); err != nil {
+	check := exec.CommandContext(t.Context(), promtoolPath(t), "check", "rules", "--lint-fatal", rulesInFile(t))
+	if out, err := check.CombinedOutput(); err != nil {
 		t.Fatalf("promtool check rules: %v\n%s", err, out)
 	}
 }
@@ -68,7 +69,7 @@ func TestEachAlertFiresInItsSituationAndNotNearIt(t *testing.T) {
 	NewWithT(t).Expect(all).To(BeEmpty(), "situations of alerts that are no more")
 }
 
-// fires tells whether an alert fires in a situation: promtool is told that it does not, and reports the contrary.
+// fires reports whether an alert fires in a situation: promtool is told that it does not, and reports the contrary.
 func fires(t *testing.T, rulesPath, name string, s situation) bool {
 	t.Helper()
 	var series []map[string]string
