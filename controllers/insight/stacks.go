@@ -31,15 +31,18 @@ var (
 	info = describe("openim_operator_stack_info",
 		"Always 1, for each stack. The release is that which all processes run, and empty while they run different ones.", "release")
 	condition = describe("openim_operator_stack_condition",
-		"1 for the status and the reason that each condition of a stack has now; other statuses and reasons are absent.", "type", "status", "reason")
+		"1 for the status and the reason that each condition of a stack has now; other statuses and reasons are absent.",
+		"type", "status", "reason")
 	generation = describe("openim_operator_stack_generation", "Generation of the stack's spec.")
 	observed   = describe("openim_operator_stack_observed_generation",
 		"Generation of the spec that was applied, or refused for a reason that only a user can remove.")
 	pending = describe("openim_operator_stack_pending_changes", "Objects that would be written if the stack were not suspended.")
 	wave    = describe("openim_operator_rollout_wave", "Wave of the rollout under way. Absent at rest.")
-	halted  = describe("openim_operator_rollout_failure", "1 while a rollout is held, or was taken back, for this reason.", "component", "reason")
+	halted  = describe("openim_operator_rollout_failure", "1 while a rollout is held, or was taken back, for this reason.",
+		"component", "reason")
 	excepts = describe("openim_operator_boundary_exceptions", "What the spec requests beyond what a stack needs.")
-	probed  = describe("openim_operator_probe_last_timestamp_seconds", "When the last probe started, in Unix time, with its outcome.", "outcome")
+	probed  = describe("openim_operator_probe_last_timestamp_seconds", "When the last probe started, in Unix time, with its outcome.",
+		"outcome")
 	every   = describe("openim_operator_probe_interval_seconds", "Time between two probes, as the spec or the default has it.")
 
 	replicas = describe("openim_operator_component_replicas",
@@ -56,8 +59,8 @@ var descriptions = []*prometheus.Desc{
 // stacks is a Collector of what the status of each stack says.
 type stacks struct{ reader client.Reader }
 
-// NewCollector returns a Collector that reads stacks from the cache at each scrape. While the cache is not filled, and while it fails, there
-// is no series of a stack.
+// NewCollector returns a Collector that reads stacks from the cache at each scrape. While the cache is not filled, and while it fails,
+// there is no series of a stack.
 func NewCollector(cache client.Reader) prometheus.Collector { return stacks{reader: cache} }
 
 // Describe implements prometheus.Collector.

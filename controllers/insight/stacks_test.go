@@ -40,7 +40,9 @@ func TestWhatAStatusSaysIsServed(t *testing.T) {
 			Conditions: []metav1.Condition{{
 				Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonProgressing, Message: "a secret text",
 			}},
-			Rollout: &v1alpha1.Rollout{Wave: 2, Failure: &v1alpha1.RolloutFailure{Component: "api", Reason: "ImagePull", Message: "a secret text"}},
+			Rollout: &v1alpha1.Rollout{Wave: 2, Failure: &v1alpha1.RolloutFailure{
+				Component: "api", Reason: "ImagePull", Message: "a secret text",
+			}},
 			Boundary: &v1alpha1.Boundary{
 				Exceptions: []string{"UnauthenticatedMetrics: a secret text"},
 				LastProbe:  &v1alpha1.ProbeResult{Time: metav1.NewTime(time.Unix(1000, 0)), Outcome: v1alpha1.ReasonEnforced},

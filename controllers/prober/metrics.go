@@ -45,7 +45,8 @@ func newMeters(registry prometheus.Registerer) *meters {
 			Help: "Connections that probes attempted, by result: blocked and allowed as intended, or unexpected.",
 		}, append(stack, labelResult)),
 		unexpected: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "openim_operator_probe_unexpected_connections", Help: "Connections of the last probe that passed and should not have, or the reverse.",
+			Name: "openim_operator_probe_unexpected_connections",
+			Help: "Connections of the last probe that passed and should not have, or the reverse.",
 		}, stack),
 		lastRun: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "openim_operator_probe_last_enforced_timestamp_seconds", Help: "When a probe last found the lockdown enforced, in Unix time.",
@@ -58,7 +59,8 @@ func newMeters(registry prometheus.Registerer) *meters {
 			Name: "openim_operator_boundary_findings", Help: "Findings of the audit of a stack's live objects.",
 		}, stack),
 		verdict: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "openim_operator_network_isolated", Help: "1 for the reason that condition NetworkIsolated of a stack has now; the others are absent.",
+			Name: "openim_operator_network_isolated",
+			Help: "1 for the reason that condition NetworkIsolated of a stack has now; the others are absent.",
 		}, append(stack, labelReason)),
 	}
 	registry.MustRegister(m.runs, m.attempts, m.unexpected, m.lastRun, m.duration, m.found, m.verdict)
