@@ -43,7 +43,7 @@ var (
 	excepts = describe("openim_operator_boundary_exceptions", "What the spec requests beyond what a stack needs.")
 	probed  = describe("openim_operator_probe_last_timestamp_seconds", "When the last probe started, in Unix time, with its outcome.",
 		"outcome")
-	every   = describe("openim_operator_probe_interval_seconds", "Time between two probes, as the spec or the default has it.")
+	every = describe("openim_operator_probe_interval_seconds", "Time between two probes, as the spec or the default has it.")
 
 	replicas = describe("openim_operator_component_replicas",
 		"Replicas of a component: desired, updated (of the present template) and ready (of these).", "component", "state")

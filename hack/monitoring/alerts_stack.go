@@ -19,15 +19,17 @@ func stackAlerts() []alert {
 			Name: "OpenIMStackNotReady", Severity: critical, For: "15m",
 			Expr:    unlessPaused(holds("Ready", `status!="True"`)),
 			Summary: "stack " + aboutStack + " has not been ready for 15 minutes",
-			Meaning: "A component of the stack does not run as the spec wants, or the lockdown is not in place. Earlier pods may still serve.",
-			Look:    []string{describeStack, "kubectl get events -n NAMESPACE --sort-by=.lastTimestamp | tail -30"},
-			Do:      "The condition Ready names the reason and the remedy; docs/conditions.md has all reasons.",
+			Meaning: "A component of the stack does not run as the spec wants, or the lockdown is not in place. Earlier pods may " +
+				"still serve.",
+			Look: []string{describeStack, "kubectl get events -n NAMESPACE --sort-by=.lastTimestamp | tail -30"},
+			Do:   "The condition Ready names the reason and the remedy; docs/conditions.md has all reasons.",
 		},
 		{
 			Name: "OpenIMStackStalled", Severity: warning, For: "2m",
 			Expr:    holds("Stalled", `status="True"`),
 			Summary: "stack " + aboutStack + " waits for a person",
-			Meaning: "The operator met something that only a person can end: a field that is refused, an object of another owner, a lost key, a rollout " +
+			Meaning: "The operator met something that only a person can end: a field that is refused, an object of another " +
+				"owner, a lost key, a rollout " +
 				"that is held. What serves, serves on.",
 			Look: []string{describeStack},
 			Do:   "Do what the message of the condition Stalled says. Nothing is tried again before something changes.",
@@ -36,7 +38,8 @@ func stackAlerts() []alert {
 			Name: "OpenIMStackRolloutFailed", Severity: warning, For: "1m",
 			Expr:    "max by (namespace, stack, component, reason) (openim_operator_rollout_failure) == 1",
 			Summary: "the rollout of stack " + aboutStack + " was stopped by {{ $labels.component }}: {{ $labels.reason }}",
-			Meaning: "A rollout is held or was taken back, because a component did not become ready or the check failed. The pods that served before " +
+			Meaning: "A rollout is held or was taken back, because a component did not become ready or the check failed. The " +
+				"pods that served before " +
 				"serve on.",
 			Look: []string{describeStack, "kubectl get openimstack STACK -n NAMESPACE -o jsonpath='{.status.rollout}'"},
 			Do:   "Correct the spec, or request another attempt. docs/upgrades.md tells both.",
@@ -46,7 +49,8 @@ func stackAlerts() []alert {
 			Expr: unlessPaused(byStack("openim_operator_stack_generation - openim_operator_stack_observed_generation") + " > 0"),
 			Summary: "the newest spec of stack " + aboutStack +
 				" has not been applied for 15 minutes",
-			Meaning: "The spec was changed, and the operator has neither applied nor refused it: it waits for a window, for a slot among the rollouts, or " +
+			Meaning: "The spec was changed, and the operator has neither applied nor refused it: it waits for a window, for a " +
+				"slot among the rollouts, or " +
 				"for something that the conditions name.",
 			Look: []string{describeStack},
 			Do:   "Read RolledOut and DependenciesReady. A window of upgrades is no fault: silence the alert for that time.",
@@ -67,13 +71,15 @@ func stackAlerts() []alert {
 			Name: "OpenIMStackRepairedOften", Severity: warning, For: "0m",
 			Expr:    `sum by (namespace, stack, kind) (increase(openim_operator_child_writes_total{action="Repaired"}[30m])) > 10`,
 			Summary: "{{ $labels.kind }} of stack " + aboutStack + " is changed by someone else and repaired again and again",
-			Meaning: "Another controller or a person changes objects that the operator owns, and the operator changes them back. A NetworkPolicy among " +
+			Meaning: "Another controller or a person changes objects that the operator owns, and the operator changes them back. " +
+				"A NetworkPolicy among " +
 				"them is open for the moment between.",
 			Look: []string{
 				"kubectl get events -n NAMESPACE --field-selector reason=Repaired",
 				"kubectl get KIND -n NAMESPACE -l app.kubernetes.io/instance=STACK --show-managed-fields -o yaml | grep manager:",
 			},
-			Do: "Find the other writer by its field manager, and make it leave the stack's children alone. What a stack shall have, belongs to its spec.",
+			Do: "Find the other writer by its field manager, and make it leave the stack's children alone. What a stack shall " +
+				"have, belongs to its spec.",
 		},
 		{
 			Name: "OpenIMStackSuspended", Severity: warning, For: "24h",

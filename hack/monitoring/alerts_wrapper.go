@@ -11,7 +11,8 @@ func wrapperAlerts() []alert {
 			Name: "OpenIMTargetDown", Severity: warning, For: "5m",
 			Expr:    `min by (namespace, stack, component, pod) (up{stack!="", component!=""}) == 0`,
 			Summary: "{{ $labels.pod }} of stack " + aboutStack + " cannot be scraped",
-			Meaning: "Prometheus knows a pod of the stack and gets no metrics from it: the pod does not answer, or Prometheus is no peer of " +
+			Meaning: "Prometheus knows a pod of the stack and gets no metrics from it: the pod does not answer, or Prometheus is " +
+				"no peer of " +
 				"`spec.network.monitoring`. Alerts about this pod cannot fire.",
 			Look: []string{describeStack, "kubectl openimstack explain STACK -n NAMESPACE monitoring COMPONENT   # is the way open?"},
 			Do:   "Name Prometheus's pods in `spec.network.monitoring`, or repair the pod.",
@@ -35,7 +36,8 @@ func wrapperAlerts() []alert {
 			Summary: "1 % of the calls to stack " + aboutStack + " take more than 2 seconds",
 			Meaning: "Users wait. The wrapper itself adds milliseconds, so OpenIM or a store is slow, or a container is at its CPU limit.",
 			Look: []string{
-				"histogram_quantile(0.99, sum by (le, component) (rate(openim_wrapper_request_duration_seconds_bucket[5m])))   # gateway or backend?",
+				"histogram_quantile(0.99, sum by (le, component) (rate(openim_wrapper_request_duration_seconds_bucket[5m])))   # " +
+					"gateway or backend?",
 				"openim_wrapper_openim_calls_in_flight   # many: OpenIM is slow",
 			},
 			Do: "Look at MongoDB and Redis of OpenIM first. More replicas of the api help when its CPU is used up.",
@@ -44,16 +46,18 @@ func wrapperAlerts() []alert {
 			Name: "OpenIMWrapperDependencyDown", Severity: critical, For: "1m",
 			Expr:    `min by (namespace, stack, dependency) (openim_wrapper_dependency_up) == 0`,
 			Summary: "{{ $labels.dependency }} of the wrapper of stack " + aboutStack + " does not answer",
-			Meaning: "Without its Redis no session can be checked beyond what is remembered, and logins fail; without MongoDB logins and enrolments fail.",
-			Look:    []string{logs("backend"), describeStack},
-			Do:      "Restore the store. Nothing needs a restart: docs/failures.md has what works meanwhile.",
+			Meaning: "Without its Redis no session can be checked beyond what is remembered, and logins fail; without MongoDB " +
+				"logins and enrolments fail.",
+			Look: []string{logs("backend"), describeStack},
+			Do:   "Restore the store. Nothing needs a restart: docs/failures.md has what works meanwhile.",
 		},
 		{
 			Name: "OpenIMWrapperAuditLog", Severity: critical, For: "0m",
 			Expr: `min by (namespace, stack, pod) (openim_wrapper_audit_good) == 0 or ` +
 				`sum by (namespace, stack, pod) (increase(openim_wrapper_audit_lost_total[10m])) > 0`,
 			Summary: "the audit log of {{ $labels.pod }} of stack " + aboutStack + " cannot be written, or lost events",
-			Meaning: "Administrators' writes and private reads are refused while the log cannot be written. Events wait in memory, and are lost when " +
+			Meaning: "Administrators' writes and private reads are refused while the log cannot be written. Events wait in " +
+				"memory, and are lost when " +
 				"they are too many.",
 			Look: []string{logs("gateway"), "openim_wrapper_audit_waiting_bytes"},
 			Do:   "docs/audit-log.md: the sink is full or does not answer. Lost events are a gap that the verification of the log shows.",
@@ -62,7 +66,8 @@ func wrapperAlerts() []alert {
 			Name: "OpenIMWrapperFileRefused", Severity: warning, For: "5m",
 			Expr:    `min by (namespace, stack, component, file) (openim_wrapper_file_good) == 0`,
 			Summary: "{{ $labels.component }} of stack " + aboutStack + " refuses the content of {{ $labels.file }}",
-			Meaning: "A mounted file is invalid: keys, rules, limits or certificates. The last valid content stays in force, also when it should have " +
+			Meaning: "A mounted file is invalid: keys, rules, limits or certificates. The last valid content stays in force, " +
+				"also when it should have " +
 				"been replaced.",
 			Look: []string{logs("gateway"), describeStack},
 			Do:   "The log names the line. Correct the Secret or the spec.",
@@ -72,7 +77,8 @@ func wrapperAlerts() []alert {
 			Expr: `max by (namespace, stack, pod) (openim_wrapper_revocation_view_age_seconds) > 10 or ` +
 				`min by (namespace, stack, pod) (openim_wrapper_revocation_channel_up) == 0`,
 			Summary: "{{ $labels.pod }} of stack " + aboutStack + " does not hear of revocations",
-			Meaning: "The replica cannot know whether it missed a revocation, so each call asks Redis, and is refused when Redis does not answer. Sockets " +
+			Meaning: "The replica cannot know whether it missed a revocation, so each call asks Redis, and is refused when Redis " +
+				"does not answer. Sockets " +
 				"of a revoked device may stay open until the view is current again.",
 			Look: []string{logs("gateway"), "openim_wrapper_dependency_up"},
 			Do:   "The wrapper's Redis is slow, full or unreachable: docs/sessions.md.",
