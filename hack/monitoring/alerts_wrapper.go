@@ -1,7 +1,7 @@
 package main
 
-// wrapperAlerts are about gateway and backend, and need their metrics: spec.network.monitoring must permit Prometheus, and the PodMonitor sets
-// the labels stack and component.
+// wrapperAlerts are about gateway and backend, and need their metrics: spec.network.monitoring must permit Prometheus, and the PodMonitor
+// sets the labels stack and component.
 func wrapperAlerts() []alert {
 	logs := func(component string) string {
 		return "kubectl logs -n NAMESPACE -l app.kubernetes.io/instance=STACK,app.kubernetes.io/component=" + component + " --tail=100"

@@ -113,7 +113,8 @@ func rulesObject() (string, error) {
 func page(a alert) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n<!-- generated from hack/monitoring by \"make generate\": do not edit -->\n\n", a.Name)
-	fmt.Fprintf(&b, "This page is for whoever is called by the alert %s (%s). It fires when this holds%s:\n\n", a.Name, a.Severity, during(a.For))
+	fmt.Fprintf(&b, "This page is for whoever is called by the alert %s (%s). It fires when this holds%s:\n\n",
+		a.Name, a.Severity, during(a.For))
 	fmt.Fprintf(&b, "```promql\n%s\n```\n\n## What is wrong\n\n%s\n\n## What to look at\n\n```\n", wrap(a.Expr), wrap(a.Meaning))
 	for _, line := range a.Look {
 		fmt.Fprintf(&b, "%s\n", line)
@@ -133,7 +134,8 @@ func during(time string) string {
 func index() string {
 	var b strings.Builder
 	b.WriteString("# Alerts\n\n<!-- generated from hack/monitoring by \"make generate\": do not edit -->\n\n")
-	b.WriteString("This page is for whoever is called by an alert of `config/monitoring`: what each means, and what to do. [metrics.md](../metrics.md) has " +
+	b.WriteString("This page is for whoever is called by an alert of `config/monitoring`: what each means, and what to do. " +
+		"[metrics.md](../metrics.md) has " +
 		"the\nmetrics, and how Prometheus gets them.\n\n| alert | severity | after | |\n|---|---|---|---|\n")
 	for _, g := range groups() {
 		for _, a := range g.Alerts {
