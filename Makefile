@@ -86,7 +86,9 @@ manifests: ## Write the CRD, the operator's role and their copies in the chart.
 	@$(CONTROLLER_GEN) rbac:roleName=openim-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
 	@echo "manifests: copies for the chart in $(CHART)/files"
 	@mkdir -p $(CHART)/files/crds $(CHART)/files/rbac
+	@mkdir -p $(CHART)/files/monitoring
 	@cp config/crd/bases/*.yaml $(CHART)/files/crds/
+	@cp config/monitoring/rules.yaml config/monitoring/pod_monitor.yaml $(CHART)/files/monitoring/
 	@cp config/rbac/role.yaml $(CHART)/files/rbac/
 
 .PHONY: fmt
@@ -107,7 +109,7 @@ verify: ## Check that generated files are current, modules are tidy, and the pro
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no server, with the race detector except for purely sequential packages.
-	go run ./hack/packages redis-server etcd-server
+	go run ./hack/packages redis-server etcd-server prometheus
 	@packages="$(UNIT_PACKAGES)"; \
 	pure="$$(grep -E '/$(PURE)(/|$$)' <<<"$$packages")"; rest="$$(grep -vE '/$(PURE)(/|$$)' <<<"$$packages")"; \
 	set -x; go test -timeout 15m $(TEST_FLAGS) $$pure; $(GO_TEST_RACE) -timeout 15m $(TEST_FLAGS) $$rest
@@ -209,7 +211,7 @@ test-failures: ## Stop and freeze each dependency of the wrapper, and check what
 
 .PHONY: test-supervised
 test-supervised: ## Freeze etcd under the real OpenIM with its supervisors, on loopback.
-	go run ./hack/packages redis-server etcd-server
+	go run ./hack/packages redis-server etcd-server prometheus
 	go test ./test/supervised -count=1 -timeout 15m $(TEST_FLAGS)
 
 .PHONY: test-samples

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/openimstack/openim-operator/controllers/insight"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 )
 
@@ -23,6 +24,7 @@ type note struct {
 // note notes a write to a child: Created, Repaired or Deleted.
 func (s *scope) note(action string, object client.Object) {
 	s.notes = append(s.notes, note{action: action, object: object})
+	insight.Wrote(client.ObjectKeyFromObject(s.stack), kindOf(object), action)
 }
 
 // tell records the events of what a reconciliation wrote: one for each object, or one for each kind that has many.

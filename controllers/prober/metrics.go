@@ -11,7 +11,6 @@ import (
 )
 
 const (
-	prefix         = "openim_operator"
 	labelNamespace = "namespace"
 	labelStack     = "stack"
 	labelOutcome   = "outcome"
@@ -39,27 +38,29 @@ func newMeters(registry prometheus.Registerer) *meters {
 	stack := []string{labelNamespace, labelStack}
 	m := &meters{
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: prefix + "_probe_runs_total", Help: "Probes of a stack's lockdown, by outcome.",
+			Name: "openim_operator_probe_runs_total", Help: "Probes of a stack's lockdown, by outcome.",
 		}, append(stack, labelOutcome)),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: prefix + "_probe_attempts_total",
+			Name: "openim_operator_probe_attempts_total",
 			Help: "Connections that probes attempted, by result: blocked and allowed as intended, or unexpected.",
 		}, append(stack, labelResult)),
 		unexpected: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: prefix + "_probe_unexpected_connections", Help: "Connections of the last probe that passed and should not have, or the reverse.",
+			Name: "openim_operator_probe_unexpected_connections",
+			Help: "Connections of the last probe that passed and should not have, or the reverse.",
 		}, stack),
 		lastRun: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: prefix + "_probe_last_enforced_timestamp_seconds", Help: "When a probe last found the lockdown enforced, in Unix time.",
+			Name: "openim_operator_probe_last_enforced_timestamp_seconds", Help: "When a probe last found the lockdown enforced, in Unix time.",
 		}, stack),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: prefix + "_probe_duration_seconds", Help: "How long probes took, from the first pod to the result.",
+			Name: "openim_operator_probe_duration_seconds", Help: "How long probes took, from the first pod to the result.",
 			Buckets: []float64{1, 2, 5, 10, 20, 30, 60, 120, 180},
 		}, stack),
 		found: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: prefix + "_boundary_findings", Help: "Findings of the audit of a stack's live objects.",
+			Name: "openim_operator_boundary_findings", Help: "Findings of the audit of a stack's live objects.",
 		}, stack),
 		verdict: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: prefix + "_network_isolated", Help: "1 for the reason that condition NetworkIsolated of a stack has now; the others are absent.",
+			Name: "openim_operator_network_isolated",
+			Help: "1 for the reason that condition NetworkIsolated of a stack has now; the others are absent.",
 		}, append(stack, labelReason)),
 	}
 	registry.MustRegister(m.runs, m.attempts, m.unexpected, m.lastRun, m.duration, m.found, m.verdict)

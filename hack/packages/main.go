@@ -18,6 +18,7 @@ import (
 var known = []host.Package{
 	host.RedisServer,
 	host.EtcdServer,
+	host.Prometheus,
 	host.GCC,
 	host.NodeJS,
 	host.NPM,

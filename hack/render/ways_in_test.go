@@ -38,6 +38,11 @@ var waysIn = []struct {
 		values:  "metrics: {enabled: true, serviceMonitor: {enabled: true}}",
 	},
 	{
+		name:    "with alerts and the metrics of stacks",
+		overlay: render.Overlay{Base: "config/default", Beside: []string{"config/monitoring"}},
+		values:  "metrics: {podMonitor: {enabled: true}, rules: {enabled: true}}",
+	},
+	{
 		name:    "with guards that warn",
 		overlay: render.Overlay{Base: "config/default", Beside: []string{"config/admission"}},
 		values:  "admission: {enabled: true}",

@@ -40,6 +40,7 @@ var (
 
 	// Packages for tests and benchmarks.
 	EtcdServer = Package{Name: "etcd-server", Programs: []string{"etcd"}}
+	Prometheus = Package{Name: "prometheus", Programs: []string{"prometheus", "promtool"}}
 	GCC        = Package{Name: "gcc", Programs: []string{"gcc"}}
 	NodeJS     = Package{Name: "nodejs", Programs: []string{"node"}}
 	NPM        = Package{Name: "npm", Programs: []string{"npm"}}
