@@ -58,8 +58,8 @@ var refusals = []struct{ template, field, why string }{
 		"spec.containers[component].volumeMounts[/srv].mountPropagation", "reach the node"},
 	{extra("volumeMounts: [{name: files, mountPath: /srv, mountPropagation: Bidirectional}]"),
 		"spec.containers[agent].volumeMounts[/srv].mountPropagation", "reach the node"},
-	{"metadata: {annotations: {k8s.v1.cni.cncf.io/networks: other}}", "metadata.annotations", "second network"},
-	{"metadata: {annotations: {v1.multus-cni.io/default-network: other}}", "metadata.annotations", "another network"},
+	{"metadata: {annotations: {k8s.v1.cni.cncf.io/networks: other}}", "metadata.annotations", "no policy seals"},
+	{"metadata: {annotations: {v1.multus-cni.io/default-network: other}}", "metadata.annotations", "no policy seals"},
 
 	// What would make the pod's own boundaries void: the node's disk, its kernel, its network.
 	{own("securityContext: {privileged: true}"), "spec.containers[component].securityContext.privileged", "the node"},
