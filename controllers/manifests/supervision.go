@@ -138,7 +138,7 @@ func (b *builder) prepare(p openim.Process, process corev1.Container) corev1.Con
 		ImagePullPolicy: process.ImagePullPolicy,
 		Command: []string{
 			"/preflight", "--install=" + supervisorPath, "--stores=" + strings.Join(stores, ","),
-			"--config=" + configDir, "--attempts=" + attemptsPath,
+			"--config=" + openim.ConfigDir, "--attempts=" + attemptsPath,
 		},
 		Env:          env,
 		VolumeMounts: mounts,

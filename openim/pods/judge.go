@@ -183,7 +183,7 @@ func exempts(value string) bool {
 
 // folders of the operator, and of the programs, in a component's container.
 var folders = []string{
-	"/etc/openim", openim.SecretsDir, "/etc/wrapper", "/run/supervisor", "/openim-server", "/openim", "/dev",
+	openim.ConfigDir, openim.SecretsDir, "/etc/wrapper", "/run/supervisor", "/openim-server", "/openim", "/dev",
 	"/proc", "/sys", "/var/run/secrets", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr", "/wrapper",
 }
 
