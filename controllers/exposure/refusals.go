@@ -55,6 +55,10 @@ func refusedAnnotations(listener v1alpha1.Listener, way string, annotations map[
 				"example.com/name, with at most 63 characters after the slash", clip(name))})
 		case slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(lower, prefix) }):
 			found = append(found, Refusal{field, fmt.Sprintf("%q is an annotation of the operator or of kubectl: remove it", clip(name))})
+		default:
+			if why := injects(lower); why != "" {
+				found = append(found, Refusal{field, fmt.Sprintf("%q is refused: %s, and remove it here", clip(name), why)})
+			}
 		}
 	}
 	if size > maxAnnotations {
