@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/oneline"
 )
 
 // Refusal is a part of spec.wrapper.gateway.expose that the API server would refuse in the object that is made from it.
@@ -68,10 +69,4 @@ func refusedAnnotations(listener v1alpha1.Listener, way string, annotations map[
 }
 
 // clip bounds a name that a message repeats.
-func clip(name string) string {
-	const most = 80
-	if len(name) <= most {
-		return name
-	}
-	return strings.ToValidUTF8(name[:most], "") + "..."
-}
+func clip(name string) string { return oneline.Of(name, 80) }
