@@ -94,7 +94,8 @@ func TestHostsAndDatabaseAreThoseOfTheDriver(t *testing.T) {
 	}
 }
 
-// FuzzReading looks for a string that is read in another way than the driver reads it. mongodb+srv needs DNS and is refused by the operator.
+// FuzzReading looks for a string that is read in another way than the driver reads it. mongodb+srv needs DNS, and the
+// operator refuses it.
 func FuzzReading(f *testing.F) {
 	for _, seed := range []string{
 		"mongodb://a", "mongodb://a/?w=1;tls=true", "mongodb://a/?%74ls=true", "mongodb://a?b@c/d", "mongodb://a/?tlsInsecure=true&tls=true",

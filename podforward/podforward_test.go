@@ -15,10 +15,10 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/httpstream"
-	"k8s.io/apimachinery/pkg/util/httpstream/spdy"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
+	"k8s.io/apimachinery/pkg/util/httpstream" //nolint:staticcheck // the types of client-go's dialers
+	"k8s.io/apimachinery/pkg/util/httpstream/spdy" //nolint:staticcheck // the types of client-go's dialers
 
 	"github.com/openimstack/openim-operator/podforward"
 )
@@ -171,7 +171,7 @@ func TestAPortThatRefusesEndsTheForward(t *testing.T) {
 	n.failure = "connection refused"
 	forward, err := n.open(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = clientOf(forward).Get("http://x/")
+	_, err = clientOf(forward).Get("http://x/") //nolint:bodyclose // there is no response
 	g.Expect(err).To(HaveOccurred())
 	g.Eventually(forward.Ended, "30s").Should(BeClosed())
 	n.failure = ""

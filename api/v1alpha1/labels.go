@@ -137,6 +137,7 @@ const (
 )
 
 // GeneratedKey is a Secret that the operator generates: what follows the stack's name in its name, and its key.
+// +kubebuilder:object:generate=false
 type GeneratedKey struct{ Suffix, Key string }
 
 // GeneratedKeys returns the Secrets that the operator generates for a stack with all settings. A share.secret that replaces another has a

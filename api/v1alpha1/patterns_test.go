@@ -94,7 +94,8 @@ func TestTextsOfAllLanguagesAreTaken(t *testing.T) {
 		pattern, err := regexp.Compile(string(text[1]))
 		g.Expect(err).NotTo(HaveOccurred())
 		for _, written := range []string{
-			"FCM, for phones", "Nachrichten für München", "消息", "می\u200cخواهم", "הודעות", "👩\u200d💻 1", "intent:#Intent;component=com.example.im/.Main;end",
+			"FCM, for phones", "Nachrichten für München", "消息", "می\u200cخواهم", "הודעות", "👩\u200d💻 1",
+			"intent:#Intent;component=com.example.im/.Main;end",
 		} {
 			g.Expect(pattern.MatchString(written)).To(BeTrue(), written)
 		}

@@ -30,7 +30,8 @@ type Push struct {
 	PeerPort *int32 `json:"peerPort,omitempty"`
 }
 
-// FCM is Firebase Cloud Messaging. OpenIM calls https://fcm.googleapis.com, and Google's token_uri in the service account's file for a token.
+// FCM is Firebase Cloud Messaging. OpenIM calls https://fcm.googleapis.com, and for a token Google's token_uri of the
+// service account's file.
 type FCM struct {
 	// credentialsRef is the key of a Secret with the file of a service account, in JSON, as Google's console makes it.
 	// +required

@@ -47,8 +47,7 @@ func TestNoFieldOfAPodReadsASecretUnseen(t *testing.T) {
 				walk(of.Elem(), path+"[]")
 			}
 		case reflect.Struct:
-			for i := range of.NumField() {
-				field := of.Field(i)
+			for field := range of.Fields() {
 				name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 				at := strings.TrimSuffix(strings.TrimPrefix(path+"."+name, "."), ".")
 				if names.MatchString(name) && name != "imagePullSecrets" {

@@ -298,7 +298,8 @@ func TestWhatIsTaken(t *testing.T) {
 	g.Expect(pods.Refusals(stackOf(&v1alpha1.Pods{Template: template(t, "{}")}))).To(BeEmpty())
 	gateway := template(t, "spec: {containers: [{name: gateway, resources: {limits: {memory: 1Gi}}}]}")
 	g.Expect(pods.Refusals(stackOf(&v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "gateway", Template: gateway}}}))).To(BeEmpty())
-	g.Expect(pods.Refusals(stackOf(&v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "backend", Template: gateway}}}))).NotTo(BeEmpty())
+	backend := &v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "backend", Template: gateway}}}
+	g.Expect(pods.Refusals(stackOf(backend))).NotTo(BeEmpty())
 }
 
 func TestNoValueOfATemplateIsRepeated(t *testing.T) {

@@ -48,11 +48,13 @@ wrapper:
 
 // ways are the fields by which a template reads the Secret %s.
 var ways = map[string]string{
-	volume("secret: {secretName: %s}"):                                                      "volumes[files].secret.secretName",
-	volume("projected: {sources: [{downwardAPI: {}}, {secret: {name: %s}}]}"):               "volumes[files].projected.sources[1].secret.name",
-	volume("csi: {driver: a, nodePublishSecretRef: {name: %s}}"):                            "volumes[files].csi.nodePublishSecretRef.name",
-	own("env: [{name: A, valueFrom: {secretKeyRef: {name: %s, key: b}}}]"):                  "containers[component].env[A].valueFrom.secretKeyRef.name",
-	extra("env: [{name: A, valueFrom: {secretKeyRef: {name: %s, key: b}}}]"):                "containers[agent].env[A].valueFrom.secretKeyRef.name",
+	volume("secret: {secretName: %s}"):                                        "volumes[files].secret.secretName",
+	volume("projected: {sources: [{downwardAPI: {}}, {secret: {name: %s}}]}"): "volumes[files].projected.sources[1].secret.name",
+	volume("csi: {driver: a, nodePublishSecretRef: {name: %s}}"):              "volumes[files].csi.nodePublishSecretRef.name",
+	own("env: [{name: A, valueFrom: {secretKeyRef: {name: %s, key: b}}}]"): "" +
+		"containers[component].env[A].valueFrom.secretKeyRef.name",
+	extra("env: [{name: A, valueFrom: {secretKeyRef: {name: %s, key: b}}}]"): "" +
+		"containers[agent].env[A].valueFrom.secretKeyRef.name",
 	own("envFrom: [{prefix: APP_, secretRef: {name: %s}}]"):                                 "containers[component].envFrom[0].secretRef.name",
 	extra("envFrom: [{configMapRef: {name: a}}, {secretRef: {name: %s}}]"):                  "containers[agent].envFrom[1].secretRef.name",
 	"spec: {initContainers: [{name: first, image: a, envFrom: [{secretRef: {name: %s}}]}]}": "initContainers[first].envFrom[0].secretRef.name",
@@ -139,7 +141,8 @@ var notNames = []string{
 	"spec.wrapper.externalRef", "spec.webhooks.serviceRef", // Services
 }
 
-// TestEveryFieldThatNamesASecretIsFound fails for a field of the CRD that speaks of a Secret in another type than those that References knows.
+// TestEveryFieldThatNamesASecretIsFound fails for a field of the CRD that speaks of a Secret in another type
+// than those that References knows.
 func TestEveryFieldThatNamesASecretIsFound(t *testing.T) {
 	g := NewWithT(t)
 	raw, err := os.ReadFile(filepath.Join("..", "..", "config", "crd", "bases", "openimstack.dev_openimstacks.yaml"))
@@ -184,8 +187,7 @@ func referenceFields(of reflect.Type, path string) []string {
 			return []string{path}
 		}
 		var all []string
-		for i := range of.NumField() {
-			field := of.Field(i)
+		for field := range of.Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if !strings.HasPrefix(field.Type.String(), "*runtime.") && field.IsExported() {
 				all = append(all, referenceFields(field.Type, strings.TrimSuffix(path+"."+name, "."))...)
