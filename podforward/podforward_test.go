@@ -15,10 +15,10 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/httpstream"      //nolint:staticcheck // the types of client-go's dialers
+	"k8s.io/apimachinery/pkg/util/httpstream/spdy" //nolint:staticcheck // the types of client-go's dialers
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
-	"k8s.io/apimachinery/pkg/util/httpstream" //nolint:staticcheck // the types of client-go's dialers
-	"k8s.io/apimachinery/pkg/util/httpstream/spdy" //nolint:staticcheck // the types of client-go's dialers
 
 	"github.com/openimstack/openim-operator/podforward"
 )
