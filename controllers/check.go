@@ -58,7 +58,7 @@ func settingRefusals(s *scope) []dependencies.Problem {
 			Reason: refusal.Reason, Field: refusal.Field, Message: refusal.Why, Stalled: true, // of all components
 		})
 	}
-	for _, refusal := range pods.Refusals(s.stack.Spec.Pods) {
+	for _, refusal := range pods.Refusals(s.stack) {
 		problems = append(problems, dependencies.Problem{
 			Reason: v1alpha1.ReasonPodTemplateRefused, Field: refusal.Field, Message: refusal.Why, Stalled: true,
 		})

@@ -27,6 +27,18 @@ func TestTheNumberOfAGeneratedShareSecret(t *testing.T) {
 	}
 }
 
+// Templates of pods are kept from what has such a name: a Secret that is generated and has another one would be open to them.
+func TestGeneratedSecretsAreKnownByTheirNames(t *testing.T) {
+	g := NewWithT(t)
+	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat"}}
+	stack.Spec.Wrapper.Auth.Users = &v1alpha1.UserAuth{}
+	made := generated(stack, shareSuffix(1))
+	g.Expect(made).To(HaveLen(len(v1alpha1.GeneratedKeys())))
+	for _, secret := range append(made, generated(stack, shareSuffix(maxShareNumber))...) {
+		g.Expect(v1alpha1.IsGenerated("chat", "chat-"+secret.suffix)).To(BeTrue(), secret.suffix)
+	}
+}
+
 func TestTheNextStepFollowsFromTheCompletedRevision(t *testing.T) {
 	const before, next = "before", "next"
 	auth := func(secret string) corev1.PodSpec {

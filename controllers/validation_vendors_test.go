@@ -37,6 +37,8 @@ var _ = Describe("The API server", func() {
 			"must be an https URL"),
 		Entry("an intent of two lines", withPush+`{jpush: {intent: "a\nb", credentialsRef: {name: a}}}`,
 			"one line without control characters"),
+		Entry("an intent that turns its direction", withPush+`{jpush: {intent: "a\u202eb", credentialsRef: {name: a}}}`,
+			"characters that hide text or turn its direction"),
 		Entry("Apple's service of no name", withPush+"{jpush: {apns: Sandbox, credentialsRef: {name: a}}}",
 			"spec.push.jpush.apns", "Production"),
 		Entry("the port of no peers", withPush+"{peerPort: 443, jpush: {credentialsRef: {name: a}}}", "push.peerPort is the port of peers"),

@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/oneline"
 )
 
 // maxEffectiveBytes is the longest value of the status. A longer one is shortened.
@@ -21,7 +22,7 @@ func (s Settings) Effective() []v1alpha1.EffectiveValue {
 	var all []v1alpha1.EffectiveValue
 	add := func(name, value string) {
 		if value != "" {
-			all = append(all, v1alpha1.EffectiveValue{Name: name, Value: shorten(value)})
+			all = append(all, v1alpha1.EffectiveValue{Name: name, Value: oneline.Of(value, maxEffectiveBytes)})
 		}
 	}
 	number := func(n int32) string { return strconv.Itoa(int(n)) }
@@ -69,13 +70,4 @@ func (s Settings) Effective() []v1alpha1.EffectiveValue {
 		add("settings.maxRPCMessageBytes", number(v.MaxRPCMessageBytes()))
 	}
 	return all
-}
-
-// shorten cuts a value at the longest of the status.
-func shorten(value string) string {
-	const more = "..."
-	if len(value) <= maxEffectiveBytes {
-		return value
-	}
-	return strings.ToValidUTF8(value[:maxEffectiveBytes-len(more)], "") + more
 }

@@ -2,13 +2,17 @@ package openim
 
 import (
 	"cmp"
+	"path"
+	"path/filepath"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// Where FCM's service account is mounted. OpenIM takes the path of the file relative to its configuration folder, which is beside
-// SecretsDir (internal/push/offlinepush/fcm/push.go, filepath.Join).
+// Where the files of a process of OpenIM are mounted. OpenIM takes the path of FCM's service account relative to its configuration folder
+// (internal/push/offlinepush/fcm/push.go, filepath.Join).
 const (
+	// ConfigDir holds OpenIM's configuration files.
+	ConfigDir = "/etc/openim"
 	// SecretsDir holds the files with secrets that a process of OpenIM reads: one folder for each store, and FCM's.
 	SecretsDir = "/etc/openim-secrets"
 	// FCMDir is the folder with FCM's file below SecretsDir, and FCMFile the name of that file.
@@ -31,4 +35,7 @@ func (v view) JPushURL() v1alpha1.PushURL { return JPushURL(*v.Push.JPush) }
 func (v view) APNSProduction() bool { return v.Push.JPush.APNS != v1alpha1.APNSDevelopment }
 
 // FCMFile returns the path of FCM's service account, relative to the configuration folder.
-func (v view) FCMFile() string { return "../openim-secrets/" + FCMDir + "/" + FCMFile }
+func (v view) FCMFile() string {
+	file, _ := filepath.Rel(ConfigDir, path.Join(SecretsDir, FCMDir, FCMFile)) // no error for two absolute paths
+	return filepath.ToSlash(file)                                              // the plugin runs on Windows too
+}

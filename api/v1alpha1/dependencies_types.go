@@ -307,7 +307,7 @@ type MinIO struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/?#]+$')",message="minio.externalAddress must be a URL with only scheme and host, for example https://files.example.com"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[!$-.0->A-~]+$')",message="minio.externalAddress must be a URL with only scheme and host, for example https://files.example.com"
 	ExternalAddress string `json:"externalAddress,omitempty"`
 
 	// bucket to use. Default openim.

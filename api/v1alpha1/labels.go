@@ -1,6 +1,9 @@
 package v1alpha1
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Labels of every child. All selectors contain the name, instance and component labels, so that two stacks in one namespace
 // never select each other's pods.
@@ -132,6 +135,28 @@ const (
 	SuffixDigest = "digest"
 	KeyDigest    = "key"
 )
+
+// GeneratedKey is a Secret that the operator generates: what follows the stack's name in its name, and its key.
+// +kubebuilder:object:generate=false
+type GeneratedKey struct{ Suffix, Key string }
+
+// GeneratedKeys returns the Secrets that the operator generates for a stack with all settings. A share.secret that replaces another has a
+// number after its suffix.
+func GeneratedKeys() []GeneratedKey {
+	return []GeneratedKey{
+		{SuffixDigest, KeyDigest}, {SuffixShareSecret, KeyShareSecret}, {SuffixAssertionKey, KeyAssertionKey},
+		{SuffixLogin, KeyLogin}, {SuffixCustody, KeyCustody},
+	}
+}
+
+// IsGenerated reports whether a Secret of a stack's namespace has a name under which the operator keeps a generated key of that stack.
+func IsGenerated(stack, secret string) bool {
+	suffix, ok := strings.CutPrefix(secret, ChildName(stack, ""))
+	return ok && slices.ContainsFunc(GeneratedKeys(), func(g GeneratedKey) bool {
+		number, replaces := strings.CutPrefix(suffix, SuffixShareSecret+"-")
+		return suffix == g.Suffix || replaces && number != "" && strings.Trim(number, "0123456789") == ""
+	})
+}
 
 // Keys of the Secrets that a spec refers to.
 const (

@@ -122,7 +122,7 @@ type ExtraEgress struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[^[:cntrl:]]*[^[:cntrl:][:space:]][^[:cntrl:]]*$')",message="extraEgress.reason must be one line that explains the entry, for example: FCM, for notifications to phones"
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([^\p{C}\p{Zl}\p{Zp}]|\x{200c}|\x{200d})*[^\p{C}\p{Z}]([^\p{C}\p{Zl}\p{Zp}]|\x{200c}|\x{200d})*$')`,message="extraEgress.reason must be one line that explains the entry, for example: FCM, for notifications to phones"
 	Reason string `json:"reason,omitempty"`
 }
 

@@ -30,7 +30,8 @@ type Push struct {
 	PeerPort *int32 `json:"peerPort,omitempty"`
 }
 
-// FCM is Firebase Cloud Messaging. OpenIM calls https://fcm.googleapis.com, and the token_uri of the service account for a token.
+// FCM is Firebase Cloud Messaging. OpenIM calls https://fcm.googleapis.com, and for a token Google's token_uri of the
+// service account's file.
 type FCM struct {
 	// credentialsRef is the key of a Secret with the file of a service account, in JSON, as Google's console makes it.
 	// +required
@@ -82,9 +83,9 @@ type JPush struct {
 // +kubebuilder:validation:XValidation:rule="self.matches('^https://([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?(/[-a-zA-Z0-9._~/]*)?$')",message="the URL of a push vendor must be an https URL without user, query and fragment, for example https://api.jpush.cn/v3/push"
 type PushURL string
 
-// PushText is one line that is passed on to a vendor.
+// PushText is one line that is passed on to a vendor. The joiners U+200C and U+200D are part of scripts and of emoji.
 // +kubebuilder:validation:MaxLength=512
-// +kubebuilder:validation:XValidation:rule="self.matches('^[^[:cntrl:]]*$')",message="the text for a push vendor must be one line without control characters"
+// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([^\p{C}\p{Zl}\p{Zp}]|\x{200c}|\x{200d})*$')`,message="the text for a push vendor must be one line without control characters and without characters that hide text or turn its direction"
 type PushText string
 
 // APNSEnvironment is an environment of Apple's push service.

@@ -145,7 +145,7 @@ type Retention struct {
 	// schedule says when deletion starts: the five fields of cron, in UTC. Default "0 2 * * *".
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[^ ]+( [^ ]+){4}$')",message="retention.schedule must have the five fields of cron: write for example 0 2 * * *"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+( [!-~]+){4}$')",message="retention.schedule must have the five fields of cron: write for example 0 2 * * *"
 	Schedule string `json:"schedule,omitempty"`
 }
 

@@ -10,7 +10,7 @@ import (
 func FuzzHostsOf(f *testing.F) {
 	for _, seed := range []string{
 		"mongodb://a", "mongodb://a:1,b:2/db?x=y", "mongodb://user:p%40ss@host:27017/db", "mongodb://[::1]:27017", "mongodb+srv://x",
-		"mongodb://@/", "mongodb://u:p@h1,h2:99999", "",
+		"mongodb://@/", "mongodb://u:p@h1,h2:99999", "mongodb://u%40v@a%40b/", "mongodb://claimed?x@real/db", "",
 	} {
 		f.Add(seed)
 	}

@@ -2,7 +2,6 @@ package dependencies
 
 import (
 	"errors"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -164,26 +163,19 @@ func database(stack *v1alpha1.OpenIMStack, spec v1alpha1.MongoDB) string {
 
 // hostsOf returns the hosts of a connection string of the form mongodb://[user:password@]host[:port][,...][/...].
 func hostsOf(uri string) ([]string, bool) {
-	rest, ok := strings.CutPrefix(uri, "mongodb://")
-	if !ok {
+	if !strings.HasPrefix(uri, "mongodb://") {
 		return nil, false
 	}
-	rest, _, _ = strings.Cut(rest, "/")
-	rest, _, _ = strings.Cut(rest, "?")
-	if i := strings.LastIndex(rest, "@"); i >= 0 {
-		rest = rest[i+1:]
-	}
-	var hosts []string
-	for host := range strings.SplitSeq(rest, ",") {
+	hosts, ok := mongouri.Hosts(uri)
+	for i, host := range hosts {
 		if _, _, err := splitAddress(host); err != nil {
-			host += ":27017"
+			hosts[i] += ":27017"
 		}
-		if _, _, err := splitAddress(host); err != nil {
+		if _, _, err := splitAddress(hosts[i]); err != nil || strings.ContainsAny(host, "@/") { // a host that was escaped
 			return nil, false
 		}
-		hosts = append(hosts, host)
 	}
-	return hosts, true
+	return hosts, ok
 }
 
 // databaseForm is the form of the CRD's field. The name is written to a ConfigMap: no part of credentials has this form, because '@' is
@@ -196,11 +188,8 @@ var reservedDatabases = []string{"admin", "local", "config"}
 // databaseOf returns the database of a connection string: mongodb://hosts/database?options. The name is empty when the string names no
 // database, or one of MongoDB's own. ok is false for an invalid name.
 func databaseOf(uri string) (name string, ok bool) {
-	rest, _ := strings.CutPrefix(uri, "mongodb://")
-	rest, _, _ = strings.Cut(rest, "?")
-	_, path, _ := strings.Cut(rest, "/")
-	name, err := url.PathUnescape(path)
-	if err != nil || name != "" && !databaseForm.MatchString(name) {
+	name, ok = mongouri.Database(uri)
+	if !ok || name != "" && !databaseForm.MatchString(name) {
 		return "", false
 	}
 	if slices.Contains(reservedDatabases, name) {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -215,6 +216,14 @@ func TestProblemsOfPushNameTheFieldAndTheRemedy(t *testing.T) {
 			[]string{`"private_key"`}},
 		{"tokens without encryption", byFCM, file(map[string]any{"token_uri": "http://s3cr@t.example.com"}), v1alpha1.ReasonSecretInvalid, true,
 			[]string{`"token_uri"`, "write https://oauth2.googleapis.com/token"}},
+		{"tokens of a store of the cluster", byFCM, file(map[string]any{"token_uri": "https://redis.infra.svc:6379/s3cr@t"}),
+			v1alpha1.ReasonSecretInvalid, true, []string{`"token_uri"`, "not Google's"}},
+		{"tokens of somebody else", byFCM, file(map[string]any{"token_uri": "https://oauth2.googleapis.com.example.com/token"}),
+			v1alpha1.ReasonSecretInvalid, true, []string{`"token_uri"`, "not Google's"}},
+		{"tokens at another port", byFCM, file(map[string]any{"token_uri": "https://oauth2.googleapis.com:8443/token"}),
+			v1alpha1.ReasonSecretInvalid, true, []string{`"token_uri"`, "not Google's"}},
+		{"tokens by another spelling of the member", byFCM, file(map[string]any{"token_uri": nil, "Token_URI": "https://192.0.2.1/token"}),
+			v1alpha1.ReasonSecretInvalid, true, []string{`"token_uri"`, "not Google's"}},
 		{"no masterSecret", byJPush, func(*testing.T) client.Object { return secret("jpush", map[string]string{"appKey": "s3cr@t"}) },
 			v1alpha1.ReasonSecretKeyNotFound, false, []string{"spec.push.jpush.credentialsRef", `no key "masterSecret"`}},
 		{"an empty appKey", byGeTui, func(*testing.T) client.Object {
@@ -251,19 +260,22 @@ func TestProblemsOfPushNameTheFieldAndTheRemedy(t *testing.T) {
 	}
 }
 
-func TestTheTokenURIOfTheFileIsPlaced(t *testing.T) {
+func TestAnEarlierTokenURIOfGoogleIsPlaced(t *testing.T) {
 	g := NewWithT(t)
 	objects := secretsOfVendors(t)
 	for i := range objects {
 		if objects[i].GetName() == "fcm" {
 			objects[i] = secret("fcm", map[string]string{
-				"account.json": serviceAccount(t, map[string]any{"token_uri": "https://tokens.example.com:8443/token"}),
+				"account.json": serviceAccount(t, map[string]any{"token_uri": "https://accounts.google.com/o/oauth2/token"}),
 			})
 		}
 	}
 	facts, problems := resolve(t, stack(byFCM), objects...)
 	g.Expect(problems).To(BeEmpty())
-	g.Expect(portsOf(facts.Push.Endpoints)).To(ConsistOf(int32(443), int32(8443)))
+	g.Expect(portsOf(facts.Push.Endpoints)).To(ConsistOf(int32(443)))
+	at := facts.Locations[slices.IndexFunc(facts.Locations, func(l openim.Location) bool { return l.Party == openim.PartyPush })]
+	g.Expect(at.Addresses).To(ConsistOf(
+		HaveField("Text", ContainSubstring("fcm.googleapis.com")), HaveField("Text", ContainSubstring("accounts.google.com"))))
 }
 
 func FuzzServiceAccount(f *testing.F) {

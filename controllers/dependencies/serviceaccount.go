@@ -6,7 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"net/url"
+	"slices"
 )
 
 // maxServiceAccount bounds the file of a service account, in bytes. Google's have about 2,400.
@@ -14,6 +14,11 @@ const maxServiceAccount = 64 << 10
 
 // defaultTokenURI is where Google's library fetches tokens when the file does not say (golang.org/x/oauth2/google, JWTTokenURL).
 const defaultTokenURI = "https://oauth2.googleapis.com/token"
+
+// tokenURIs are the places where Google gives tokens to service accounts: that of present files, and that of files made before 2019. The
+// file is a Secret's, and a policy is opened to the place: another one would let whoever writes the Secret choose where openim-push
+// connects to, inside the cluster too.
+var tokenURIs = []string{defaultTokenURI, "https://accounts.google.com/o/oauth2/token"}
 
 // serviceAccount is what OpenIM reads of the file of a service account.
 type serviceAccount struct {
@@ -43,8 +48,8 @@ func parseServiceAccount(file []byte) (account serviceAccount, problem string) {
 		return account, `its member "client_email" is missing or empty: ` + again
 	case !isRSAKey(account.PrivateKey):
 		return account, `its member "private_key" is not an RSA key in PEM: ` + again
-	case !isTokenURI(account.tokenURI()):
-		return account, `its member "token_uri" is not an https URL without user and query: write ` + defaultTokenURI
+	case !slices.Contains(tokenURIs, account.tokenURI()):
+		return account, `its member "token_uri" is not Google's: write ` + defaultTokenURI
 	}
 	return account, ""
 }
@@ -61,9 +66,4 @@ func isRSAKey(text string) bool {
 	}
 	_, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 	return err == nil
-}
-
-func isTokenURI(text string) bool {
-	parsed, err := url.Parse(text)
-	return err == nil && parsed.Scheme == "https" && parsed.Hostname() != "" && parsed.User == nil && parsed.RawQuery == ""
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/oneline"
 )
 
 // Refusal is a part of spec.wrapper.gateway.expose that the API server would refuse in the object that is made from it.
@@ -55,6 +56,10 @@ func refusedAnnotations(listener v1alpha1.Listener, way string, annotations map[
 				"example.com/name, with at most 63 characters after the slash", clip(name))})
 		case slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(lower, prefix) }):
 			found = append(found, Refusal{field, fmt.Sprintf("%q is an annotation of the operator or of kubectl: remove it", clip(name))})
+		default:
+			if why := injects(lower); why != "" {
+				found = append(found, Refusal{field, fmt.Sprintf("%q is refused: %s, and remove it here", clip(name), why)})
+			}
 		}
 	}
 	if size > maxAnnotations {
@@ -64,10 +69,4 @@ func refusedAnnotations(listener v1alpha1.Listener, way string, annotations map[
 }
 
 // clip bounds a name that a message repeats.
-func clip(name string) string {
-	const most = 80
-	if len(name) <= most {
-		return name
-	}
-	return strings.ToValidUTF8(name[:most], "") + "..."
-}
+func clip(name string) string { return oneline.Of(name, 80) }

@@ -1,6 +1,7 @@
 package manifests_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -244,9 +245,34 @@ func TestVolumesOfTheOperatorAreReserved(t *testing.T) {
 		for _, d := range deployments(objects) {
 			for _, v := range d.Spec.Template.Spec.Volumes {
 				raw := fmt.Sprintf(`{"spec":{"volumes":[{"name":%q,"emptyDir":{}}]}}`, v.Name)
-				spec := &v1alpha1.Pods{Template: &runtime.RawExtension{Raw: []byte(raw)}}
-				NewWithT(t).Expect(pods.Refusals(spec)).NotTo(BeEmpty(), "%s of %s", v.Name, d.Name)
+				stack := &v1alpha1.OpenIMStack{}
+				stack.Spec.Pods = &v1alpha1.Pods{Template: &runtime.RawExtension{Raw: []byte(raw)}}
+				NewWithT(t).Expect(pods.Refusals(stack)).NotTo(BeEmpty(), "%s of %s", v.Name, d.Name)
 			}
 		}
 	}
+}
+
+// Templates of spec.pods may read a Secret of the stack when all their components do: openim/pods has the fields whose Secrets a component
+// reads, and this compares them with the pods.
+func TestComponentsReadTheSecretsOfTheirRows(t *testing.T) {
+	compared := map[string]bool{}
+	for _, name := range manifeststest.Cases(t, "testdata") {
+		stack, objects := build(t, filepath.Join("testdata", name))
+		for secret, fields := range pods.References(&stack.Spec) {
+			for _, field := range fields {
+				for _, d := range deployments(objects) {
+					component := d.Labels[v1alpha1.LabelComponent]
+					if !pods.Reads(component, field) {
+						continue
+					}
+					compared[field] = true
+					text, err := json.Marshal(d.Spec.Template.Spec)
+					NewWithT(t).Expect(err).NotTo(HaveOccurred())
+					NewWithT(t).Expect(string(text)).To(MatchRegexp(`ame":"`+secret+`"`), "%s: %s reads %s", name, component, field)
+				}
+			}
+		}
+	}
+	NewWithT(t).Expect(len(compared)).To(BeNumerically(">", 8), "%v", compared)
 }

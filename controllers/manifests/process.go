@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// configDir holds the configuration files of a process.
-	configDir = "/etc/openim"
 	// upstreamDir holds the binaries in upstream's all-in-one image. The last element is the architecture, of which an image holds one.
 	upstreamDir = "/openim-server/_output/bin/platforms/linux/*"
 	// upstreamRepository of the image when the spec names none.
@@ -41,7 +39,7 @@ func (b *builder) addProcess(p openim.Process) error {
 		Ports:           containerPorts(component),
 		Env:             b.environment(p),
 		Resources:       resources(b.size(component).resources),
-		VolumeMounts:    []corev1.VolumeMount{{Name: "config", MountPath: configDir, ReadOnly: true}},
+		VolumeMounts:    []corev1.VolumeMount{{Name: "config", MountPath: openim.ConfigDir, ReadOnly: true}},
 	}
 	stores := b.storeVolumes(p, &container)
 	supervised := b.supervised()
@@ -211,7 +209,7 @@ func command(image v1alpha1.ImageSpec, binary string) (cmd, args []string) {
 }
 
 // arguments of each of OpenIM's programs.
-var arguments = []string{"-i", "0", "-c", configDir}
+var arguments = []string{"-i", "0", "-c", openim.ConfigDir}
 
 // program returns the path of a program. In upstream's layout it contains a *.
 func program(image v1alpha1.ImageSpec, binary string) string {

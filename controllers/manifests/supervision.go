@@ -139,7 +139,7 @@ func (b *builder) prepare(p openim.Process, process corev1.Container) corev1.Con
 		ImagePullPolicy: process.ImagePullPolicy,
 		Command: append([]string{
 			"/preflight", "--install=" + supervisorPath, "--stores=" + strings.Join(stores, ","),
-			"--config=" + configDir, "--attempts=" + attemptsPath,
+			"--config=" + openim.ConfigDir, "--attempts=" + attemptsPath,
 		}, topics...),
 		Env:          env,
 		VolumeMounts: mounts,

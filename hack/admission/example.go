@@ -94,14 +94,10 @@ func demoObjects(stack *v1alpha1.OpenIMStack) ([]client.Object, error) {
 	} {
 		objects = append(objects, secret(stack, name, data))
 	}
-	for _, made := range []struct{ suffix, key string }{
-		{v1alpha1.SuffixDigest, v1alpha1.KeyDigest}, {v1alpha1.SuffixShareSecret, v1alpha1.KeyShareSecret},
-		{v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey},
-		{v1alpha1.SuffixLogin, v1alpha1.KeyLogin}, {v1alpha1.SuffixCustody, v1alpha1.KeyCustody},
-	} {
+	for _, made := range v1alpha1.GeneratedKeys() {
 		objects = append(
 			objects,
-			secret(stack, v1alpha1.ChildName(stack.Name, made.suffix), map[string]string{made.key: strings.Repeat("A", 43)}),
+			secret(stack, v1alpha1.ChildName(stack.Name, made.Suffix), map[string]string{made.Key: strings.Repeat("A", 43)}),
 		)
 	}
 	return objects, nil

@@ -130,12 +130,8 @@ func references(stack *v1alpha1.OpenIMStack, w *snapshot.Snapshot) []client.Obje
 	}
 	secret(infra.RedisSecret, infra.PasswordKey, "one")
 	secret(infra.WrapperRedisSecret, infra.PasswordKey, "another")
-	for suffix, key := range map[string]string{
-		v1alpha1.SuffixDigest: v1alpha1.KeyDigest, v1alpha1.SuffixShareSecret: v1alpha1.KeyShareSecret,
-		v1alpha1.SuffixAssertionKey: v1alpha1.KeyAssertionKey,
-		v1alpha1.SuffixLogin:        v1alpha1.KeyLogin, v1alpha1.SuffixCustody: v1alpha1.KeyCustody,
-	} {
-		secret(v1alpha1.ChildName(stack.Name, suffix), key, strings.Repeat("A", 43)) // 32 bytes as base64url
+	for _, g := range v1alpha1.GeneratedKeys() {
+		secret(v1alpha1.ChildName(stack.Name, g.Suffix), g.Key, strings.Repeat("A", 43)) // 32 bytes as base64url
 	}
 	return out
 }

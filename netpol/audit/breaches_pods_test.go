@@ -19,6 +19,22 @@ var podBreaches = []breach{
 		fix: []string{"k8s.v1.cni.cncf.io/networks"},
 	},
 	{
+		name: "a label for another network",
+		change: func(t *testing.T, in *audit.Input) {
+			pod(t, in, "api").Labels["kubernetes.azure.com/pod-network"] = "other"
+		},
+		kind: audit.SecondInterface, object: "Pod/im/chat-api-5d9c7b6f4-00000", severity: audit.High, ports: []string{"api:10002"},
+		fix: []string{"label kubernetes.azure.com/pod-network"},
+	},
+	{
+		name: "ports that are open to a cluster's default network",
+		change: func(t *testing.T, in *audit.Input) {
+			pod(t, in, "api").Annotations = map[string]string{"k8s.ovn.org/open-default-ports": "- {protocol: tcp, port: 10002}"}
+		},
+		kind: audit.SecondInterface, object: "Pod/im/chat-api-5d9c7b6f4-00000", severity: audit.Medium, ports: []string{"api:10002"},
+		fix: []string{"annotation k8s.ovn.org/open-default-ports"},
+	},
+	{
 		name: "a store with a second network interface",
 		change: func(_ *testing.T, in *audit.Input) {
 			for i := range in.Snapshot.Pods {

@@ -142,10 +142,10 @@ var checks = []check{
 	{run: checkSecondInterfaces, kinds: []Kind{{
 		Name: SecondInterface, Severities: []Severity{High, Medium}, Depends: "High: another interface or network. Medium: an address or an " +
 			"interface on which policies have an effect in some modes only",
-		Meaning: "An annotation gives a pod of the stack or of a store another network interface, or another network than the cluster's. " +
-			"NetworkPolicies have no effect there.",
+		Meaning: "An annotation or a label gives a pod of the stack or of a store another network interface, or another network than the " +
+			"cluster's. NetworkPolicies have no effect there.",
 		Example: "`k8s.v1.cni.cncf.io/networks: macvlan-conf`",
-		Fix:     "Remove the annotation from the template.",
+		Fix:     "Remove the annotation or label from the template.",
 	}}},
 	{run: checkDebugContainers, kinds: []Kind{{
 		Name: DebugContainer, Severities: []Severity{Medium},

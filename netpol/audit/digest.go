@@ -101,9 +101,9 @@ func podEntry(w *snapshot.Snapshot, pod *corev1.Pod) digestedPod {
 	if e := enforcerOf(pod); e != nil {
 		d.NotEnforcing = e.read(w, pod).off
 	}
-	for _, a := range interfaceAnnotations {
-		if value, has := pod.Annotations[a.key]; has {
-			d.Interfaces = append(d.Interfaces, a.key+"="+value)
+	for _, n := range networkKeys { // labels are part of the entry
+		if value, has := pod.Annotations[n.Key]; has {
+			d.Interfaces = append(d.Interfaces, n.Key+"="+value)
 		}
 	}
 	for _, c := range pod.Spec.Containers {

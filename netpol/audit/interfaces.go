@@ -5,25 +5,9 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-)
 
-// interfaceAnnotations give a pod a network interface, or a network, on which NetworkPolicies have no effect: policies are enforced on the
-// interface of the cluster's own network plugin.
-var interfaceAnnotations = []struct {
-	key      string
-	severity Severity
-	effect   string
-}{
-	{"k8s.v1.cni.cncf.io/networks", High, "gives it further network interfaces (Multus)"},
-	{"v1.multus-cni.io/default-network", High, "gives it another network than the cluster's (Multus)"},
-	{"networking.gke.io/interfaces", High, "gives it further network interfaces (GKE)"},
-	{"danm.io/interfaces", High, "gives it further network interfaces (DANM)"},
-	{"danm.k8s.io/interfaces", High, "gives it further network interfaces (DANM)"},
-	{"cni", High, "chooses and chains network plugins (CNI-Genie)"},
-	{"ovn.kubernetes.io/attachmentprovider", High, "gives it further network interfaces (Kube-OVN)"},
-	{"cni.projectcalico.org/floatingIPs", Medium, "gives it an address by which it is reached from elsewhere (Calico)"},
-	{"vpc.amazonaws.com/pod-eni", Medium, "gives it an interface of its own (security groups for pods)"},
-}
+	"github.com/openimstack/openim-operator/openim/pods"
+)
 
 // checkSecondInterfaces finds pods of the stack and of its stores with an interface on which policies have no effect.
 func checkSecondInterfaces(m *Model) []Finding {
@@ -58,18 +42,29 @@ func checkSecondInterfaces(m *Model) []Finding {
 	return found
 }
 
-// secondInterface returns the finding for the first such annotation of a pod, or nil.
+// networkKeys are what gives a pod a network interface, or a network, on which policies have no effect.
+var networkKeys = pods.NetworkKeys()
+
+// secondInterface returns the finding for the first such annotation or label of a pod, or nil.
 func secondInterface(pod *corev1.Pod) *Finding {
-	for _, a := range interfaceAnnotations {
-		value, has := pod.Annotations[a.key]
+	for _, n := range networkKeys {
+		what, of := "annotation", pod.Annotations
+		if n.Label {
+			what, of = "label", pod.Labels
+		}
+		value, has := of[n.Key]
 		if !has || slices.Contains([]string{"", "[]"}, value) {
 			continue
 		}
+		severity := Medium
+		if n.Interface {
+			severity = High
+		}
 		return &Finding{
-			Kind: SecondInterface, Severity: a.severity, Object: podObject(pod),
-			Reason: fmt.Sprintf("annotation %s of this pod %s: NetworkPolicies have no effect there, or in some modes only", a.key, a.effect),
-			Fix: fmt.Sprintf("remove the annotation %s from the pod's template, or find the webhook that sets it; then restart the workload",
-				a.key),
+			Kind: SecondInterface, Severity: severity, Object: podObject(pod),
+			Reason: fmt.Sprintf("%s %s of this pod %s: NetworkPolicies have no effect there, or in some modes only", what, n.Key, n.Effect),
+			Fix: fmt.Sprintf("remove the %s %s from the pod's template, or find the webhook that sets it; then restart the workload",
+				what, n.Key),
 		}
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	strict "sigs.k8s.io/json"
+
+	"github.com/openimstack/openim-operator/oneline"
 )
 
 // Bounds of templates as JSON, in bytes: of one, and of all of a spec. A run revision holds each as often as it has components.
@@ -15,7 +17,7 @@ const (
 	maxTemplates = 32 << 10
 )
 
-// maxText bounds what a message repeats of the spec.
+// maxText bounds what a message repeats of the spec, in bytes.
 const maxText = 160
 
 // decode parses a template strictly: fields that a PodTemplateSpec does not have, and keys that appear twice, are errors. The API server
@@ -47,17 +49,5 @@ func size(fields map[string]any) int {
 	return len(text)
 }
 
-// shorten returns the first line of a text from outside, without control characters.
-func shorten(text string) string {
-	text = strings.TrimPrefix(text, "json: ")
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text)
-	if runes := []rune(text); len(runes) > maxText {
-		return string(runes[:maxText]) + "..."
-	}
-	return text
-}
+// shorten returns a text from outside for a message.
+func shorten(text string) string { return oneline.Of(strings.TrimPrefix(text, "json: "), maxText) }

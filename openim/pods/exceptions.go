@@ -29,7 +29,8 @@ const (
 	PodSecurityLowered = "PodSecurityLowered"
 )
 
-// Exceptions returns the exceptions of all templates of a spec, in its order. Templates that are refused reach no pod and are none.
+// Exceptions returns the exceptions of all templates of a spec, in its order. Templates with refused fields reach no pod and are none. One
+// that is refused for a Secret has exceptions: pods have it when they run since before the Secret was the stack's.
 func Exceptions(spec *v1alpha1.Pods) []Exception {
 	if len(refusedFields(spec)) > 0 {
 		return nil

@@ -50,8 +50,6 @@ func text(value any, field string) string {
 var domains = []struct{ name, why string }{
 	{"app.kubernetes.io", "the policies, Services and Deployments select pods by these: use a prefix of your own"},
 	{"openimstack.dev", "the operator reads these: use a prefix of your own"},
-	{"k8s.v1.cni.cncf.io", "the pod would have a second network, which no policy seals: remove it"},
-	{"v1.multus-cni.io", "the pod would have another network, which no policy seals: remove it"},
 	{"seccomp.security.alpha.kubernetes.io", "write seccompProfile in a securityContext"},
 	{"container.seccomp.security.alpha.kubernetes.io", "write seccompProfile in a securityContext"},
 	{"container.apparmor.security.beta.kubernetes.io", "write appArmorProfile in a securityContext"},
@@ -65,9 +63,13 @@ func reservedKey(value any) string {
 		}
 		domain, _, _ := strings.Cut(strings.ToLower(key), "/")
 		for _, d := range domains {
-			if domain == d.name || strings.HasSuffix(domain, "."+d.name) {
+			if ofDomain(domain, d.name) {
 				return fmt.Sprintf("%s: %s", shorten(key), d.why)
 			}
+		}
+		given, _ := fields[key].(string)
+		if why := networked(key, given); why != "" {
+			return why
 		}
 	}
 	return ""
@@ -181,7 +183,7 @@ func exempts(value string) bool {
 
 // folders of the operator, and of the programs, in a component's container.
 var folders = []string{
-	"/etc/openim", openim.SecretsDir, "/etc/wrapper", "/run/supervisor", "/openim-server", "/openim", "/dev",
+	openim.ConfigDir, openim.SecretsDir, "/etc/wrapper", "/run/supervisor", "/openim-server", "/openim", "/dev",
 	"/proc", "/sys", "/var/run/secrets", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr", "/wrapper",
 }
 

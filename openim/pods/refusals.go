@@ -20,10 +20,19 @@ type Refusal struct {
 // maxRefusals bounds what one template reports.
 const maxRefusals = 8
 
-// Refusals returns what is not taken of the templates of a spec and of its annotations, in the order of the spec: at most eight of each
-// template, and of the annotations.
-func Refusals(spec *v1alpha1.Pods) []Refusal {
-	if found := refusedFields(spec); len(found) > 0 {
+// Refusals returns what is not taken of the templates of a stack and of its annotations, in the order of the spec: at most eight of each
+// template, and of the annotations. The stack is needed for the names of its Secrets.
+func Refusals(stack *v1alpha1.OpenIMStack) []Refusal {
+	spec := stack.Spec.Pods
+	found := refusedFields(spec)
+	if len(found) > 0 {
+		return found
+	}
+	names := secretsOf(stack)
+	for _, layer := range Layers(spec) {
+		found = append(found, names.refusals(layer)...)
+	}
+	if len(found) > 0 {
 		return found
 	}
 	return unmergeable(spec)

@@ -21,6 +21,13 @@ func template(t testing.TB, text string) *runtime.RawExtension {
 	return &runtime.RawExtension{Raw: raw}
 }
 
+// stackOf returns a stack with templates.
+func stackOf(spec *v1alpha1.Pods) *v1alpha1.OpenIMStack {
+	stack := &v1alpha1.OpenIMStack{}
+	stack.Name, stack.Spec.Pods = "chat", spec
+	return stack
+}
+
 // own returns the template of the component's own container with a field.
 func own(field string) string { return "spec: {containers: [{name: component, " + field + "}]}" }
 
@@ -51,8 +58,8 @@ var refusals = []struct{ template, field, why string }{
 		"spec.containers[component].volumeMounts[/srv].mountPropagation", "reach the node"},
 	{extra("volumeMounts: [{name: files, mountPath: /srv, mountPropagation: Bidirectional}]"),
 		"spec.containers[agent].volumeMounts[/srv].mountPropagation", "reach the node"},
-	{"metadata: {annotations: {k8s.v1.cni.cncf.io/networks: other}}", "metadata.annotations", "second network"},
-	{"metadata: {annotations: {v1.multus-cni.io/default-network: other}}", "metadata.annotations", "another network"},
+	{"metadata: {annotations: {k8s.v1.cni.cncf.io/networks: other}}", "metadata.annotations", "no policy seals"},
+	{"metadata: {annotations: {v1.multus-cni.io/default-network: other}}", "metadata.annotations", "no policy seals"},
 
 	// What would make the pod's own boundaries void: the node's disk, its kernel, its network.
 	{own("securityContext: {privileged: true}"), "spec.containers[component].securityContext.privileged", "the node"},
@@ -230,13 +237,13 @@ func TestWhatIsRefused(t *testing.T) {
 			g := NewWithT(t)
 			spec := &v1alpha1.Pods{Template: template(t, c.template)}
 			field := strings.TrimSuffix("spec.pods.template."+c.field, ".")
-			found := pods.Refusals(spec)
+			found := pods.Refusals(stackOf(spec))
 			g.Expect(found).To(ContainElement(And(HaveField("Field", field), HaveField("Why", ContainSubstring(c.why)))))
 			g.Expect(found).To(HaveEach(HaveField("Why", MatchRegexp("(write|remove|use|correct|leave|shorten|describe) ?"))), "each has a remedy")
 			g.Expect(pods.Exceptions(spec)).To(BeEmpty(), "it reaches no pod")
 
 			spec = &v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "rpc", Template: template(t, c.template)}}}
-			g.Expect(pods.Refusals(spec)).To(ContainElement(HaveField("Field", HavePrefix("spec.pods.components[rpc].template"))))
+			g.Expect(pods.Refusals(stackOf(spec))).To(ContainElement(HaveField("Field", HavePrefix("spec.pods.components[rpc].template"))))
 		})
 	}
 }
@@ -286,12 +293,13 @@ spec:
 func TestWhatIsTaken(t *testing.T) {
 	g := NewWithT(t)
 	spec := &v1alpha1.Pods{Template: template(t, everything)}
-	g.Expect(pods.Refusals(spec)).To(BeEmpty())
-	g.Expect(pods.Refusals(nil)).To(BeEmpty())
-	g.Expect(pods.Refusals(&v1alpha1.Pods{Template: template(t, "{}")})).To(BeEmpty())
+	g.Expect(pods.Refusals(stackOf(spec))).To(BeEmpty())
+	g.Expect(pods.Refusals(stackOf(nil))).To(BeEmpty())
+	g.Expect(pods.Refusals(stackOf(&v1alpha1.Pods{Template: template(t, "{}")}))).To(BeEmpty())
 	gateway := template(t, "spec: {containers: [{name: gateway, resources: {limits: {memory: 1Gi}}}]}")
-	g.Expect(pods.Refusals(&v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "gateway", Template: gateway}}})).To(BeEmpty())
-	g.Expect(pods.Refusals(&v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "backend", Template: gateway}}})).NotTo(BeEmpty())
+	g.Expect(pods.Refusals(stackOf(&v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "gateway", Template: gateway}}}))).To(BeEmpty())
+	backend := &v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "backend", Template: gateway}}}
+	g.Expect(pods.Refusals(stackOf(backend))).NotTo(BeEmpty())
 }
 
 func TestNoValueOfATemplateIsRepeated(t *testing.T) {
@@ -307,7 +315,7 @@ func TestNoValueOfATemplateIsRepeated(t *testing.T) {
 			raw = converted
 		}
 		g := NewWithT(t)
-		found := pods.Refusals(&v1alpha1.Pods{Template: &runtime.RawExtension{Raw: raw}})
+		found := pods.Refusals(stackOf(&v1alpha1.Pods{Template: &runtime.RawExtension{Raw: raw}}))
 		g.Expect(found).NotTo(BeEmpty(), text)
 		g.Expect(fmt.Sprint(found)).NotTo(ContainSubstring("hunter"), text)
 	}
@@ -318,10 +326,10 @@ func TestTheSameTemplateIsAlwaysRefusedWithTheSameText(t *testing.T) {
 	g := NewWithT(t)
 	const reserved = "{pod-template-hash: z, openimstack.dev/x: z, app.kubernetes.io/name: z}"
 	spec := &v1alpha1.Pods{Template: template(t, "metadata: {labels: "+reserved+", annotations: "+reserved+"}")}
-	first := pods.Refusals(spec)
+	first := pods.Refusals(stackOf(spec))
 	g.Expect(first).To(HaveEach(HaveField("Why", HavePrefix("app.kubernetes.io/name: "))), "the first by name")
 	for range 50 {
-		g.Expect(pods.Refusals(spec)).To(Equal(first))
+		g.Expect(pods.Refusals(stackOf(spec))).To(Equal(first))
 	}
 }
 
@@ -331,7 +339,7 @@ func TestOneTemplateReportsEightFieldsAtMost(t *testing.T) {
 		env = append(env, fmt.Sprintf("{name: IMENV_%d}", i))
 	}
 	spec := &v1alpha1.Pods{Template: template(t, own("env: ["+strings.Join(env, ",")+"]"))}
-	NewWithT(t).Expect(pods.Refusals(spec)).To(HaveLen(8))
+	NewWithT(t).Expect(pods.Refusals(stackOf(spec))).To(HaveLen(8))
 }
 
 func TestTheSizeOfAllTemplatesIsBounded(t *testing.T) {
@@ -340,11 +348,11 @@ func TestTheSizeOfAllTemplatesIsBounded(t *testing.T) {
 		return template(t, "metadata: {annotations: {a: '"+strings.Repeat("x", bytes-len(`{"metadata":{"annotations":{"a":""}}}`))+"'}}")
 	}
 	spec := &v1alpha1.Pods{Template: of(16 << 10), Components: []v1alpha1.ComponentPods{{Name: "rpc", Template: of(16 << 10)}}}
-	g.Expect(pods.Refusals(spec)).To(BeEmpty())
+	g.Expect(pods.Refusals(stackOf(spec))).To(BeEmpty())
 	spec.Components = append(spec.Components, v1alpha1.ComponentPods{Name: "api", Template: template(t, "{}")})
-	g.Expect(pods.Refusals(spec)).To(ConsistOf(HaveField("Field", "spec.pods")))
+	g.Expect(pods.Refusals(stackOf(spec))).To(ConsistOf(HaveField("Field", "spec.pods")))
 
 	// A run revision writes some characters as six bytes.
 	spec = &v1alpha1.Pods{Template: template(t, "metadata: {annotations: {a: '"+strings.Repeat("<", 3000)+"'}}")}
-	g.Expect(pods.Refusals(spec)).To(ConsistOf(HaveField("Why", ContainSubstring("shorten it"))))
+	g.Expect(pods.Refusals(stackOf(spec))).To(ConsistOf(HaveField("Why", ContainSubstring("shorten it"))))
 }

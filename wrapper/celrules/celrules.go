@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
@@ -188,7 +189,9 @@ func compile(env *cel.Env, rule Rule) (_ compiled, readsBody bool, err error) {
 	if !legalName.MatchString(rule.Name) {
 		return none, false, errors.New("name: write 1 to 63 lower-case letters, digits and hyphens, with no hyphen at either end")
 	}
-	isControl := func(r rune) bool { return r < ' ' || r == 0x7f }
+	isControl := func(r rune) bool {
+		return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+	}
 	if len(rule.Message) > MaxMessageBytes || !utf8.ValidString(rule.Message) || strings.ContainsFunc(rule.Message, isControl) {
 		return none, false, fmt.Errorf("message: write at most %d bytes without control characters", MaxMessageBytes)
 	}

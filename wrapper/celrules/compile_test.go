@@ -23,6 +23,8 @@ func TestFaultyRulesAreReportedWithLineAndColumn(t *testing.T) {
 		{"no expression", celrules.Rule{Name: "a", Expression: "  "}, "1 to 4096 bytes of CEL of type bool"},
 		{"an expression of 4097", celrules.Rule{Name: "a", Expression: "true" + strings.Repeat(" ", 4093)}, "1 to 4096 bytes"},
 		{"a message of 257", celrules.Rule{Name: "a", Expression: "true", Message: strings.Repeat("m", 257)}, "message: write at most 256"},
+		{"a message that moves a cursor", celrules.Rule{Name: "a", Expression: "true", Message: "a\u009b2Jb"}, "message: write"},
+		{"a message that turns its direction", celrules.Rule{Name: "a", Expression: "true", Message: "a\u202eb"}, "message: write"},
 		{"a message with a line break", celrules.Rule{Name: "a", Expression: "true", Message: "a\nb"}, "message: write"},
 		{"a syntax error", celrules.Rule{Name: "a", Expression: `identity.role == `}, "line 1, column 18"},
 		{"a syntax error on the second line", celrules.Rule{Name: "a", Expression: "true &&\n  && true"}, "line 2, column 3"},

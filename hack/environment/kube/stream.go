@@ -67,5 +67,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 // Forward forwards a port of a pod to this machine's loopback interface and returns its local address. It stays open until ctx ends.
 func (c *Cluster) Forward(ctx context.Context, pod types.NamespacedName, port int32) (string, error) {
 	forward, err := podforward.Open(ctx, c.Config, pod, port)
-	return forward.Address, err
+	if err != nil {
+		return "", err
+	}
+	return forward.Listen(ctx)
 }

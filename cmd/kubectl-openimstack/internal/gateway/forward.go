@@ -76,12 +76,12 @@ type forwarder struct {
 }
 
 // dial connects to the forwarded port, whatever the address is.
-func (f *forwarder) dial(ctx context.Context, network, _ string) (net.Conn, error) {
+func (f *forwarder) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	forward, err := f.forward(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return (&net.Dialer{}).DialContext(ctx, network, forward.Address)
+	return forward.Dial(ctx)
 }
 
 // forward returns the present port-forward, or one to another pod when that has ended.

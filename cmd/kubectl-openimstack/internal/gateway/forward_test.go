@@ -24,13 +24,12 @@ func podOf(name string, status corev1.ConditionStatus) corev1.Pod {
 	}
 }
 
-// listening returns an address that accepts connections.
-func listening(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() { _ = l.Close() })
-	return l.Addr().String()
+// dialed returns a forward whose connections end at once.
+func dialed(ended <-chan struct{}) podforward.Forward {
+	return podforward.Forward{Ended: ended, Dial: func(context.Context) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		return ours, theirs.Close()
+	}}
 }
 
 func TestAForwardIsKeptUntilItsPodEnds(t *testing.T) {
@@ -40,12 +39,11 @@ func TestAForwardIsKeptUntilItsPodEnds(t *testing.T) {
 	pods := []corev1.Pod{podOf("starting", corev1.ConditionFalse), podOf("a", corev1.ConditionTrue), leaving, {}}
 	var opened []string
 	ended := make(chan struct{})
-	address := listening(t)
 	f := &forwarder{
 		pods: func(context.Context) ([]corev1.Pod, error) { return pods, nil },
 		open: func(pod types.NamespacedName) (podforward.Forward, error) {
 			opened = append(opened, pod.Name)
-			return podforward.Forward{Address: address, Ended: ended}, nil
+			return dialed(ended), nil
 		},
 	}
 	for range 3 {
@@ -66,11 +64,10 @@ func TestWithoutAReadyPodTheNextAttemptLooksAgain(t *testing.T) {
 	g := NewWithT(t)
 	pods := []corev1.Pod{podOf("a", corev1.ConditionFalse)}
 	refused := errors.New("refused")
-	address := listening(t)
 	f := &forwarder{
 		pods: func(context.Context) ([]corev1.Pod, error) { return pods, nil },
 		open: func(types.NamespacedName) (podforward.Forward, error) {
-			return podforward.Forward{Address: address, Ended: make(chan struct{})}, refused
+			return dialed(make(chan struct{})), refused
 		},
 	}
 	_, err := f.dial(t.Context(), "tcp", "x:1")

@@ -19,12 +19,9 @@ const Placeholder = "not-read"
 func placeholders(stack *v1alpha1.OpenIMStack, mongodbAddresses []string) map[string]*corev1.Secret {
 	p := secrets{}
 	spec := stack.Spec
-	generated := func(suffix, key string) { p.set(v1alpha1.ChildName(stack.Name, suffix), key, Placeholder) }
-	generated(v1alpha1.SuffixDigest, v1alpha1.KeyDigest)
-	generated(v1alpha1.SuffixAssertionKey, v1alpha1.KeyAssertionKey)
-	generated(v1alpha1.SuffixShareSecret, v1alpha1.KeyShareSecret)
-	generated(v1alpha1.SuffixLogin, v1alpha1.KeyLogin)
-	generated(v1alpha1.SuffixCustody, v1alpha1.KeyCustody)
+	for _, g := range v1alpha1.GeneratedKeys() {
+		p.set(v1alpha1.ChildName(stack.Name, g.Suffix), g.Key, Placeholder)
+	}
 	if spec.SecretRef != nil {
 		p.set(spec.SecretRef.Name, v1alpha1.KeyShareSecret, Placeholder)
 	}

@@ -103,7 +103,7 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 // podRefusals returns what is refused of the templates of spec.pods, and the stack without these templates when something is.
 func podRefusals(object *v1alpha1.OpenIMStack) ([]string, *v1alpha1.OpenIMStack) {
 	var refused []string
-	for _, refusal := range pods.Refusals(object.Spec.Pods) {
+	for _, refusal := range pods.Refusals(object) {
 		refused = append(refused, refusal.Field+": "+refusal.Why)
 	}
 	if len(refused) == 0 {
