@@ -139,9 +139,9 @@ test-envtest: ## Run the suites on a real API server (KUBEBUILDER_ASSETS, or bui
 	$(GO_TEST_RACE) -timeout 30m $(TEST_FLAGS) $$rest
 
 .PHONY: test-envtest-race
-test-envtest-race: ## Run the operator's suite on a real API server with the race detector: 40 minutes on two cores.
+test-envtest-race: ## Run the operator's suite on a real API server with the race detector, and the one for changes of cached objects: 40 minutes on two cores.
 	@assets="$${KUBEBUILDER_ASSETS:-$$(go run ./hack/cluster assets)}"; \
-	set -x; KUBEBUILDER_ASSETS="$$assets" $(GO_TEST_RACE) -timeout 90m $(TEST_FLAGS) ./controllers
+	set -x; KUBEBUILDER_ASSETS="$$assets" KUBE_CACHE_MUTATION_DETECTOR=true $(GO_TEST_RACE) -timeout 90m $(TEST_FLAGS) ./controllers
 
 .PHONY: test-web
 test-web: ## Run the web client's tests: in node, in a real Chromium with the real gateway, with other implementations of Noise and OpenIM's SDK.
