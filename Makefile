@@ -208,6 +208,11 @@ test-supervised: ## Freeze etcd under the real OpenIM with its supervisors, on l
 	go run ./hack/packages redis-server etcd-server
 	go test ./test/supervised -count=1 -timeout 15m $(TEST_FLAGS)
 
+.PHONY: test-link
+test-link: ## Run gateways and backends of an earlier release and of this one beside each other, on the real OpenIM. Half a minute.
+	go run ./hack/packages redis-server
+	go test ./test/link -v -count=1 -timeout 15m $(TEST_FLAGS)
+
 .PHONY: test-samples
 test-samples: ## Start the real OpenIM with the operator's configuration for every sample. One minute.
 	go run ./hack/packages redis-server
@@ -225,7 +230,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (10m). Failing inputs are kept in tes
 	done
 
 .PHONY: test-users
-test-users: test-samples test-crossuser test-failures test-web ## Run the suites with users on the real OpenIM, without a cluster. Ten minutes.
+test-users: test-samples test-crossuser test-failures test-link test-web ## Run the suites with users on the real OpenIM, without a cluster. Ten minutes.
 
 .PHONY: bench-wrapper
 bench-wrapper: ## Measure the wrapper's cost beside nginx, haproxy, Caddy and a bare proxy. Six minutes on an otherwise idle machine.

@@ -67,7 +67,8 @@ func (a *Applier) Unwanted(ctx context.Context, o PruneOptions) ([]client.Object
 	return found, nil
 }
 
-// Prune deletes the children that are not in Wanted, and returns them, which must not be changed. A child that changed since it was listed stays until the next call.
+// Prune deletes the children that are not in Wanted, and returns them. They must not be changed. A child that changed since it was listed
+// stays until the next call.
 func (a *Applier) Prune(ctx context.Context, o PruneOptions) ([]client.Object, error) {
 	unwanted, err := a.Unwanted(ctx, o)
 	if err != nil {

@@ -47,7 +47,8 @@ func servedRequests(ctx context.Context, config *rest.Config) (served, error) {
 	return all, nil
 }
 
-// showRequests prints the most frequent requests between two readings, as a table with a title: how often for each stack, those above least.
+// showRequests prints the most frequent requests between two readings, as a table with a title: how often for each stack, if at least the
+// given number.
 func showRequests(out io.Writer, title string, stacks, least float64, before, after served) {
 	type line struct {
 		name  string
