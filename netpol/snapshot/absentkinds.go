@@ -25,7 +25,9 @@ type AbsentKinds struct {
 
 // NewAbsentKinds returns an AbsentKinds. groups returns the names of the API groups that the cluster serves: with it, the kinds of all
 // absent groups, which are nearly all absent kinds, cost one query each minute in which a snapshot is taken. It may be nil.
-func NewAbsentKinds(groups func(context.Context) ([]string, error)) *AbsentKinds { return &AbsentKinds{groups: groups} }
+func NewAbsentKinds(groups func(context.Context) ([]string, error)) *AbsentKinds {
+	return &AbsentKinds{groups: groups}
+}
 
 // IsAbsent reports whether it is known that the cluster did not serve a kind within the last minute.
 func (c *AbsentKinds) IsAbsent(ctx context.Context, kind schema.GroupKind) bool {
