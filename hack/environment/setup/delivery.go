@@ -149,7 +149,7 @@ func (e *Environment) stored(
 	waited := wait.PollUntilContextTimeout(ctx, pollInterval, deliveryTimeout, true, func(attempt context.Context) (bool, error) {
 		if forwarded == "" {
 			if forwarded, err = e.ForwardService(ctx, address); err != nil {
-				return false, nil
+				return false, nil //nolint:nilerr // tried again, and returned when the time is over
 			}
 		}
 		found, err = chat.FindInMongoDB(attempt, forwarded, database, conversation, seq)
