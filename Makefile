@@ -145,9 +145,9 @@ test-envtest: ## Run the suites on a real API server (KUBEBUILDER_ASSETS, or bui
 	$(GO_TEST_RACE) -timeout 30m $(TEST_FLAGS) $$rest
 
 .PHONY: test-envtest-race
-test-envtest-race: ## Run the operator's suite on a real API server with the race detector: 40 minutes on two cores.
+test-envtest-race: ## Run the operator's suite on a real API server with the race detector, and the one for changes of cached objects: 40 minutes on two cores.
 	@assets="$${KUBEBUILDER_ASSETS:-$$(go run ./hack/cluster assets)}"; \
-	set -x; $(LAZY_GC) KUBEBUILDER_ASSETS="$$assets" $(GO_TEST_RACE) -timeout 90m $(TEST_FLAGS) ./controllers
+	set -x; $(LAZY_GC) KUBEBUILDER_ASSETS="$$assets" KUBE_CACHE_MUTATION_DETECTOR=true $(GO_TEST_RACE) -timeout 90m $(TEST_FLAGS) ./controllers
 
 .PHONY: test-web
 test-web: ## Run the web client's tests: in node, in a real Chromium with the real gateway, with other implementations of Noise and OpenIM's SDK.
@@ -211,8 +211,13 @@ test-failures: ## Stop and freeze each dependency of the wrapper, and check what
 
 .PHONY: test-supervised
 test-supervised: ## Freeze etcd under the real OpenIM with its supervisors, on loopback.
-	go run ./hack/packages redis-server etcd-server prometheus
+	go run ./hack/packages redis-server etcd-server
 	go test ./test/supervised -count=1 -timeout 15m $(TEST_FLAGS)
+
+.PHONY: test-link
+test-link: ## Run gateways and backends of an earlier release and of this one beside each other, on the real OpenIM. Half a minute.
+	go run ./hack/packages redis-server
+	go test ./test/link -v -count=1 -timeout 15m $(TEST_FLAGS)
 
 .PHONY: test-samples
 test-samples: ## Start the real OpenIM with the operator's configuration for every sample. One minute.
@@ -231,7 +236,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (10m). Failing inputs are kept in tes
 	done
 
 .PHONY: test-users
-test-users: test-samples test-crossuser test-failures test-web ## Run the suites with users on the real OpenIM, without a cluster. Ten minutes.
+test-users: test-samples test-crossuser test-failures test-link test-web ## Run the suites with users on the real OpenIM, without a cluster. Ten minutes.
 
 .PHONY: bench-wrapper
 bench-wrapper: ## Measure the wrapper's cost beside nginx, haproxy, Caddy and a bare proxy. Six minutes on an otherwise idle machine.

@@ -2,8 +2,10 @@ package controllers_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -38,7 +40,7 @@ func (w testEnv) adoptable(stack string, list client.ObjectList) []client.Object
 func ownedLists() []client.ObjectList {
 	return []client.ObjectList{
 		&networkingv1.NetworkPolicyList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{},
-		&appsv1.DeploymentList{}, &policyv1.PodDisruptionBudgetList{},
+		&appsv1.DeploymentList{}, &policyv1.PodDisruptionBudgetList{}, &networkingv1.IngressList{},
 	}
 }
 
@@ -52,6 +54,18 @@ func (w testEnv) children(stack string) map[string]client.Object {
 		}
 	}
 	return all
+}
+
+// withHistory returns the children of all owned kinds and the ControllerRevisions, by kind and name.
+func (w testEnv) withHistory(stack string) map[string]client.Object {
+	GinkgoHelper()
+	found := w.children(stack)
+	for _, revisions := range [][]appsv1.ControllerRevision{w.runRevisions(), w.seals()} {
+		for i := range revisions {
+			found[fmt.Sprintf("%T %s", &revisions[i], revisions[i].Name)] = &revisions[i]
+		}
+	}
+	return found
 }
 
 // deleteAlone deletes a stack and orphans its children, as `kubectl delete --cascade=orphan` does.
@@ -136,8 +150,8 @@ var _ = Describe("Adoption", func() {
 		}).Should(BeEmpty(), "adopted children go with the stack")
 	})
 
-	It("a restore that lost the owner references is put right, for every kind", func() {
-		w.start("chat")
+	It("a restore that lost the owner references, or kept those to a stack that is gone, is put right, for every kind", func() {
+		w.start("chat", letUsersIn, expose(byIngress(v1alpha1.ListenerUsers, "im.example.com")))
 		w.eventuallyReady("chat")
 		before := w.children("chat")
 		for _, object := range before {
@@ -147,6 +161,41 @@ var _ = Describe("Adoption", func() {
 		}
 		w.eventuallyAdopted("chat", before)
 		w.eventuallyReady("chat")
+
+		// The garbage collector deletes what has no living owner, and the operator takes over what it still finds. Whoever is first, the
+		// stack has every child again, and as its own.
+		w.rolledOut("chat")
+		before, templates := w.withHistory("chat"), w.deployedTemplates("chat")
+		kinds := map[string]bool{}
+		for name := range before {
+			kind, _, _ := strings.Cut(name, " ")
+			kinds[kind] = true
+		}
+		Expect(kinds).To(HaveLen(len(ownedLists())+1), "children of every kind")
+		dead, err := json.Marshal(map[string]any{"metadata": map[string]any{"ownerReferences": []metav1.OwnerReference{{
+			APIVersion: v1alpha1.GroupVersion.String(), Kind: "OpenIMStack", Name: "chat", UID: "11111111-2222-3333-4444-555555555555",
+			Controller: ptrTo(true), BlockOwnerDeletion: ptrTo(true),
+		}}}})
+		Expect(err).NotTo(HaveOccurred())
+		for name, object := range before {
+			err := k8s.Patch(w.ctx, object, client.RawPatch(types.MergePatchType, dead), client.FieldOwner("restore"))
+			Expect(client.IgnoreNotFound(err)).To(Succeed(), name)
+		}
+		owner := w.getStack("chat").UID
+		Eventually(func(g Gomega) {
+			now := w.withHistory("chat")
+			for name := range before {
+				g.Expect(now).To(HaveKey(name))
+				g.Expect(metav1.GetControllerOf(now[name])).To(HaveValue(HaveField("UID", owner)), name)
+				g.Expect(now[name].GetDeletionTimestamp()).To(BeNil(), name)
+			}
+		}).Should(Succeed())
+		w.rolledOut("chat")
+		w.eventuallyReady("chat")
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
+		for component, template := range w.deployedTemplates("chat") {
+			Expect(template).To(MatchJSON(templates[component]), component)
+		}
 	})
 
 	It("what has another living controller, or not all labels, stays a conflict and is not touched, until that is settled", func() {

@@ -98,7 +98,7 @@ func (s *scope) lostSecrets() []dependencies.Problem {
 // checkSharedStores compares the stack's claims to stores with those of all other stacks.
 func (r *Reconciler) checkSharedStores(ctx context.Context, s *scope) error {
 	var all v1alpha1.OpenIMStackList
-	if err := r.client.List(ctx, &all); err != nil {
+	if err := r.client.List(ctx, &all, shared); err != nil {
 		return fmt.Errorf("listing OpenIMStacks to compare their stores: %w", err)
 	}
 	sharing := r.claims.compare(s.stack, s.facts.Claims, all.Items)

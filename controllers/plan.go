@@ -132,7 +132,7 @@ func (s *scope) revisionOf(component string) string {
 // moving returns the stacks whose status says that a rollout is under way.
 func (r *Reconciler) moving(ctx context.Context) ([]types.NamespacedName, error) {
 	var all v1alpha1.OpenIMStackList
-	if err := r.client.List(ctx, &all); err != nil {
+	if err := r.client.List(ctx, &all, shared); err != nil {
 		return nil, fmt.Errorf("listing OpenIMStacks to count their rollouts: %w", err)
 	}
 	var moving []types.NamespacedName

@@ -26,7 +26,7 @@ func componentOf(child client.Object) string { return child.GetLabels()[v1alpha1
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	in, labels := client.InNamespace(s.stack.Namespace), client.MatchingLabels(manifests.CommonLabels(s.stack.Name))
 	var deployments appsv1.DeploymentList
-	if err := r.client.List(ctx, &deployments, in, labels); err != nil {
+	if err := r.client.List(ctx, &deployments, in, labels, shared); err != nil {
 		return fmt.Errorf("listing Deployments: %w", err)
 	}
 	s.deployments, s.checking = map[string]*appsv1.Deployment{}, nil
@@ -41,7 +41,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		}
 	}
 	var services corev1.ServiceList
-	if err := r.client.List(ctx, &services, in, labels); err != nil {
+	if err := r.client.List(ctx, &services, in, labels, shared); err != nil {
 		return fmt.Errorf("listing Services: %w", err)
 	}
 	s.services = map[string]bool{}
@@ -52,7 +52,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		return err
 	}
 	var pods corev1.PodList
-	if err := r.client.List(ctx, &pods, in, client.MatchingLabels{v1alpha1.LabelInstance: s.stack.Name}); err != nil {
+	if err := r.client.List(ctx, &pods, in, client.MatchingLabels{v1alpha1.LabelInstance: s.stack.Name}, shared); err != nil {
 		return fmt.Errorf("listing pods: %w", err)
 	}
 	s.pods, s.components = pods.Items, nil

@@ -3,12 +3,16 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -128,5 +132,53 @@ func TestAdoption(t *testing.T) {
 				g.Expect(IsPod(o) || o.UID == "new").To(BeTrue(), "a reference to %s is left", o.UID)
 			}
 		})
+	}
+}
+
+// Every kind that the operator writes is taken from a stack of the same name that is gone, and stays with any other living controller.
+func TestEveryKindIsTakenFromAStackThatIsGone(t *testing.T) {
+	meta := func(owner types.UID) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Namespace: "im", Name: "chat-x", Labels: maps.Clone(identity), OwnerReferences: []metav1.OwnerReference{{
+			APIVersion: "v1", Kind: "ConfigMap", Name: map[types.UID]string{"new": "chat", "old": "chat", "other": "other"}[owner], UID: owner,
+			Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+		}}}
+	}
+	kinds := []func(metav1.ObjectMeta) client.Object{
+		func(m metav1.ObjectMeta) client.Object { return &networkingv1.NetworkPolicy{ObjectMeta: m} },
+		func(m metav1.ObjectMeta) client.Object { return &networkingv1.Ingress{ObjectMeta: m} },
+		func(m metav1.ObjectMeta) client.Object { return &corev1.ServiceAccount{ObjectMeta: m} },
+		func(m metav1.ObjectMeta) client.Object { return &corev1.ConfigMap{ObjectMeta: m} },
+		func(m metav1.ObjectMeta) client.Object { return &corev1.Service{ObjectMeta: m} },
+		func(m metav1.ObjectMeta) client.Object { return &appsv1.Deployment{ObjectMeta: m} },
+		func(m metav1.ObjectMeta) client.Object { return &policyv1.PodDisruptionBudget{ObjectMeta: m} },
+		func(m metav1.ObjectMeta) client.Object { return &appsv1.ControllerRevision{ObjectMeta: m} },
+	}
+	for _, of := range kinds {
+		for owner, taken := range map[types.UID]bool{"old": true, "other": false} {
+			t.Run(fmt.Sprintf("%T of %s", of(metav1.ObjectMeta{}), owner), func(t *testing.T) {
+				g := NewWithT(t)
+				live, wanted := of(meta(owner)), of(meta("new"))
+				stack := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat", UID: "new"}}
+				other := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "other", UID: "other"}}
+				cluster := fake.NewClientBuilder().WithObjects(live, stack, other).Build()
+				a := New(cluster, cluster, Options{Owner: "us", Identity: slices.Collect(maps.Keys(identity))})
+				var err error
+				if r, revision := wanted.(*appsv1.ControllerRevision); revision {
+					r.APIVersion, r.Kind = appsv1.SchemeGroupVersion.String(), "ControllerRevision"
+					_, err = a.AdoptRevision(t.Context(), r)
+				} else {
+					_, err = a.Apply(t.Context(), wanted)
+				}
+				now := of(metav1.ObjectMeta{})
+				g.Expect(cluster.Get(t.Context(), client.ObjectKey{Namespace: "im", Name: "chat-x"}, now)).To(Succeed())
+				if !taken {
+					g.Expect(conflicts(err)).To(BeTrue(), "%v", err)
+					g.Expect(metav1.GetControllerOf(now).UID).To(Equal(owner))
+					return
+				}
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(now.GetOwnerReferences()).To(ConsistOf(HaveField("UID", types.UID("new"))))
+			})
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -85,7 +86,7 @@ func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, err
 	if err != nil {
 		return Outcome{}, fmt.Errorf("comparing %s %s: %w", gvk.Kind, key.name, err)
 	}
-	current, err := a.cached(ctx, wanted)
+	current, err := a.cached(ctx, gvk, key.name)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("reading %s %s: %w", gvk.Kind, key.name, err)
 	}
@@ -308,10 +309,14 @@ func (a *Applier) intent(wanted client.Object) (*unstructured.Unstructured, erro
 	return u, nil
 }
 
-// cached returns the object of the cache, nil when the cache does not hold it.
-func (a *Applier) cached(ctx context.Context, wanted client.Object) (client.Object, error) {
-	current := wanted.DeepCopyObject().(client.Object)
-	err := a.client.Get(ctx, client.ObjectKeyFromObject(wanted), current)
+// cached returns the object of the cache, nil when the cache does not hold it. It is the cache's own and must not be changed.
+func (a *Applier) cached(ctx context.Context, gvk schema.GroupVersionKind, name client.ObjectKey) (client.Object, error) {
+	empty, err := a.client.Scheme().New(gvk)
+	if err != nil {
+		return nil, err
+	}
+	current := empty.(client.Object)
+	err = a.client.Get(ctx, name, current, shared)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

@@ -25,11 +25,14 @@ type PruneOptions struct {
 	Lists []client.ObjectList
 	// Wanted objects are kept.
 	Wanted []client.Object
-	// Keep reports whether an object that is not in Wanted must stay for now.
+	// Keep reports whether an object that is not in Wanted must stay for now. It must not change the object.
 	Keep func(client.Object) bool
 }
 
-// Unwanted returns the children that Prune would delete.
+// shared makes the cache return its own objects instead of copies. They must not be changed.
+const shared = client.UnsafeDisableDeepCopy
+
+// Unwanted returns the children that Prune would delete. They are the cache's own objects and must not be changed.
 func (a *Applier) Unwanted(ctx context.Context, o PruneOptions) ([]client.Object, error) {
 	wanted := map[key]bool{}
 	for _, object := range o.Wanted {
@@ -41,7 +44,7 @@ func (a *Applier) Unwanted(ctx context.Context, o PruneOptions) ([]client.Object
 	}
 	var found []client.Object
 	for _, list := range o.Lists {
-		if err := a.client.List(ctx, list, client.InNamespace(o.Namespace), client.MatchingLabels(o.Labels)); err != nil {
+		if err := a.client.List(ctx, list, client.InNamespace(o.Namespace), client.MatchingLabels(o.Labels), shared); err != nil {
 			return nil, fmt.Errorf("listing children: %w", err)
 		}
 		err := meta.EachListItem(list, func(item runtime.Object) error {
@@ -64,7 +67,8 @@ func (a *Applier) Unwanted(ctx context.Context, o PruneOptions) ([]client.Object
 	return found, nil
 }
 
-// Prune deletes the children that are not in Wanted, and returns them. A child that changed since it was listed stays until the next call.
+// Prune deletes the children that are not in Wanted, and returns them. They must not be changed. A child that changed since it was listed
+// stays until the next call.
 func (a *Applier) Prune(ctx context.Context, o PruneOptions) ([]client.Object, error) {
 	unwanted, err := a.Unwanted(ctx, o)
 	if err != nil {

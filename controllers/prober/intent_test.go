@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -147,6 +148,37 @@ func TestARunIsLeftWhenTheStackWantsSomethingElse(t *testing.T) {
 	g.Expect(p.client.Get(t.Context(), client.ObjectKeyFromObject(left), left)).NotTo(Succeed(), "its pods are gone")
 	_, _, dirty := p.take(chat)
 	g.Expect(dirty).To(BeTrue(), "the new graph is audited next")
+}
+
+// An audit reads the namespaces of its scope and what belongs to no namespace. A change elsewhere makes none: with many stacks, each object
+// of a new one would make an audit of all.
+func TestOnlyWhatAnAuditReadsMakesAnAudit(t *testing.T) {
+	stackGraph := graph.Graph{Namespace: "im", Stack: "chat", Edges: []graph.Edge{{
+		To: graph.Peer{Name: "redis", NetworkPeers: []networkingv1.NetworkPolicyPeer{{
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "infra"}},
+		}}},
+	}}}
+	for namespace, audited := range map[string]bool{"im": true, "infra": true, "ops": true, "": true, "im-2": false, "elsewhere": false} {
+		g := NewWithT(t)
+		p := New(nil, nil, Options{Namespace: "ops"})
+		intended(p, stackGraph)
+		_, _, dirty := p.take(chat)
+		g.Expect(dirty).To(BeTrue())
+		p.objectChanged(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"}})
+		_, _, dirty = p.take(chat)
+		g.Expect(dirty).To(Equal(audited), "a change in namespace %q", namespace)
+
+		wider := stackGraph
+		wider.Edges = []graph.Edge{{To: graph.Peer{Name: "redis", NetworkPeers: []networkingv1.NetworkPolicyPeer{{
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": "elsewhere"}},
+		}}}}}
+		intended(p, wider)
+		_, _, dirty = p.take(chat)
+		g.Expect(dirty).To(BeTrue(), "other policies are audited in any case")
+		p.objectChanged(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: "elsewhere", Name: "web"}})
+		_, _, dirty = p.take(chat)
+		g.Expect(dirty).To(BeTrue(), "the namespace of a store that the spec now names")
+	}
 }
 
 // intended does what the reconcile loop does after a change of the graph.

@@ -155,8 +155,6 @@ func (p *Prober) markDirty(key types.NamespacedName, after time.Duration) {
 const (
 	// debounce lets a burst of changes pass, and lets the operator repair what it can.
 	debounce = 500 * time.Millisecond
-	// debounceOutside applies to changes outside of the namespaces that concern the stack.
-	debounceOutside = 5 * time.Second
 	// minAuditInterval is the shortest time between two audits of a stack.
 	minAuditInterval = time.Second
 	// pollInterval is how often the pods of a run are checked, in addition to when they change.

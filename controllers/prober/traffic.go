@@ -52,7 +52,7 @@ func (p *Prober) watchTrafficKinds(ctx context.Context, c cache.Cache, mapper ap
 
 func (p *Prober) watchInstalled(ctx context.Context, c cache.Cache, mapper apimeta.RESTMapper, watched map[schema.GroupKind]bool) {
 	for _, kind := range snapshot.TrafficKinds() {
-		if watched[kind] || ctx.Err() != nil {
+		if watched[kind] || ctx.Err() != nil || p.catalog.IsAbsent(ctx, kind) {
 			continue
 		}
 		mapping, err := mapper.RESTMapping(kind)

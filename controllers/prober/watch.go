@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -28,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // maxConcurrent is how many stacks are handled at once. No reconciliation waits for a pod.
@@ -43,6 +45,11 @@ func (p *Prober) SetupWithManager(mgr ctrl.Manager) error {
 		return fmt.Errorf("setting up the prober's watches: %w", err)
 	}
 	p.watched = watched.GetCache()
+	groups, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("setting up the discovery of third-party kinds: %w", err)
+	}
+	p.catalog = snapshot.NewAbsentKinds(func(ctx context.Context) ([]string, error) { return groupNames(ctx, groups) })
 	if err := mgr.Add(watched); err != nil {
 		return fmt.Errorf("adding the prober's watches: %w", err)
 	}
@@ -65,6 +72,19 @@ func (p *Prober) SetupWithManager(mgr ctrl.Manager) error {
 		b = b.WatchesRawSource(source.Kind(watched.GetCache(), metadataOf(gvk), p.eventHandler()))
 	}
 	return b.Complete(p)
+}
+
+// groupNames returns the names of the API groups that the cluster serves.
+func groupNames(ctx context.Context, client discovery.ServerGroupsInterfaceWithContext) ([]string, error) {
+	list, err := client.ServerGroupsWithContext(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the API groups: %w", err)
+	}
+	var names []string
+	for i := range list.Groups {
+		names = append(names, list.Groups[i].Name)
+	}
+	return names, nil
 }
 
 // kinds returns the kinds that decide who reaches a stack. Kinds of the Gateway API are watched when the cluster has them at the operator's
@@ -157,14 +177,13 @@ func (p *Prober) objectChanged(o *metav1.PartialObjectMetadata) {
 	for _, key := range p.knownStacks() {
 		if p.concerns(key, o.Namespace) {
 			p.markDirty(key, debounce)
-		} else {
-			p.markDirty(key, debounceOutside)
 		}
 	}
 }
 
-// concerns reports whether a change in a namespace concerns a stack: the namespace is the stack's own or is read with it. A cluster-scoped
-// object concerns every stack.
+// concerns reports whether a change in a namespace concerns a stack: an audit of the stack reads the namespace. A cluster-scoped object
+// concerns every stack. An audit that nothing can have changed is not made: with many stacks, each new object of one of them would be
+// followed by an audit of all others.
 func (p *Prober) concerns(key types.NamespacedName, namespace string) bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

@@ -67,12 +67,12 @@ func (r *clusterReader) served(k thirdPartyKind) ([]string, error) {
 	if !ok {
 		return k.versions, nil
 	}
-	if r.scope.AbsentKinds.isAbsent(k.GroupKind) {
+	if r.scope.AbsentKinds.IsAbsent(r.ctx, k.GroupKind) {
 		return nil, nil
 	}
 	mapping, err := mapped.RESTMapper().RESTMapping(k.GroupKind)
 	if absent(err) {
-		r.scope.AbsentKinds.note(k.GroupKind)
+		r.scope.AbsentKinds.Note(k.GroupKind)
 		return nil, nil
 	}
 	if err != nil {

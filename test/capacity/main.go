@@ -113,7 +113,8 @@ func measure(ctx context.Context, c *cluster, s settings) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	showRequests(os.Stdout, s.stacks, servedFirst, servedThen)
+	showRequests(os.Stdout, "requests that the API server answered until the stacks were applied, for each stack", float64(s.stacks), 0.5,
+		servedFirst, servedThen)
 	if err := wait(ctx, s.rest); err != nil {
 		return nil, err
 	}
@@ -121,6 +122,11 @@ func measure(ctx context.Context, c *cluster, s settings) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
+	servedAtRest, err := servedRequests(ctx, c.environment.Config)
+	if err != nil {
+		return nil, err
+	}
+	showRequests(os.Stdout, "requests that the API server answered at rest, in all", 1, 1, servedThen, servedAtRest)
 	for i := range s.stacks {
 		if err := c.touch(ctx, namespaceOf(i)); err != nil {
 			return nil, err

@@ -47,20 +47,21 @@ func servedRequests(ctx context.Context, config *rest.Config) (served, error) {
 	return all, nil
 }
 
-// showRequests prints the most frequent requests between two readings.
-func showRequests(out io.Writer, stacks int, before, after served) {
+// showRequests prints the most frequent requests between two readings, as a table with a title: how often for each stack, if at least the
+// given number.
+func showRequests(out io.Writer, title string, stacks, least float64, before, after served) {
 	type line struct {
 		name  string
 		count float64
 	}
 	var lines []line
 	for name, count := range after {
-		if more := (count - before[name]) / float64(stacks); more >= 0.5 {
+		if more := (count - before[name]) / stacks; more >= least {
 			lines = append(lines, line{name, more})
 		}
 	}
 	slices.SortFunc(lines, func(a, b line) int { return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.name, b.name)) })
-	_, _ = fmt.Fprintf(out, "| requests that the API server answered until the stacks were applied, for each stack | |\n|---|---|\n")
+	_, _ = fmt.Fprintf(out, "| %s | |\n|---|---|\n", title)
 	for _, l := range lines {
 		_, _ = fmt.Fprintf(out, "| %s | %s |\n", l.name, number(l.count))
 	}

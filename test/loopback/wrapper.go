@@ -32,6 +32,8 @@ import (
 type Wrapper struct {
 	// Program is a built cmd/wrapper. Empty: the program of ProgramEnv, or one that is built from this repository.
 	Program string
+	// Of returns the program of one replica of a role ("gateway", "backend"), "" for Program: another release of the wrapper beside it.
+	Of func(role string, number int) string
 	// Gateways and Backends are the numbers of replicas; 0 means 1. Their names are gateway-0, backend-0 and so on.
 	Gateways, Backends int
 	// Gateway and Backend may change the configuration of a replica, given by its number, before it is written.
@@ -217,7 +219,7 @@ func (h *wrapperSetup) addBackend(number int) (string, error) {
 	}
 	name := fmt.Sprintf("%s-%d", backendName, number)
 	h.configs[name] = c
-	return h.addRole(name, backendName, c, c.Telemetry.Listen)
+	return h.addRole(name, backendName, number, c, c.Telemetry.Listen)
 }
 
 // admins returns the administrators' issuers for gateway and backend.
@@ -255,16 +257,20 @@ func (h *wrapperSetup) addGateway(number int, name string) (string, error) {
 	h.frontend.Gateways = append(h.frontend.Gateways, Replica{
 		Name: name, Users: "http://" + c.Users.Listen, Admins: "http://" + c.Admin.Listen, Telemetry: "http://" + c.Telemetry.Listen, config: c,
 	})
-	return h.addRole(name, gatewayName, c, c.Telemetry.Listen)
+	return h.addRole(name, gatewayName, number, c, c.Telemetry.Listen)
 }
 
-func (h *wrapperSetup) addRole(name, role string, config any, telemetry string) (string, error) {
+func (h *wrapperSetup) addRole(name, role string, number int, config any, telemetry string) (string, error) {
 	if err := h.configure(name, config); err != nil {
 		return "", err
 	}
+	path := h.w.Program
+	if h.w.Of != nil {
+		path = cmp.Or(h.w.Of(role, number), path)
+	}
 	return h.s.add(
 		name,
-		program{path: h.w.Program, args: []string{role, "--config", h.path(name + ".yaml")}, ready: serves("http://" + telemetry + "/readyz")},
+		program{path: path, args: []string{role, "--config", h.path(name + ".yaml")}, ready: serves("http://" + telemetry + "/readyz")},
 	), nil
 }
 

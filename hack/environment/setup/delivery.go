@@ -3,6 +3,7 @@ package setup
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -115,10 +116,6 @@ func (e *Environment) Follow(
 
 // inStores waits until the message is in MongoDB, and reads its state in Redis.
 func (e *Environment) inStores(ctx context.Context, stack *v1alpha1.OpenIMStack, d *Delivery) error {
-	mongo, err := e.ForwardService(ctx, stack.Spec.Dependencies.MongoDB.Addresses[0])
-	if err != nil {
-		return err
-	}
 	redis, err := e.ForwardService(ctx, stack.Spec.Dependencies.Redis.Addresses[0])
 	if err != nil {
 		return err
@@ -137,15 +134,34 @@ func (e *Environment) inStores(ctx context.Context, stack *v1alpha1.OpenIMStack,
 	if database == "" {
 		database = openim.DefaultDatabase(stack.Namespace, stack.Name)
 	}
-	var last error
-	err = wait.PollUntilContextTimeout(ctx, pollInterval, deliveryTimeout, true, func(ctx context.Context) (bool, error) {
-		d.Stored, last = chat.FindInMongoDB(ctx, mongo, database, d.Conversation, d.Seq)
-		return last == nil, nil
-	})
-	if err != nil {
-		return fmt.Errorf("waiting for message %d of %s in MongoDB: check the log of msgtransfer: %w", d.Seq, d.Conversation, last)
+	if d.Stored, err = e.stored(ctx, stack.Spec.Dependencies.MongoDB.Addresses[0], database, d.Conversation, d.Seq); err != nil {
+		return fmt.Errorf("waiting for message %d of %s in MongoDB: check the log of msgtransfer: %w", d.Seq, d.Conversation, err)
 	}
 	return nil
+}
+
+// stored waits until a message is in MongoDB. A port-forward ends with one lost connection to the kubelet, which a busy machine loses now
+// and then: so each attempt that did not reach MongoDB is followed by one through a new port-forward.
+func (e *Environment) stored(
+	ctx context.Context, address v1alpha1.Address, database, conversation string, seq int64,
+) (found chat.Stored, err error) {
+	var forwarded string
+	waited := wait.PollUntilContextTimeout(ctx, pollInterval, deliveryTimeout, true, func(attempt context.Context) (bool, error) {
+		if forwarded == "" {
+			if forwarded, err = e.ForwardService(ctx, address); err != nil {
+				return false, nil //nolint:nilerr // tried again, and returned when the time is over
+			}
+		}
+		found, err = chat.FindInMongoDB(attempt, forwarded, database, conversation, seq)
+		if err != nil && !errors.Is(err, chat.ErrNotStored) {
+			forwarded = ""
+		}
+		return err == nil, nil
+	})
+	if waited != nil && err == nil {
+		err = waited
+	}
+	return found, err
 }
 
 // counters opens the metrics ports of the processes that count messages and returns a function that reads the counters.
