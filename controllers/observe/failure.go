@@ -164,6 +164,7 @@ var remedies = map[termination.StoreReason]string{
 	termination.WrongMode:             "correct mode and addresses: mode: Cluster or several for a cluster, one for a single server",
 	termination.UnsupportedMechanism:  "enable SASL PLAIN",
 	termination.TopicMissing:          "create the topic",
+	termination.BucketMissing:         "create the bucket, or correct its region or name",
 	termination.UnexpectedProtocol:    "correct its address",
 	termination.Unreachable:           "check that it runs, its address and its own network policies",
 	termination.NoLeader:              "wait for an election, or repair the cluster",

@@ -119,7 +119,7 @@ func TestImportsGoDown(t *testing.T) {
 	layers := []struct{ above, below []string }{
 		{[]string{"api"}, nil},
 		{[]string{"openim/settings", "openim/pods"}, []string{"openim", "api"}},
-		{[]string{"openim"}, []string{"api", "mongouri"}},
+		{[]string{"openim"}, []string{"api", "mongouri", "bucketurl"}},
 		{[]string{"netpol"}, []string{"netpol", "openim", "api"}},
 		// One package of controllers may run the gateway's parser, and the wrapper's configuration has one set of types.
 		{[]string{"controllers/accept"}, []string{"wrapper/gateway"}},
@@ -134,6 +134,8 @@ func TestImportsGoDown(t *testing.T) {
 		{[]string{"podforward"}, nil},
 		// The form of MongoDB's connection strings is nobody's own. Its package imports nothing of ours.
 		{[]string{"mongouri"}, nil},
+		// Where OpenIM's clients find a bucket is what the operator and the check in the pod must agree on.
+		{[]string{"bucketurl"}, nil},
 		// Ports for servers are what tests of all sides need.
 		{[]string{"supervisor/freeport"}, nil},
 		{[]string{"wrapper"}, []string{"wrapper", "mongouri", "supervisor/termination", "supervisor/freeport"}},

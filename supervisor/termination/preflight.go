@@ -24,6 +24,8 @@ const (
 	UnsupportedMechanism StoreReason = "UnsupportedMechanism"
 	// TopicMissing: a topic of Kafka is missing and is not created.
 	TopicMissing StoreReason = "TopicMissing"
+	// BucketMissing: the bucket of a cloud's object store does not exist, or is in another region.
+	BucketMissing StoreReason = "BucketMissing"
 	// UnexpectedProtocol: what answers at the address is not this store.
 	UnexpectedProtocol StoreReason = "UnexpectedProtocol"
 	// Unreachable: no connection, or no answer.
@@ -41,7 +43,7 @@ var (
 	waiting      = []StoreReason{Unreachable, NoLeader, NoPrimary, Loading}
 	storeReasons = append([]StoreReason{
 		AuthenticationFailed, PermissionDenied, TLSRequired, CertificateNotTrusted, WrongMode, UnsupportedMechanism, TopicMissing,
-		UnexpectedProtocol,
+		BucketMissing, UnexpectedProtocol,
 	}, waiting...)
 )
 
