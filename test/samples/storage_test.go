@@ -3,7 +3,7 @@ package samples
 import (
 	"bytes"
 	"context"
-	"crypto/md5" //nolint:gosec // OpenIM names files by it
+	"crypto/md5" // OpenIM names files by it
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
@@ -144,7 +144,6 @@ func startObjectStore(t *testing.T) *objectStore {
 	f.address, err = freeport.Take()
 	g.Expect(err).NotTo(HaveOccurred())
 	pair := f.authority.Issue(time.Hour)
-	//nolint:gosec // the program that was just built
 	server := exec.CommandContext(t.Context(), filepath.Join(dirs[0], "s3"), "--listen="+f.address, "--data-dir="+t.TempDir(),
 		"--cert="+certtest.File(t, "tls.crt", pair.Certificate), "--key="+certtest.File(t, "tls.key", pair.Key))
 	var log bytes.Buffer
@@ -188,7 +187,7 @@ func (f *objectStore) sample(t *testing.T) *sample {
 }
 
 func sum(content []byte) string {
-	hash := md5.Sum(content) //nolint:gosec // OpenIM names files by it
+	hash := md5.Sum(content)
 	return hex.EncodeToString(hash[:])
 }
 
@@ -308,7 +307,6 @@ func (f *objectStore) preflight(t *testing.T, l *loopback.Stack) {
 	} {
 		g := NewWithT(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		//nolint:gosec // the program that was just built
 		check := exec.CommandContext(ctx, filepath.Join(dirs[0], "preflight"), "--stores=object-storage",
 			"--config="+filepath.Join(l.Dir, "config-"+string(openim.RPCThird)), "--attempts="+filepath.Join(t.TempDir(), "attempts"))
 		check.Env = []string{
