@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"context"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -15,7 +16,38 @@ const (
 	online = "via: OpenIM, hooks: [{name: afterUserOnline}]}"
 )
 
+// withFiles is the prefix of changes that add an object store.
+const withFiles = "etcd: => objectStorage: "
+
 var _ = Describe("The API server", func() {
+	onlyHost := "must be https:// with only a host"
+	DescribeTable(
+		"refuses for object storage", refusedStorage,
+		Entry("no kind", "{}", "objectStorage needs exactly one of minio, aws, cos, oss and kodo"),
+		Entry("two kinds", "{aws: {region: eu-central-1, bucket: chat, credentialsRef: {name: a}}, "+
+			"cos: {bucketURL: 'https://a.example.com', credentialsRef: {name: a}}}", "remove objectStorage to have none"),
+		Entry("AWS without a region", "{aws: {bucket: chat, credentialsRef: {name: a}}}", "aws.region", "Required"),
+		Entry("a region that is a host", "{aws: {region: 'eu.example.com', bucket: chat, credentialsRef: {name: a}}}",
+			"for example eu-central-1"),
+		Entry("a bucket that is a path", "{aws: {region: eu-central-1, bucket: chat/x, credentialsRef: {name: a}}}", "a bucket must be a name"),
+		Entry("a bucket in capitals", "{aws: {region: eu-central-1, bucket: Chat, credentialsRef: {name: a}}}", "lower-case letters"),
+		Entry("AWS without credentials", "{aws: {region: eu-central-1, bucket: chat}}", "aws.credentialsRef", "Required"),
+		Entry("another endpoint of AWS", "{aws: {region: eu-central-1, bucket: chat, endpoint: 'https://a', credentialsRef: {name: a}}}",
+			"aws.endpoint"),
+		Entry("a cloud without encryption", "{cos: {bucketURL: 'http://a.example.com', credentialsRef: {name: a}}}", "cos.bucketURL", onlyHost),
+		Entry("a cloud with a path", "{cos: {bucketURL: 'https://a.example.com/x', credentialsRef: {name: a}}}", onlyHost),
+		Entry("a cloud with a user", "{cos: {bucketURL: 'https://a:b@example.com', credentialsRef: {name: a}}}", onlyHost),
+		Entry("a cloud of two lines", `{cos: {bucketURL: "https://a.example.com\nx: y", credentialsRef: {name: a}}}`, onlyHost),
+		Entry("access of no name", "{cos: {bucketURL: 'https://a.example.com', access: Open, credentialsRef: {name: a}}}",
+			"cos.access", "Signed"),
+		Entry("OSS without a bucket", "{oss: {endpoint: 'https://a.example.com', bucketURL: 'https://b.example.com', "+
+			"credentialsRef: {name: a}}}", "oss.bucket", "Required"),
+		Entry("access to Kodo, which OpenIM does not read", "{kodo: {endpoint: 'https://a.example.com', bucketURL: 'https://b.example.com', "+
+			"bucket: chat, access: Public, credentialsRef: {name: a}}}", "kodo.access"),
+		Entry("the port of no peers", "{peerPort: 443, aws: {region: eu-central-1, bucket: chat, credentialsRef: {name: a}}}",
+			"objectStorage.peerPort is the port of peers"),
+	)
+
 	// As in validation_test.go: a mistake, the change that makes it, and texts of the refusal.
 	DescribeTable(
 		"refuses for push and webhooks", refused,
@@ -74,3 +106,8 @@ var _ = Describe("The API server", func() {
 			"serviceRef.path must begin with a slash"),
 	)
 })
+
+// refusedStorage expects that a stack with an object store is refused.
+func refusedStorage(ctx context.Context, storage string, says ...string) {
+	refused(ctx, withFiles+storage+"\n    etcd:", says...)
+}

@@ -39,9 +39,7 @@ func (s Settings) Effective() []v1alpha1.EffectiveValue {
 	add("dependencies.redis.mode", mode)
 	add("dependencies.mongodb.database", s.MongoDB.Database)
 	add("dependencies.etcd.root", s.EtcdRoot)
-	if s.ObjectStorage != nil {
-		add("dependencies.objectStorage.bucket", s.ObjectStorage.Bucket)
-	}
+	s.effectiveStorage(add)
 	if m := chosen.MultiLogin; m != nil {
 		add("settings.multiLogin.policy", string(m.Policy))
 		if m.Policy == v1alpha1.MultiLoginUnlimited {
@@ -70,4 +68,25 @@ func (s Settings) Effective() []v1alpha1.EffectiveValue {
 		add("settings.maxRPCMessageBytes", number(v.MaxRPCMessageBytes()))
 	}
 	return all
+}
+
+// effectiveStorage adds what the spec may be silent about of the object store.
+func (s Settings) effectiveStorage(add func(name, value string)) {
+	const field = "dependencies.objectStorage"
+	if s.ObjectStorage == nil {
+		add(field, "None")
+		return
+	}
+	kind := s.ObjectStorage.Enable()
+	switch kind {
+	case StorageMinIO:
+		add(field+".minio.bucket", s.ObjectStorage.Bucket)
+	case StorageCOS, StorageOSS:
+		access := v1alpha1.FilesSigned
+		if s.ObjectStorage.PublicRead {
+			access = v1alpha1.FilesPublic
+		}
+		add(field+"."+string(kind)+".access", string(access))
+	case StorageAWS, StorageKodo:
+	}
 }

@@ -76,6 +76,12 @@ func (r Release) BracketsIPv6() bool { return r.patch >= 3 }
 // RPCMaxBodySize reports whether share.yml limits the size of rpc messages (patch 5 and later).
 func (r Release) RPCMaxBodySize() bool { return r.patch >= 5 }
 
+// StorageAWS reports whether openim-rpc-third knows the object store aws (patch 6 and later).
+func (r Release) StorageAWS() bool { return r.patch >= 6 }
+
+// StorageMayBeAbsent reports whether openim-rpc-third starts without an object store (patch 6 and later; internal/rpc/third/third.go).
+func (r Release) StorageMayBeAbsent() bool { return r.patch >= 6 }
+
 // Compare returns a negative number when r is older than other, a positive one when it is newer, and 0 for the same release.
 func (r Release) Compare(other Release) int { return r.patch - other.patch }
 

@@ -128,13 +128,6 @@ func (m MongoDBSettings) ComposedURI() string {
 		strings.Join(m.Addresses, ","), m.Database, source, m.Options)
 }
 
-// ObjectStorageSettings configure the connections of OpenIM and its clients to the object store.
-type ObjectStorageSettings struct {
-	InternalAddress string
-	ExternalAddress string
-	Bucket          string
-}
-
 // AdminUserID is the user that OpenIM treats as its administrator.
 const AdminUserID = "imAdmin"
 
@@ -184,6 +177,11 @@ func (v view) RedisSeeds() []string {
 		return []string{v.RedisAddresses[0], v.RedisAddresses[0]}
 	}
 	return v.RedisAddresses
+}
+
+// HasMinIO reports whether the object store is MinIO.
+func (v view) HasMinIO() bool {
+	return v.ObjectStorage != nil && v.ObjectStorage.Enable() == StorageMinIO
 }
 
 // Services returns the names under which the rpc processes register in etcd.

@@ -31,7 +31,7 @@ type StoreFile struct {
 func StoreDir(d Dependency) string { return path.Join(SecretsDir, string(d)) }
 
 // TrustsOfSystem reports whether OpenIM's client of a store has no key for an authority, and uses those of the system.
-func TrustsOfSystem(d Dependency) bool { return d == Etcd }
+func TrustsOfSystem(d Dependency) bool { return d == Etcd || d == ObjectStorage }
 
 // WrapperFilesDir is the folder of the files of the wrapper's MongoDB in the pods of the backend.
 const WrapperFilesDir = "/etc/wrapper/ca/mongodb"

@@ -13,18 +13,21 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-
 	"github.com/openimstack/openim-operator/supervisor/termination"
 )
 
-// objectStorage checks the bucket in an object store with the API of S3.
+// objectStorage checks the bucket of an object store.
 type objectStorage struct {
-	// address is a URL, http or https.
-	address                       string
-	bucket                        string
+	// kind is the value of object.enable. Empty: minio.
+	kind string
+	// address is a URL, http or https. That of a cloud's store names the bucket.
+	address string
+	bucket  string
+	// region that is signed for aws and kodo.
+	region                        string
 	accessKey, secretKey, session string
+	// roots are the authorities, nil for those of the system.
+	roots *x509.CertPool
 }
 
 const (
@@ -43,8 +46,10 @@ func (s objectStorage) try(ctx context.Context) ([]string, *failure) {
 	}
 	calls, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	transport := &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10, TLSHandshakeTimeout: callTimeout}
-	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := s.client()
+	if s.kind != kindMinIO && s.kind != "" {
+		return nil, s.cloud(ctx, calls, client, base)
+	}
 	bucket := base.JoinPath(s.bucket)
 	status, _, region, err := s.call(calls, client, http.MethodHead, bucket, defaultRegion)
 	if err == nil && (status == http.StatusMovedPermanently || status == http.StatusBadRequest) && region != "" {
@@ -53,7 +58,7 @@ func (s objectStorage) try(ctx context.Context) ([]string, *failure) {
 		region = defaultRegion
 	}
 	if err != nil {
-		return nil, storageFailure(ctx, calls, base, err)
+		return nil, s.failure(ctx, calls, base, err)
 	}
 	switch {
 	case status == http.StatusOK:
@@ -65,7 +70,7 @@ func (s objectStorage) try(ctx context.Context) ([]string, *failure) {
 		bucket.RawQuery = "location="
 		_, code, _, err := s.call(calls, client, http.MethodGet, bucket, region)
 		if err != nil {
-			return nil, storageFailure(ctx, calls, base, err)
+			return nil, s.failure(ctx, calls, base, err)
 		}
 		return nil, refusedBy(code)
 	case status >= http.StatusInternalServerError:
@@ -78,6 +83,15 @@ func (s objectStorage) try(ctx context.Context) ([]string, *failure) {
 		"what answers at the address is another server, not an object store with the API of S3: check address and port")
 }
 
+// client returns a client without a proxy, as that of OpenIM's process has none in its pod, which follows no redirect.
+func (s objectStorage) client() *http.Client {
+	transport := &http.Transport{
+		DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10, TLSHandshakeTimeout: callTimeout,
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.roots},
+	}
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
 // call sends one signed request. It returns the code of an error and the bucket's region, as far as the reply tells.
 func (s objectStorage) call(ctx context.Context, client *http.Client, method string, target *url.URL, region string) (
 	status int, code, bucketRegion string, err error,
@@ -86,10 +100,7 @@ func (s objectStorage) call(ctx context.Context, client *http.Client, method str
 	if err != nil {
 		return 0, "", "", err
 	}
-	r.Header.Set("X-Amz-Content-Sha256", emptyHash)
-	credentials := aws.Credentials{AccessKeyID: s.accessKey, SecretAccessKey: s.secretKey, SessionToken: s.session}
-	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
-	if err := signer.SignHTTP(ctx, credentials, r, emptyHash, "s3", region, time.Now()); err != nil {
+	if err := s.sign(ctx, r, region, time.Now()); err != nil {
 		return 0, "", "", err
 	}
 	reply, err := client.Do(r)
@@ -118,24 +129,26 @@ func refusedBy(code string) *failure {
 	return failed(termination.PermissionDenied, "the user may not use the bucket: permit it to list, read and write the bucket")
 }
 
-// storageFailure returns the failure that an error without a reply stands for.
-func storageFailure(ctx, calls context.Context, base *url.URL, err error) *failure {
-	var (
-		certificate *tls.CertificateVerificationError
-		authority   x509.UnknownAuthorityError
-		record      tls.RecordHeaderError
-	)
-	switch {
-	case errors.As(err, &certificate), errors.As(err, &authority):
-		return failed(termination.Unreachable,
-			"the server's certificate is not trusted: use one of a public authority, and check the address")
-	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
-		return failed(termination.UnexpectedProtocol, "the server does not speak TLS: write http:// instead of https://, or check the port")
+// failure returns the failure that an error without a reply stands for.
+func (s objectStorage) failure(ctx, calls context.Context, base *url.URL, err error) *failure {
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return failed(termination.UnexpectedProtocol, "the server does not speak TLS: remove tls from the spec, or check address and port")
 	}
-	if f := diagnose(ctx, []string{hostPort(base)}, isTimeout(calls, err), nil); base.Scheme == "http" || f.reason != termination.TLSRequired {
+	if f := tlsFailure(err, false); f != nil {
 		return f
 	}
-	return failed(termination.Unreachable, "the server accepts TLS connections and does not answer: check the object store")
+	if f := diagnose(ctx, []string{hostPort(base)}, isTimeout(calls, err), s.secure(base)); f != nil {
+		return f
+	}
+	return failed(termination.Unreachable, "the server gives no valid answer: check address, port and the object store")
+}
+
+// secure returns the configuration of TLS, nil for an address without it.
+func (s objectStorage) secure(base *url.URL) *tls.Config {
+	if base.Scheme != "https" {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.roots}
 }
 
 func hostPort(base *url.URL) string {

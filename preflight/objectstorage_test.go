@@ -96,7 +96,7 @@ func TestObjectStorage(t *testing.T) {
 		return objectStorage{address: "http://" + address, bucket: "bucket", accessKey: "openim", secretKey: "sesame"}.try
 	})
 	expectFailure(t, objectStorage{address: "https://" + https(t), bucket: "bucket"}.try,
-		termination.Unreachable, "certificate is not trusted")
+		termination.CertificateNotTrusted, "another authority")
 	expectFailure(t, objectStorage{address: "https://" + startFakeS3(t, defaultRegion).url[len("http://"):], bucket: "bucket"}.try,
 		termination.UnexpectedProtocol, "does not speak TLS")
 	expectFailure(t, objectStorage{address: "sesame", bucket: "bucket"}.try, termination.Unreachable, "address is not valid")

@@ -89,6 +89,6 @@ func TestSettingsThatCannotBeUsed(t *testing.T) {
 }
 
 func TestAStackWithoutObjectStorage(t *testing.T) {
-	p := newPod(t, map[string]string{"minio.yml": "bucket: \"\"\n"}, nil, "object-storage")
+	p := newPod(t, map[string]string{"openim-rpc-third.yml": "object: {enable: \"\"}\n"}, nil, "object-storage")
 	NewWithT(t).Expect(Run(t.Context(), p.Options)).To(Succeed())
 }

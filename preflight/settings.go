@@ -11,6 +11,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/openimstack/openim-operator/bucketurl"
 	"github.com/openimstack/openim-operator/supervisor/termination"
 )
 
@@ -182,16 +183,77 @@ func (s settings) kafka() (kafka, error) {
 // objectStorage returns the zero value when the stack has no object storage.
 func (s settings) objectStorage() (objectStorage, error) {
 	var file struct {
+		Object struct {
+			Enable string `json:"enable"`
+			AWS    struct {
+				Region, Bucket, AccessKeyID, SecretAccessKey string
+			} `json:"aws"`
+			COS struct {
+				BucketURL, SecretID, SecretKey string
+			} `json:"cos"`
+			OSS, Kodo struct {
+				Endpoint, Bucket, AccessKeyID, AccessKeySecret string
+			}
+		} `json:"object"`
+	}
+	const third, env = "openim-rpc-third.yml", "OPENIM_RPC_THIRD_OBJECT_"
+	if err := s.read(third, &file); err != nil {
+		return objectStorage{}, err
+	}
+	o := file.Object
+	check := objectStorage{kind: o.Enable}
+	switch o.Enable {
+	case "":
+		return objectStorage{}, nil
+	case kindMinIO:
+		return s.minIO()
+	case kindAWS:
+		check.bucket, check.region, check.address = o.AWS.Bucket, o.AWS.Region, bucketurl.AWS(o.AWS.Region, o.AWS.Bucket)
+		check.accessKey = s.env(env+"AWS_ACCESSKEYID", o.AWS.AccessKeyID)
+		check.secretKey = s.env(env+"AWS_SECRETACCESSKEY", o.AWS.SecretAccessKey)
+	case kindCOS:
+		check.address, check.bucket = o.COS.BucketURL, o.COS.BucketURL
+		check.accessKey, check.secretKey = s.env(env+"COS_SECRETID", o.COS.SecretID), s.env(env+"COS_SECRETKEY", o.COS.SecretKey)
+		if check.address == noStore {
+			return objectStorage{}, nil
+		}
+	case kindOSS:
+		check.address, check.bucket = bucketurl.InHost(o.OSS.Endpoint, o.OSS.Bucket), o.OSS.Bucket
+		check.accessKey = s.env(env+"OSS_ACCESSKEYID", o.OSS.AccessKeyID)
+		check.secretKey = s.env(env+"OSS_ACCESSKEYSECRET", o.OSS.AccessKeySecret)
+	case kindKodo: // OpenIM's client signs for a region of the bucket's name
+		check.address, check.bucket, check.region = bucketurl.InHost(o.Kodo.Endpoint, o.Kodo.Bucket), o.Kodo.Bucket, o.Kodo.Bucket
+		check.accessKey = s.env(env+"KODO_ACCESSKEYID", o.Kodo.AccessKeyID)
+		check.secretKey = s.env(env+"KODO_ACCESSKEYSECRET", o.Kodo.AccessKeySecret)
+	default:
+		return objectStorage{}, fmt.Errorf("reading %s: object.enable is none of the known kinds", third)
+	}
+	return check, nil
+}
+
+// noStore is the address that the operator renders for a stack without object storage where openim-rpc-third needs one.
+const noStore = "https://none.object-storage.invalid"
+
+// minIO reads minio.yml. An address without a scheme is one without TLS, as OpenIM reads it.
+func (s settings) minIO() (objectStorage, error) {
+	var file struct {
 		Bucket          string `json:"bucket"`
 		InternalAddress string `json:"internalAddress"`
 		AccessKeyID     string `json:"accessKeyID"`
 		SecretAccessKey string `json:"secretAccessKey"`
 		SessionToken    string `json:"sessionToken"`
 	}
-	if err := s.read("minio.yml", &file); err != nil || file.Bucket == "" {
+	if err := s.read("minio.yml", &file); err != nil {
 		return objectStorage{}, err
 	}
-	return objectStorage{address: file.InternalAddress, bucket: file.Bucket,
+	if file.Bucket == "" {
+		return objectStorage{}, errors.New("reading minio.yml: bucket is missing")
+	}
+	address := file.InternalAddress
+	if !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") {
+		address = "http://" + address
+	}
+	return objectStorage{kind: kindMinIO, address: address, bucket: file.Bucket,
 		accessKey: s.env("MINIO_ACCESSKEYID", file.AccessKeyID), secretKey: s.env("MINIO_SECRETACCESSKEY", file.SecretAccessKey),
 		session: s.env("MINIO_SESSIONTOKEN", file.SessionToken)}, nil
 }

@@ -63,7 +63,7 @@ func TestTheOperatorsFilesAreRead(t *testing.T) {
 				RedisAddresses: []string{"r:6379"}, RedisDatabase: 3,
 				EtcdEndpoints: []string{"e:2379"}, EtcdRoot: "openim.ns.chat",
 				MongoDB:       openim.MongoDBSettings{Addresses: []string{"m:27017"}, Database: "db", AuthSource: "admin", Credentials: true},
-				ObjectStorage: &openim.ObjectStorageSettings{InternalAddress: "http://s:9000", ExternalAddress: "https://x", Bucket: "bucket"},
+				ObjectStorage: &openim.ObjectStorageSettings{InternalAddress: "s:9000", ExternalAddress: "https://x", Bucket: "bucket"},
 			})}
 			var names []string
 			for _, d := range p.Dependencies {
@@ -87,7 +87,7 @@ func TestTheOperatorsFilesAreRead(t *testing.T) {
 					topics: []string{"ns.chat.toRedis", "ns.chat.toMongo", "ns.chat.toPush", "ns.chat.toOfflinePush"}}))
 			}
 			if p.Reads(openim.MinIOFile) {
-				g.Expect(s.objectStorage()).To(Equal(objectStorage{address: "http://s:9000", bucket: "bucket",
+				g.Expect(s.objectStorage()).To(Equal(objectStorage{kind: kindMinIO, address: "http://s:9000", bucket: "bucket",
 					accessKey: "key", secretKey: "secret-key"}))
 			}
 		}
@@ -136,4 +136,53 @@ func TestTLSOfKafkaIsRead(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Each kind of object store that the operator renders is checked at the address that OpenIM's client uses, with its credentials.
+func TestEachKindOfObjectStoreIsRead(t *testing.T) {
+	p, _ := openim.Lookup(openim.RPCThird)
+	for _, release := range releases(t) {
+		for _, c := range []struct {
+			settings *openim.ObjectStorageSettings
+			want     objectStorage
+		}{
+			{nil, objectStorage{}},
+			{&openim.ObjectStorageSettings{InternalAddress: "s:443", Bucket: "b", TLS: true},
+				objectStorage{kind: kindMinIO, address: "https://s:443", bucket: "b", accessKey: "id", secretKey: "sesame"}},
+			{&openim.ObjectStorageSettings{Kind: openim.StorageAWS, Region: "eu-central-1", Bucket: "b"}, objectStorage{kind: kindAWS,
+				address: "https://b.s3.eu-central-1.amazonaws.com", bucket: "b", region: "eu-central-1", accessKey: "id", secretKey: "sesame"}},
+			{&openim.ObjectStorageSettings{Kind: openim.StorageCOS, BucketURL: "https://b.example.com"},
+				objectStorage{kind: kindCOS, address: "https://b.example.com", bucket: "https://b.example.com", accessKey: "id", secretKey: "sesame"}},
+			{&openim.ObjectStorageSettings{Kind: openim.StorageOSS, Endpoint: "https://oss.example.com", BucketURL: "https://x", Bucket: "b"},
+				objectStorage{kind: kindOSS, address: "https://b.oss.example.com", bucket: "b", accessKey: "id", secretKey: "sesame"}},
+			{&openim.ObjectStorageSettings{Kind: openim.StorageKodo, Endpoint: "https://s3.example.com", BucketURL: "https://x", Bucket: "b"},
+				objectStorage{kind: kindKodo, address: "https://b.s3.example.com", bucket: "b", region: "b", accessKey: "id", secretKey: "sesame"}},
+		} {
+			g := NewWithT(t)
+			env := map[string]string{}
+			if c.settings != nil {
+				id, secret := c.settings.CredentialsEnv()
+				env[id], env[secret] = "id", "sesame"
+			}
+			s := settings{getenv: func(name string) string { return env[name] }, dir: rendered(t, p, openim.Settings{
+				Release: release, RedisAddresses: []string{"r:6379"}, MongoDB: openim.MongoDBSettings{Database: "db"}, ObjectStorage: c.settings,
+			})}
+			g.Expect(s.objectStorage()).To(Equal(c.want), release.Tag)
+			checks, err := s.checks([]string{"object-storage"})
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(checks).To(HaveLen(map[bool]int{true: 1}[c.settings != nil]))
+		}
+	}
+}
+
+func TestAnUnknownKindOfObjectStoreIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	dir := t.TempDir()
+	g.Expect(os.WriteFile(filepath.Join(dir, "openim-rpc-third.yml"), []byte("object: {enable: tape}"), 0o600)).To(Succeed())
+	_, err := settings{dir: dir, getenv: os.Getenv}.objectStorage()
+	g.Expect(err).To(MatchError(ContainSubstring("object.enable is none of the known kinds")))
+	g.Expect(os.WriteFile(filepath.Join(dir, "openim-rpc-third.yml"), []byte("object: {enable: minio}"), 0o600)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(dir, "minio.yml"), []byte("bucket: \"\""), 0o600)).To(Succeed())
+	_, err = settings{dir: dir, getenv: os.Getenv}.objectStorage()
+	g.Expect(err).To(MatchError(ContainSubstring("bucket is missing")), "OpenIM ends on it")
 }

@@ -21,7 +21,8 @@ type Dependencies struct {
 	// +required
 	Etcd Etcd `json:"etcd,omitzero"`
 
-	// objectStorage stores the files that clients upload. When absent, OpenIM's object routes answer with errors.
+	// objectStorage stores the files that clients upload, in one of five kinds of stores. When absent, OpenIM's object routes answer with
+	// errors.
 	// +optional
 	ObjectStorage *ObjectStorage `json:"objectStorage,omitempty"`
 }
@@ -274,49 +275,4 @@ type Etcd struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	PeerPort *int32 `json:"peerPort,omitempty"`
-}
-
-// ObjectStorage is a reference to an S3-compatible store.
-// +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="objectStorage.peerPort is the port of peers: write peers, or remove peerPort"
-type ObjectStorage struct {
-	// minio is MinIO or a store that is compatible with it.
-	// +required
-	MinIO MinIO `json:"minio,omitzero"`
-
-	// peers select the store on the network, when the address is a host name that is not a Service.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=16
-	Peers []Peer `json:"peers,omitempty"`
-
-	// peerPort is the port of the peers' pods. With peers and peerPort nothing is read of a Service. Default: the Service's target port, or
-	// the port of the address.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=65535
-	PeerPort *int32 `json:"peerPort,omitempty"`
-}
-
-// MinIO is a reference to MinIO.
-type MinIO struct {
-	// internalAddress is the address at which OpenIM reaches the store.
-	// +required
-	InternalAddress Address `json:"internalAddress,omitempty"`
-
-	// externalAddress is the URL at which clients reach the store, for example https://files.example.com.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[!$-.0->A-~]+$')",message="minio.externalAddress must be a URL with only scheme and host, for example https://files.example.com"
-	ExternalAddress string `json:"externalAddress,omitempty"`
-
-	// bucket to use. Default openim.
-	// +optional
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9][a-z0-9.-]+$')",message="minio.bucket must be a bucket name of lower-case letters, digits, '.' and '-'"
-	Bucket string `json:"bucket,omitempty"`
-
-	// credentialsRef names a Secret with the keys accessKeyID and secretAccessKey.
-	// +required
-	CredentialsRef LocalReference `json:"credentialsRef,omitzero"`
 }

@@ -1,9 +1,11 @@
 package dependencies
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,10 +25,7 @@ func ClaimsOfSpec(stack *v1alpha1.OpenIMStack) []openim.Claim {
 	number := fmt.Sprintf("database %d", ptr.Deref(d.Redis.Database, 0))
 	c.add(openim.Redis, "spec.dependencies.redis.addresses", hostPorts(d.Redis.Addresses), number)
 	c.add(openim.MongoDB, "spec.dependencies.mongodb.addresses", hostPorts(d.MongoDB.Addresses), "database "+database(stack, d.MongoDB))
-	if s := d.ObjectStorage; s != nil {
-		const field = "spec.dependencies.objectStorage.minio.internalAddress"
-		c.add(openim.ObjectStorage, field, []string{string(s.MinIO.InternalAddress)}, "bucket "+bucket(s))
-	}
+	c.addObjectStorage(d.ObjectStorage)
 	if w.Auth.Users == nil {
 		return c.all
 	}
@@ -53,6 +52,26 @@ func (c *claims) add(store openim.Dependency, field string, addresses []string, 
 			c.all = append(c.all, claim)
 		}
 	}
+}
+
+// addObjectStorage adds the claim to a bucket. The URL of COS names its bucket in the host.
+func (c *claims) addObjectStorage(spec *v1alpha1.ObjectStorage) {
+	settings, _, kind := openim.ObjectStorageOf(spec)
+	if settings == nil {
+		return
+	}
+	field, address, bucket := "spec.dependencies.objectStorage."+kind, settings.InternalAddress, settings.Bucket
+	switch settings.Enable() {
+	case openim.StorageMinIO:
+		field += ".internalAddress"
+	case openim.StorageAWS, openim.StorageCOS, openim.StorageOSS, openim.StorageKodo:
+		u, err := url.Parse(settings.URL())
+		if err != nil {
+			return // the schema of the CRD excludes it
+		}
+		address, bucket = hostPortOf(u), cmp.Or(bucket, u.Hostname())
+	}
+	c.add(openim.ObjectStorage, field, []string{address}, "bucket "+bucket)
 }
 
 // canonical returns the common form of all spellings of an address: the full name of a Service, in lower case, without a trailing dot, or
@@ -82,14 +101,4 @@ func topicPrefix(stack *v1alpha1.OpenIMStack) string {
 		return topics.Prefix
 	}
 	return openim.DefaultTopicPrefix(stack.Namespace, stack.Name)
-}
-
-// defaultBucket is the bucket when the spec names none.
-const defaultBucket = "openim"
-
-func bucket(spec *v1alpha1.ObjectStorage) string {
-	if spec.MinIO.Bucket != "" {
-		return spec.MinIO.Bucket
-	}
-	return defaultBucket
 }

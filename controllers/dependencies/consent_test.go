@@ -197,7 +197,7 @@ func elsewhere(port *int32) func(*v1alpha1.OpenIMStackSpec) {
 		d.Redis.Peers, d.Redis.PeerPort = peers, port
 		d.MongoDB.Peers, d.MongoDB.PeerPort = peers, port
 		d.Etcd.Peers, d.Etcd.PeerPort = peers, port
-		d.ObjectStorage = &v1alpha1.ObjectStorage{Peers: peers, PeerPort: port, MinIO: v1alpha1.MinIO{
+		d.ObjectStorage = &v1alpha1.ObjectStorage{Peers: peers, PeerPort: port, MinIO: &v1alpha1.MinIO{
 			InternalAddress: "minio.infra.svc:9000", ExternalAddress: "https://files.example.com",
 			CredentialsRef: v1alpha1.LocalReference{Name: "minio"},
 		}}

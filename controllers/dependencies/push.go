@@ -61,30 +61,46 @@ func (r *resolver) fcm(field string, ref v1alpha1.KeyReference) error {
 	return errors.Join(err, r.placePush(field, addresses...))
 }
 
-// placePush resolves the hosts of URLs that openim-push calls. Without peers, a host that no policy can name must be reached by an entry of
-// spec.network.extraEgress.
-func (r *resolver) placePush(field string, urls ...string) error {
+// placePush resolves the hosts of URLs that openim-push calls.
+func (r *resolver) placePush(field string, urls ...string) (err error) {
 	spec := r.stack.Spec.Push
-	const peersField = "spec.push.peers"
-	at := openim.Location{Party: openim.PartyPush, Peers: openim.NetworkPeers(r.stack.Namespace, spec.Peers)}
+	r.facts.Push.Endpoints, err = r.placeURLs(openim.PartyPush, field, "spec.push.peers", peers{spec.Peers, spec.PeerPort}, remote{
+		process: openim.Push, peers: "push.peers", who: "the vendor",
+	}, urls...)
+	return err
+}
+
+// remote says in a problem's text which server one process reaches on the internet, and the field for its peers.
+type remote struct {
+	process    openim.Name
+	peers, who string
+}
+
+// placeURLs resolves the hosts of URLs that one process calls, and adds their location. Without peers, a host that no policy can name must
+// be reached by an entry of spec.network.extraEgress.
+func (r *resolver) placeURLs(party openim.Party, field, peersField string, given peers, to remote, urls ...string) (
+	[]openim.Endpoint, error,
+) {
+	at := openim.Location{Party: party, Peers: openim.NetworkPeers(r.stack.Namespace, given.list)}
+	var found []openim.Endpoint
 	var failures []error
 	for _, text := range urls {
-		if host := unnameable(text, r.stack.Namespace); host != "" && len(spec.Peers) == 0 {
-			if !r.hasExtraEgress(openim.Push) {
-				r.invalid(v1alpha1.ReasonPeersNeeded, peersField, "a NetworkPolicy cannot name the host %q: write the addresses of the vendor, "+
-					"or the pods of a proxy, to push.peers, or to an entry of network.extraEgress that names push", host)
+		if host := unnameable(text, r.stack.Namespace); host != "" && len(given.list) == 0 {
+			if !r.hasExtraEgress(to.process) {
+				r.invalid(v1alpha1.ReasonPeersNeeded, peersField, "a NetworkPolicy cannot name the host %q: write the addresses of %s, "+
+					"or the pods of a proxy, to %s, or to an entry of network.extraEgress that names %s", host, to.who, to.peers, to.process)
 			}
 			continue
 		}
-		address, err := r.placeURL(field, peersField, text, peers{spec.Peers, spec.PeerPort})
+		address, err := r.placeURL(field, peersField, text, given)
 		failures = append(failures, err)
 		if address != nil && !slices.ContainsFunc(at.Addresses, func(a openim.Address) bool { return a.Text == address.Text }) {
 			at.Addresses = append(at.Addresses, *address)
-			r.facts.Push.Endpoints = merge(r.facts.Push.Endpoints, address.Endpoints)
+			found = merge(found, address.Endpoints)
 		}
 	}
 	r.facts.Locations = append(r.facts.Locations, at)
-	return errors.Join(failures...)
+	return found, errors.Join(failures...)
 }
 
 // hasExtraEgress reports whether the spec lets a process connect to other peers. Which servers these are is not known.

@@ -212,25 +212,6 @@ func (r *resolver) etcd() error {
 	return err
 }
 
-func (r *resolver) objectStorage() error {
-	spec := r.stack.Spec.Dependencies.ObjectStorage
-	if spec == nil {
-		return nil
-	}
-	const field = "spec.dependencies.objectStorage"
-	r.facts.Settings.ObjectStorage = &openim.ObjectStorageSettings{
-		InternalAddress: string(spec.MinIO.InternalAddress), ExternalAddress: spec.MinIO.ExternalAddress, Bucket: bucket(spec),
-	}
-	addresses := []string{string(spec.MinIO.InternalAddress)}
-	return errors.Join(
-		r.locate(openim.ObjectStorage, field+".minio.internalAddress", field+".peers", addresses, peers{spec.Peers, spec.PeerPort}),
-		r.credentials(openim.ObjectStorage, field+".minio.credentialsRef", &spec.MinIO.CredentialsRef, []credential{
-			{key: v1alpha1.KeyAccessKeyID, env: openim.EnvName(openim.MinIOFile, openim.KeyAccessKeyID)},
-			{key: v1alpha1.KeySecretAccessKey, env: openim.EnvName(openim.MinIOFile, openim.KeySecretAccessKey)},
-		}),
-	)
-}
-
 // locate resolves the addresses of one of OpenIM's stores to endpoints.
 func (r *resolver) locate(d openim.Dependency, field, peersField string, addresses []string, given peers) (err error) {
 	r.facts.Endpoints[d], err = r.places(openim.Location{Party: openim.Party(d)}, field, peersField, addresses, given)

@@ -94,7 +94,7 @@ var remedies = map[openim.Dependency]string{
 	openim.Redis: "OpenIM's keys have no prefix, and a client that reaches them controls OpenIM. Write another number to redis.database, or " +
 		"another Redis",
 	openim.MongoDB:       "each would read and change the other's users and messages. Write another name to mongodb.database",
-	openim.ObjectStorage: "each would delete the other's files. Write another name to minio.bucket",
+	openim.ObjectStorage: "each would delete the other's files. Write another bucket",
 	openim.WrapperRedis:  "it is OpenIM's, and a client of it controls OpenIM. Write a Redis that no OpenIM uses",
 }
 

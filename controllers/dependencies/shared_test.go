@@ -65,9 +65,10 @@ func TestWhatTwoStacksMayNotShare(t *testing.T) {
 			s.Dependencies.Kafka = v1alpha1.Kafka{Brokers: a, Topics: &v1alpha1.Topics{Prefix: prefix}}
 		}
 	}
-	files := func(name string) func(*spec) {
+	files := func(name v1alpha1.Bucket) func(*spec) {
 		return func(s *spec) {
-			s.Dependencies.ObjectStorage = &v1alpha1.ObjectStorage{MinIO: v1alpha1.MinIO{InternalAddress: "minio.infra.svc:9000", Bucket: name}}
+			minio := &v1alpha1.MinIO{InternalAddress: "minio.infra.svc:9000", Bucket: name}
+			s.Dependencies.ObjectStorage = &v1alpha1.ObjectStorage{MinIO: minio}
 		}
 	}
 	older := tenant("one", 2, mongo("chat", "mongodb-0.mongodb.infra.svc:27017", "192.0.2.1:27017"), topics("chat-", "kafka.infra.svc:9092"),

@@ -49,8 +49,8 @@ func (b *builder) backend() (role, config.Backend, error) {
 	if users := b.stack.Spec.Wrapper.Auth.Users; users != nil {
 		file.OpenIM.Release = b.stack.Spec.Version
 		file.OpenIM.ExternalURL = users.Audience + userPrefix
-		if storage := b.stack.Spec.Dependencies.ObjectStorage; storage != nil {
-			file.OpenIM.ObjectURL = storage.MinIO.ExternalAddress
+		if storage, _, _ := openim.ObjectStorageOf(b.stack.Spec.Dependencies.ObjectStorage); storage != nil {
+			file.OpenIM.ObjectURL = storage.PublicURL()
 		}
 		file.Users = b.login(mounts)
 		file.Redis = b.redis(mounts)

@@ -98,7 +98,7 @@ func addresses(s openim.Settings, store openim.Dependency) []string {
 		return s.MongoDB.Addresses
 	case openim.ObjectStorage:
 		if s.ObjectStorage != nil {
-			return hostPort(s.ObjectStorage.InternalAddress)
+			return hostPort(s.ObjectStorage.URL())
 		}
 	}
 	return nil

@@ -165,6 +165,7 @@ var remedies = map[termination.StoreReason]string{
 	termination.UnsupportedMechanism:  "enable SASL PLAIN",
 	termination.TopicMissing:          "create the topic",
 	termination.TopicDiffers:          "make the topic as the spec says, or correct the spec",
+	termination.BucketMissing:         "create the bucket, or correct its region or name",
 	termination.UnexpectedProtocol:    "correct its address",
 	termination.Unreachable:           "check that it runs, its address and its own network policies",
 	termination.NoLeader:              "wait for an election, or repair the cluster",

@@ -27,7 +27,7 @@ const usage = `usage: go run ./hack/images COMMAND [FLAGS]
   binaries   compile operator, wrapper, supervisor and preflight to dist/linux_ARCH/, from where the Dockerfile copies them
     --arch ARCH
   programs   build the named programs if they are not in the cache, and print their folders as NAME=FOLDER
-    NAME...   etcd, ferretdb, kafka, mongodb, openim, supervisor, wrapper
+    NAME...   etcd, ferretdb, kafka, mongodb, openim, preflight, s3, supervisor, wrapper
 `
 
 func main() {

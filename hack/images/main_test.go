@@ -17,7 +17,7 @@ func TestBadCommandLinesSayWhatToWrite(t *testing.T) {
 		{"nothing", nil, "no command: use build"},
 		{"unknown command", []string{"bake"}, "use build, binaries or programs"},
 		{"no program", []string{"programs"}, "name at least one program"},
-		{"unknown program", []string{"programs", "mysql"}, `unknown program "mysql": use etcd, ferretdb, kafka, mongodb, openim, supervisor, wrapper`},
+		{"unknown program", []string{"programs", "mysql"}, `unknown program "mysql": use etcd, ferretdb, kafka, mongodb, openim, preflight, s3, supervisor, wrapper`},
 		{"unknown image", []string{"build", "--only", "infra-mysql"}, `unknown image "infra-mysql"`},
 		{"prefix without a slash", []string{"build", "--prefix", "registry.example.com/im"}, "must end with a slash"},
 		{"push to nowhere", []string{"build", "--push"}, "--push needs --prefix"},

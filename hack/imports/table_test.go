@@ -119,7 +119,7 @@ func TestImportsGoDown(t *testing.T) {
 	layers := []struct{ above, below []string }{
 		{[]string{"api"}, nil},
 		{[]string{"openim/settings", "openim/pods"}, []string{"openim", "api", "oneline"}},
-		{[]string{"openim"}, []string{"api", "mongouri", "oneline"}},
+		{[]string{"openim"}, []string{"api", "bucketurl", "mongouri", "oneline"}},
 		{[]string{"netpol"}, []string{"netpol", "openim", "api"}},
 		// One package of controllers may run the gateway's parser, and the wrapper's configuration has one set of types.
 		{[]string{"controllers/accept"}, []string{"wrapper/gateway"}},
@@ -136,6 +136,8 @@ func TestImportsGoDown(t *testing.T) {
 		{[]string{"mongouri"}, nil},
 		// How texts of others are bounded is the same for all. Its package imports nothing of ours.
 		{[]string{"oneline"}, nil},
+		// Where OpenIM's clients find a bucket is what the operator and the check in the pod must agree on.
+		{[]string{"bucketurl"}, nil},
 		// Ports for servers are what tests of all sides need.
 		{[]string{"supervisor/freeport"}, nil},
 		{[]string{"wrapper"}, []string{"wrapper", "mongouri", "supervisor/termination", "supervisor/freeport"}},

@@ -78,6 +78,7 @@ const (
 	whyNames    = "all processes of a stack use the same name, and another stack in the same store another"
 	whyTopics   = "all processes that share a Redis tell each other by it what has changed"
 	whyBucket   = "with it anybody could read the store, and write to it"
+	whySession  = "it expires, and OpenIM reads it at its start alone"
 	whyLogFiles = "the log goes to the container's output alone"
 )
 
@@ -106,10 +107,16 @@ var table = []Row{
 	{Files: "openim-rpc-auth.yml", Keys: "tokenPolicy.expire", Class: Field, Field: "settings.tokenLifetimeDays"},
 	{Files: "openim-rpc-group.yml", Keys: "enableHistoryForNewMembers", Class: Field, Field: "settings.newMemberHistory"},
 	{Files: "openim-rpc-msg.yml", Keys: "friendVerify", Class: Field, Field: "settings.friendship"},
-	{Files: "openim-rpc-third.yml", Keys: "object.*.publicRead", Class: Operator, Why: whyBucket},
+	{Files: "openim-rpc-third.yml", Keys: "object.cos.publicRead", Class: Field, Field: "dependencies.objectStorage.cos.access"},
+	{Files: "openim-rpc-third.yml", Keys: "object.oss.publicRead", Class: Field, Field: "dependencies.objectStorage.oss.access"},
+	{Files: "openim-rpc-third.yml", Keys: "object.kodo.publicRead", Class: Dead},
 	{Files: "openim-rpc-third.yml", Keys: "object.aws.endpoint", Class: Dead},
 	{Files: "openim-rpc-third.yml", Keys: "object.enable", Class: Field, Field: "dependencies.objectStorage"},
-	{Files: "openim-rpc-third.yml", Keys: "object.*.*", Class: Operator, Why: "of object stores the operator offers MinIO alone"},
+	{Files: "openim-rpc-third.yml", Keys: "object.*.sessionToken", Class: Operator, Why: whySession},
+	{Files: "openim-rpc-third.yml", Keys: "object.aws.*", Class: Field, Field: "dependencies.objectStorage.aws"},
+	{Files: "openim-rpc-third.yml", Keys: "object.cos.*", Class: Field, Field: "dependencies.objectStorage.cos"},
+	{Files: "openim-rpc-third.yml", Keys: "object.oss.*", Class: Field, Field: "dependencies.objectStorage.oss"},
+	{Files: "openim-rpc-third.yml", Keys: "object.kodo.*", Class: Field, Field: "dependencies.objectStorage.kodo"},
 	{Files: "openim-push.yml", Keys: "maxConcurrentWorkers", Class: Free, Values: Values{Min: 3, Max: 1000},
 		What: "how many msggateways one message is pushed to at a time; OpenIM takes less than 3 as 3"},
 	{Files: "openim-push.yml", Keys: "fullUserCache", Class: Free,
@@ -153,7 +160,8 @@ var table = []Row{
 	{Files: "log.yml", Keys: "withStack", Class: Dead},
 	{Files: "log.yml", Keys: "*", Class: Operator, Why: whyLogFiles},
 	{Files: "minio.yml", Keys: "publicRead", Class: Operator, Why: whyBucket},
-	{Files: "minio.yml", Keys: "*", Class: Field, Field: "dependencies.objectStorage"},
+	{Files: "minio.yml", Keys: "sessionToken", Class: Operator, Why: whySession},
+	{Files: "minio.yml", Keys: "*", Class: Field, Field: "dependencies.objectStorage.minio"},
 	{Files: "mongodb.yml", Keys: "maxPoolSize", Class: Free, Values: Values{Min: 1, Max: 10000},
 		What: "connections of each process to each server of MongoDB"},
 	{Files: "mongodb.yml", Keys: "maxRetry", Class: Free, Values: Values{Min: 1, Max: 100}, What: "attempts to connect at the start"},

@@ -26,6 +26,8 @@ const (
 	TopicMissing StoreReason = "TopicMissing"
 	// TopicDiffers: a topic of Kafka has fewer partitions or copies than the spec asks for.
 	TopicDiffers StoreReason = "TopicDiffers"
+	// BucketMissing: the bucket of a cloud's object store does not exist, or is in another region.
+	BucketMissing StoreReason = "BucketMissing"
 	// UnexpectedProtocol: what answers at the address is not this store.
 	UnexpectedProtocol StoreReason = "UnexpectedProtocol"
 	// Unreachable: no connection, or no answer.
@@ -43,7 +45,7 @@ var (
 	waiting      = []StoreReason{Unreachable, NoLeader, NoPrimary, Loading}
 	storeReasons = append([]StoreReason{
 		AuthenticationFailed, PermissionDenied, TLSRequired, CertificateNotTrusted, WrongMode, UnsupportedMechanism, TopicMissing,
-		TopicDiffers, UnexpectedProtocol,
+		TopicDiffers, BucketMissing, UnexpectedProtocol,
 	}, waiting...)
 )
 

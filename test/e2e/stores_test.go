@@ -87,7 +87,7 @@ func storeFaults() {
 			Label(outagesLabel), SpecTimeout(10*time.Minute)),
 		Entry("object storage where nothing listens", storeFault{"rpc-third", termination.ObjectStorage, termination.Unreachable,
 			dependencies(func(d *v1alpha1.Dependencies) {
-				d.ObjectStorage = &v1alpha1.ObjectStorage{MinIO: v1alpha1.MinIO{InternalAddress: at("9000"),
+				d.ObjectStorage = &v1alpha1.ObjectStorage{MinIO: &v1alpha1.MinIO{InternalAddress: at("9000"),
 					ExternalAddress: "https://files.example.com", CredentialsRef: v1alpha1.LocalReference{Name: wrongSecret}}}
 			}), true, nil}, Label(outagesLabel), SpecTimeout(10*time.Minute)),
 	)

@@ -37,6 +37,9 @@ func Unsendable(root string) component.Spec {
 // WrapperProgram is the wrapper's own program, for this machine.
 func WrapperProgram(root string) component.Spec { return program("wrapper")(root, runtime.GOARCH) }
 
+// PreflightProgram checks the stores of OpenIM's processes, for this machine.
+func PreflightProgram(root string) component.Spec { return program("preflight")(root, runtime.GOARCH) }
+
 // SupervisorProgram is the supervisor of OpenIM's processes, for this machine.
 func SupervisorProgram(root string) component.Spec {
 	return program("supervisor")(root, runtime.GOARCH)
@@ -48,6 +51,16 @@ func Kafka(root string) component.Spec {
 		Name:     "kafka",
 		Dir:      components(root, "kafka"),
 		Module:   "github.com/twmb/franz-go/pkg/kfake",
+		Packages: []string{"."},
+	}
+}
+
+// S3 is the object store.
+func S3(root string) component.Spec {
+	return component.Spec{
+		Name:     "s3",
+		Dir:      components(root, "s3"),
+		Module:   "github.com/versity/versitygw",
 		Packages: []string{"."},
 	}
 }

@@ -17,6 +17,8 @@ var programsByName = map[string]func(root string) component.Spec{
 	"kafka":      Kafka,
 	"mongodb":    MongoDB,
 	"openim":     OpenIM,
+	"preflight":  PreflightProgram,
+	"s3":         S3,
 	"supervisor": SupervisorProgram,
 	"wrapper":    WrapperProgram,
 }

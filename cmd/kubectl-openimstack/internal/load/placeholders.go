@@ -1,11 +1,20 @@
 package load
 
 import (
+	"cmp"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // Placeholder replaces every value of a Secret.
@@ -30,10 +39,9 @@ func placeholders(stack *v1alpha1.OpenIMStack, mongodbAddresses []string) map[st
 	p.named(d.Kafka.CredentialsRef, v1alpha1.KeyUsername, v1alpha1.KeyPassword)
 	p.named(d.Redis.CredentialsRef, v1alpha1.KeyPassword)
 	p.named(d.Etcd.CredentialsRef, v1alpha1.KeyUsername, v1alpha1.KeyPassword)
+	p.authority(d.Etcd.TLS)
 	p.mongodb(d.MongoDB, mongodbAddresses)
-	if d.ObjectStorage != nil {
-		p.named(&d.ObjectStorage.MinIO.CredentialsRef, v1alpha1.KeyAccessKeyID, v1alpha1.KeySecretAccessKey)
-	}
+	p.objectStorage(d.ObjectStorage)
 
 	p.push(spec.Push)
 
@@ -95,4 +103,45 @@ func (p secrets) mongodb(spec v1alpha1.MongoDB, addresses []string) {
 	if spec.URIRef != nil && len(addresses) > 0 {
 		p.key(spec.URIRef, "mongodb://"+strings.Join(addresses, ","))
 	}
+	if tls := spec.TLS; tls != nil {
+		p.key(tls.CASecretRef, pair())
+		if client := tls.ClientCertificate; client != nil {
+			p.set(client.SecretRef.Name, cmp.Or(client.CertKey, "tls-combined.pem"), pair())
+		}
+	}
 }
+
+// objectStorage adds the Secret of an object store's credentials.
+func (p secrets) objectStorage(spec *v1alpha1.ObjectStorage) {
+	_, credentials, _ := openim.ObjectStorageOf(spec)
+	p.named(credentials, v1alpha1.KeyAccessKeyID, v1alpha1.KeySecretAccessKey)
+	if spec != nil && spec.MinIO != nil {
+		p.authority(spec.MinIO.TLS)
+	}
+}
+
+// authority adds the Secret of a store's authority.
+func (p secrets) authority(tls *v1alpha1.ServerTLS) {
+	if tls != nil {
+		p.key(tls.CASecretRef, pair())
+	}
+}
+
+// pair returns a certificate and its private key as PEM, made anew by each run: references to certificates resolve only to valid ones.
+var pair = sync.OnceValue(func() string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Placeholder // the reference then does not resolve, which is said
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return Placeholder
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return Placeholder
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})) +
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+})

@@ -89,11 +89,13 @@ func TestNoSecretIsNeeded(t *testing.T) {
 		"  push: {fcm: {credentialsRef: {name: fcm, key: account.json}}, peers: [{ipBlock: {cidr: 192.0.2.0/24}}]}\n")
 	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `["kafka.infra.svc:9092"]`, `["kafka.infra.svc:9092"], credentialsRef: {name: kafka}`)
 	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"),
-		`["mongodb.infra.svc:27017"]`, `["mongodb.infra.svc:27017"], credentialsRef: {name: mongodb}`)
-	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `["etcd.infra.svc:2379"]}`, `["etcd.infra.svc:2379"], credentialsRef: {name: etcd}}
+		`["mongodb.infra.svc:27017"]`, `["mongodb.infra.svc:27017"], credentialsRef: {name: mongodb}, tls: {
+        caSecretRef: {name: stores, key: mongodb.crt}, clientCertificate: {secretRef: {name: client}}}`)
+	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `["etcd.infra.svc:2379"]}`, `["etcd.infra.svc:2379"], credentialsRef: {name: etcd}, tls: {
+        caSecretRef: {name: stores, key: etcd.crt}}}
     objectStorage:
       peers: [{ipBlock: {cidr: 192.0.2.0/24}}]
-      minio: {internalAddress: "minio.example.com:9000", externalAddress: "https://files.example.com", credentialsRef: {name: minio}}`)
+      minio: {tls: {caSecretRef: {name: stores, key: s3.crt}}, internalAddress: "minio.example.com:9000", externalAddress: "https://files.example.com", credentialsRef: {name: minio}}`)
 	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"),
 		`credentialsRef: {name: redis-wrapper}}`, `credentialsRef: {name: redis-wrapper}, tls: {caSecretRef: {name: ca, key: ca.crt}}}
     gateway: {tls: {secretRef: {name: tls}}}
