@@ -34,7 +34,7 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 		s.warnings = append(s.warnings, *warning)
 	}
 	refusals, failure := r.acceptance.refusals(s.stack)
-	s.refusals = slices.Concat(settingRefusals(s), refusals, exposureRefusals(s.stack))
+	s.refusals, s.unexposed = slices.Concat(settingRefusals(s), refusals), exposureRefusals(s.stack)
 	return r.claims.exclusively(func() error {
 		if err := r.checkSharedStores(ctx, s); err != nil {
 			s.referencesRead, s.unread = false, errors.Join(s.unread, err) // a store is used only when it is known to be free

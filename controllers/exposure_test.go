@@ -10,6 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -33,6 +34,11 @@ func byService(listener v1alpha1.Listener, service v1alpha1.ExposedService) v1al
 // byIngress exposes a listener by an Ingress with one host.
 func byIngress(listener v1alpha1.Listener, host v1alpha1.HostName) v1alpha1.Exposure {
 	return v1alpha1.Exposure{Listener: listener, Ingress: &v1alpha1.ExposedIngress{Hosts: []v1alpha1.HostName{host}}}
+}
+
+// tokensLast sets how many days a token is valid.
+func tokensLast(s *v1alpha1.OpenIMStackSpec, days int32) {
+	s.Settings = &v1alpha1.Settings{TokenLifetimeDays: ptr.To(days)}
 }
 
 // exists reports whether an object of a name exists.
@@ -212,22 +218,78 @@ var _ = Describe("The gateway's listeners outside the cluster", Ordered, func() 
 		}).Should(Succeed())
 	})
 
-	It("stay as they are while an annotation is none, which the status names", func() {
+	It("go with their entry at once, also while a reference of the stack does not resolve", func() {
+		w.change("chat", expose(
+			v1alpha1.Exposure{
+				Listener: v1alpha1.ListenerUsers, Service: &v1alpha1.ExposedService{Type: v1alpha1.ExposedNodePort},
+				Ingress: &v1alpha1.ExposedIngress{Hosts: []v1alpha1.HostName{"im.example.com"}},
+			},
+			byService(v1alpha1.ListenerAdmins, v1alpha1.ExposedService{Type: v1alpha1.ExposedNodePort}),
+		))
+		Eventually(func() bool { return w.exists("chat-admins", &corev1.Service{}) }).Should(BeTrue())
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Dependencies.Redis.CredentialsRef.Name = "nowhere" })
+		w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound)
+
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
-			s.Wrapper.Gateway.Expose = []v1alpha1.Exposure{byService(v1alpha1.ListenerAdmins, v1alpha1.ExposedService{
-				Type: v1alpha1.ExposedNodePort, Annotations: map[string]v1alpha1.AnnotationValue{"no name": "x"},
-			})}
+			s.Wrapper.Gateway.Expose = s.Wrapper.Gateway.Expose[:1]
+			s.Wrapper.Gateway.Expose[0].Ingress = nil
+		})
+		Eventually(func() bool { return w.exists("chat-admins", &corev1.Service{}) }).Should(BeFalse())
+		Eventually(func() bool { return w.exists("chat-users", &networkingv1.Ingress{}) }).Should(BeFalse())
+		Expect(w.exists("chat-users", &corev1.Service{})).To(BeTrue(), "its entry is there")
+		w.change("chat", expose())
+		Eventually(func() bool { return w.exists("chat-users", &corev1.Service{}) }).Should(BeFalse())
+		Expect(w.exists("chat-gateway", &corev1.Service{})).To(BeTrue(), "no entry made it")
+		Expect(w.condition("chat", v1alpha1.ConditionDependenciesReady).Status).To(Equal(metav1.ConditionFalse))
+
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Dependencies.Redis.CredentialsRef.Name = "redis"
+			expose(byIngress(v1alpha1.ListenerUsers, "im.example.com"))(s)
+		})
+		Eventually(func() bool { return w.exists("chat-users", &networkingv1.Ingress{}) }).Should(BeTrue())
+		w.eventuallyReady("chat")
+	})
+
+	It("stay as they are while an annotation of their entry is none, and hold nothing else of the stack", func() {
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Wrapper.Gateway.Expose[0].Ingress.Annotations = map[string]v1alpha1.AnnotationValue{"no name": "x"}
+			s.Wrapper.Gateway.Expose[0].Ingress.Hosts = []v1alpha1.HostName{"other.example.com"}
+			s.Wrapper.Gateway.Expose = append(s.Wrapper.Gateway.Expose,
+				byService(v1alpha1.ListenerAdmins, v1alpha1.ExposedService{Type: v1alpha1.ExposedNodePort}))
+			ruled("identity.platformID != 5")(s) // as in an emergency
+			tokensLast(s, 30)
 		})
 		Eventually(func(g Gomega) {
 			c := w.condition("chat", v1alpha1.ConditionSettingsAccepted)
 			g.Expect(c.Reason).To(Equal(v1alpha1.ReasonSettingRefused))
-			g.Expect(c.Message).To(ContainSubstring("spec.wrapper.gateway.expose[Admins].service.annotations"))
+			g.Expect(c.Message).To(ContainSubstring("spec.wrapper.gateway.expose[Users].ingress.annotations"))
+			g.Expect(c.Message).NotTo(ContainSubstring("Admins"))
 		}).Should(Succeed())
+		Eventually(func() bool { return w.exists("chat-admins", &corev1.Service{}) }).Should(BeTrue(), "the other entry")
+		Eventually(func() error { return w.get("chat-gateway-hot", &corev1.ConfigMap{}) }).Should(Succeed())
+		Expect(w.hot("chat")).To(ContainSubstring("!= 5"))
+		Eventually(func() string {
+			w.beReady()
+			return w.configOf("chat", "rpc-auth")["openim-rpc-auth.yml"]
+		}).Should(ContainSubstring("expire: 30"))
+		Expect(w.condition("chat", v1alpha1.ConditionReady).Reason).To(Equal(v1alpha1.ReasonSettingRefused))
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).NotTo(BeNil())
+		var ingress networkingv1.Ingress
+		Expect(w.get("chat-users", &ingress)).To(Succeed())
+		Expect(ingress.Spec.Rules[0].Host).To(Equal("im.example.com"), "the refused entry changes nothing")
+
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Gateway.Expose = s.Wrapper.Gateway.Expose[:1] })
+		Eventually(func() bool { return w.exists("chat-admins", &corev1.Service{}) }).Should(BeFalse(), "also beside a refused entry")
 		Expect(w.exists("chat-users", &networkingv1.Ingress{})).To(BeTrue())
-		Expect(w.exists("chat-admins", &corev1.Service{})).To(BeFalse())
-		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Gateway.Expose[0].Service.Annotations = nil })
-		Eventually(func() bool { return w.exists("chat-admins", &corev1.Service{}) }).Should(BeTrue())
-		Eventually(func() bool { return w.exists("chat-users", &networkingv1.Ingress{}) }).Should(BeFalse())
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Wrapper.Gateway.Expose[0].Ingress.Annotations = nil
+			s.Wrapper.Gateway.Expose[0].Ingress.Hosts = append(s.Wrapper.Gateway.Expose[0].Ingress.Hosts, "im.example.com")
+		})
+		Eventually(func(g Gomega) {
+			g.Expect(w.get("chat-users", &ingress)).To(Succeed())
+			g.Expect(ingress.Spec.Rules).To(HaveLen(2))
+		}).Should(Succeed())
+		w.eventuallyReady("chat")
 	})
 
 	It("are named when somebody else has an object of their name, which is not touched", func() {
@@ -235,6 +297,7 @@ var _ = Describe("The gateway's listeners outside the cluster", Ordered, func() 
 			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "chat-users"},
 			Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 1}}},
 		}
+		w.change("chat", expose())
 		Eventually(func() bool { return w.exists("chat-users", &corev1.Service{}) }).Should(BeFalse())
 		w.create(foreign)
 		w.change("chat", expose(byIngress(v1alpha1.ListenerUsers, "im.example.com")))

@@ -28,6 +28,7 @@ func (r *Reconciler) phases() []phase {
 		{"decide the policies", r.decidePolicies},
 		{"tell the prober", r.tellProber},
 		{"seal", r.seal},
+		{"prune exposures", r.pruneExposures},
 		{"observe", r.observe},
 		{"revise", r.revise},
 		{"plan", r.plan},
@@ -73,9 +74,9 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 
 func (r *Reconciler) pruneOptions(s *scope) apply.PruneOptions {
 	return apply.PruneOptions{
-		Namespace: s.stack.Namespace, Labels: manifests.CommonLabels(s.stack.Name), Owner: s.stack.UID, Wanted: s.objects,
-		Lists: ownedLists(),
-		Keep:  func(object client.Object) bool { return s.keeps(object) || s.keepsRun(object) },
+		Namespace: s.stack.Namespace, Labels: manifests.CommonLabels(s.stack.Name), Owner: s.stack.UID,
+		Wanted: slices.Concat(s.objects, manifests.Exposures(s.stack)), Lists: ownedLists(),
+		Keep: func(object client.Object) bool { return s.keeps(object) || s.keepsRun(object) },
 	}
 }
 
@@ -93,8 +94,15 @@ func (r *Reconciler) listPending(ctx context.Context, s *scope) error {
 			s.pending = append(s.pending, kindOf(object)+"/"+object.GetName())
 		}
 	}
+	pruning := []apply.PruneOptions{exposurePruning(s.stack)}
+	if s.undecided == "" {
+		pruning = append(pruning, s.policyPruning())
+	}
 	if s.resolved() && s.undecided == "" {
-		unwanted, err := r.applier.Unwanted(ctx, r.pruneOptions(s))
+		pruning = append(pruning, r.pruneOptions(s))
+	}
+	for _, options := range pruning {
+		unwanted, err := r.applier.Unwanted(ctx, options)
 		if err != nil {
 			return err
 		}

@@ -35,6 +35,8 @@ type scope struct {
 	unread         error
 	// problems of references, and settings that the gateway refuses.
 	problems, refusals []dependencies.Problem
+	// unexposed are the entries of spec.wrapper.gateway.expose that are refused. They hold nothing but their own objects.
+	unexposed []dependencies.Problem
 	// templatesInvalid is true when the API server refuses the Deployments with the templates of spec.pods.
 	templatesInvalid bool
 	// warnings about references that work for now.
@@ -110,7 +112,7 @@ type scope struct {
 
 func (s *scope) suspended() bool { return s.stack.Spec.Suspend != nil && *s.stack.Spec.Suspend }
 
-// resolved reports whether the spec can be built: all references resolve, and all settings are accepted.
+// resolved reports whether the spec can be built: all references resolve, and all settings are accepted that the components are built from.
 func (s *scope) resolved() bool {
 	return s.referencesRead && len(s.problems) == 0 && len(s.refusals) == 0
 }
@@ -142,7 +144,7 @@ func (s *scope) podsRefused() bool {
 
 // stalled returns the first problem that only a change by the user solves.
 func (s *scope) stalled() *dependencies.Problem {
-	for _, list := range [][]dependencies.Problem{s.problems, s.refusals} {
+	for _, list := range [][]dependencies.Problem{s.problems, s.refusals, s.unexposed} {
 		for i := range list {
 			if list[i].Stalled {
 				return &list[i]

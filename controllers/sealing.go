@@ -111,17 +111,21 @@ func (r *Reconciler) record(ctx context.Context, s *scope) error {
 // the spec no longer opens, also while a reference is broken. Policies of components that the stack no longer runs stay until these are
 // deleted.
 func (r *Reconciler) prunePolicies(ctx context.Context, s *scope) error {
-	deleted, err := r.applier.Prune(ctx, apply.PruneOptions{
+	deleted, err := r.applier.Prune(ctx, s.policyPruning())
+	for _, object := range deleted {
+		s.note("Deleted", object)
+	}
+	return err
+}
+
+func (s *scope) policyPruning() apply.PruneOptions {
+	return apply.PruneOptions{
 		Namespace: s.stack.Namespace, Labels: manifests.CommonLabels(s.stack.Name), Owner: s.stack.UID, Wanted: s.policies,
 		Lists: []client.ObjectList{&networkingv1.NetworkPolicyList{}},
 		Keep: func(policy client.Object) bool {
 			return !slices.ContainsFunc(s.graph.Components, func(c graph.Component) bool { return c.Name == componentOf(policy) })
 		},
-	})
-	for _, object := range deleted {
-		s.note("Deleted", object)
 	}
-	return err
 }
 
 // release gives up the places of earlier specs once all Deployments run the pods of their present templates and nothing is held back.

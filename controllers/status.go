@@ -114,11 +114,12 @@ func (s *scope) settingsAccepted() metav1.Condition {
 	if !s.referencesRead {
 		return s.failed(kind, metav1.ConditionUnknown)
 	}
-	if s.stack.Spec.Settings != nil && s.facts.Settings.Release.Tag == "" && len(s.refusals) == 0 {
+	refusals := slices.Concat(s.refusals, s.unexposed)
+	if s.stack.Spec.Settings != nil && s.facts.Settings.Release.Tag == "" && len(refusals) == 0 {
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonUnsupportedVersion,
 			"spec.settings is not compared, because the release of spec.version is not supported")
 	}
-	if len(s.refusals) == 0 {
+	if len(refusals) == 0 {
 		if warning := s.proxyNotTrusted(); warning != "" {
 			return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonProxyNotTrusted, warning)
 		}
@@ -126,10 +127,10 @@ func (s *scope) settingsAccepted() metav1.Condition {
 			"OpenIM's release and the gateway accept all settings, rules, limits and origins")
 	}
 	var sentences []string
-	for _, p := range s.refusals {
+	for _, p := range refusals {
 		sentences = append(sentences, p.String())
 	}
-	return condition(kind, metav1.ConditionFalse, s.refusals[0].Reason, strings.Join(sentences, "; "))
+	return condition(kind, metav1.ConditionFalse, refusals[0].Reason, strings.Join(sentences, "; "))
 }
 
 // proxyNotTrusted returns a warning when Ingresses or routes lead to the users' port while no proxy is trusted, else "". The warning of an
@@ -216,7 +217,7 @@ func (s *scope) networkIsolated() metav1.Condition {
 // ready, a stack without its policies is not.
 func (s *scope) ready(others ...metav1.Condition) metav1.Condition {
 	const kind = v1alpha1.ConditionReady
-	if len(s.faults) > 0 && len(s.problems) == 0 && len(s.refusals) == 0 {
+	if len(s.faults) > 0 && len(s.problems) == 0 && len(s.refusals) == 0 && len(s.unexposed) == 0 {
 		return s.failed(kind, metav1.ConditionFalse)
 	}
 	later := ""

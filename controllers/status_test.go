@@ -294,3 +294,36 @@ func TestUpdateStaysAvailableWhileNothingIsProposed(t *testing.T) {
 	updated.updateStatus()
 	g.Expect(apimeta.FindStatusCondition(updated.stack.Status.Conditions, v1alpha1.ConditionUpdateAvailable)).To(BeNil())
 }
+
+// Each start of the operator would write the status twice otherwise, and an event each time.
+func TestExposedKeepsItsWarningsUntilTheFirstAudit(t *testing.T) {
+	g := NewWithT(t)
+	s := running(func(s *scope) {
+		s.stack.Spec.Wrapper.Gateway = &v1alpha1.GatewaySpec{Expose: []v1alpha1.Exposure{{
+			Listener: v1alpha1.ListenerAdmins, Service: &v1alpha1.ExposedService{Type: v1alpha1.ExposedNodePort},
+		}}}
+		s.stack.Spec.Network = &v1alpha1.Network{Clients: []v1alpha1.Peer{{PodSelector: &v1alpha1.Selector{}}}}
+		s.assessment = prober.Assessment{Audited: true, PeersSelectNothing: []string{"spec.network.clients"}}
+	})
+	s.updateStatus()
+	exposed := func() metav1.Condition {
+		return *apimeta.FindStatusCondition(s.stack.Status.Conditions, v1alpha1.ConditionExposed)
+	}
+	before := exposed()
+	g.Expect(before.Reason).To(Equal(v1alpha1.ReasonPeersSelectNothing))
+
+	s.assessment = prober.Assessment{} // another process
+	g.Expect(s.updateStatus()).To(BeEmpty(), "no event")
+	g.Expect(exposed()).To(Equal(before))
+
+	s.assessment = prober.Assessment{Audited: true} // the pods are there now
+	s.updateStatus()
+	g.Expect(exposed().Reason).To(Equal(v1alpha1.ReasonExposed))
+
+	s.assessment = prober.Assessment{Audited: true, PeersSelectNothing: []string{"spec.network.clients"}}
+	s.updateStatus()
+	s.assessment = prober.Assessment{}
+	s.stack.Generation++
+	s.updateStatus()
+	g.Expect(exposed().Reason).To(Equal(v1alpha1.ReasonExposed), "the warning was about an earlier spec")
+}

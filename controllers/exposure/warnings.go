@@ -23,11 +23,48 @@ type Peers struct {
 	OnHostNetwork, Nothing []string
 }
 
+// fieldClients and fieldAdmins are the fields that name the peers of the listeners.
+const fieldClients, fieldAdmins = "spec.network.clients", "spec.network.admins"
+
+// PeersIn returns the peers of which a message of the condition warns, as an earlier process of the operator wrote it.
+func PeersIn(message string) Peers {
+	find := func(warning func(fields []string) *Warning) []string {
+		// Both before either: the text of one field is the end of the text of both.
+		for _, fields := range [][]string{
+			{fieldClients, fieldAdmins}, {fieldAdmins, fieldClients}, {fieldClients}, {fieldAdmins},
+		} {
+			if strings.Contains(message, warning(fields).Text) {
+				return fields
+			}
+		}
+		return nil
+	}
+	return Peers{
+		OnHostNetwork: find(func(fields []string) *Warning { return peersOnHostNetwork(Peers{OnHostNetwork: fields}) }),
+		Nothing:       find(func(fields []string) *Warning { return peersSelectNothing(Peers{Nothing: fields}) }),
+	}
+}
+
+// ofExposed returns the peers of the listeners that a spec exposes: the audit judges those of all listeners.
+func (p Peers) ofExposed(spec *v1alpha1.OpenIMStackSpec) Peers {
+	unexposed := func(field string) bool {
+		return !slices.ContainsFunc(spec.Wrapper.Gateway.Expose, func(e v1alpha1.Exposure) bool {
+			of, _ := peersOf(spec.Network, e.Listener)
+			return of == field
+		})
+	}
+	return Peers{
+		OnHostNetwork: slices.DeleteFunc(slices.Clone(p.OnHostNetwork), unexposed),
+		Nothing:       slices.DeleteFunc(slices.Clone(p.Nothing), unexposed),
+	}
+}
+
 // Warnings returns what is worth a warning in the exposures of a spec, the most harmful first.
 func Warnings(spec *v1alpha1.OpenIMStackSpec, peers Peers) []Warning {
 	if spec.Wrapper.Gateway == nil || len(spec.Wrapper.Gateway.Expose) == 0 {
 		return nil
 	}
+	peers = peers.ofExposed(spec)
 	var found []Warning
 	for _, w := range []*Warning{
 		clientAddressesHidden(spec), sourceHidden(spec), peersOnHostNetwork(peers), peersSelectNothing(peers), audienceNotExposed(spec),
@@ -78,9 +115,9 @@ func peersOf(network *v1alpha1.Network, listener v1alpha1.Listener) (field strin
 	case network == nil:
 		return "", nil
 	case listener == v1alpha1.ListenerAdmins && len(network.Admins) > 0:
-		return "spec.network.admins", network.Admins
+		return fieldAdmins, network.Admins
 	default:
-		return "spec.network.clients", network.Clients
+		return fieldClients, network.Clients
 	}
 }
 

@@ -89,9 +89,16 @@ func TestWarnings(t *testing.T) {
 		{"addresses of administrators",
 			specOf(byService(admins, "Cluster"), clients(pods), administrators(block)), Peers{}, []string{"SourceHidden"}},
 
-		{"peers on their nodes' network", specOf(byService(users, "")), Peers{OnHostNetwork: []string{"spec.network.clients"}},
+		{"peers on their nodes' network", specOf(byService(users, ""), clients(pods)), Peers{OnHostNetwork: []string{"spec.network.clients"}},
 			[]string{"PeersOnHostNetwork"}},
-		{"peers that are nobody", specOf(byService(users, "")), Peers{Nothing: []string{"spec.network.admins"}}, []string{"PeersSelectNothing"}},
+		{"peers that are nobody", specOf(byService(admins, ""), clients(block), administrators(pods)),
+			Peers{Nothing: []string{"spec.network.admins"}}, []string{"PeersSelectNothing"}},
+		{"peers of a listener that is not exposed", specOf(byService(users, ""), clients(block), administrators(pods)),
+			Peers{Nothing: []string{"spec.network.admins"}, OnHostNetwork: []string{"spec.network.admins"}}, nil},
+		{"clients count for administrators without peers of their own", specOf(byService(admins, ""), clients(pods)),
+			Peers{Nothing: []string{"spec.network.clients"}}, []string{"PeersSelectNothing"}},
+		{"clients do not count for administrators with peers", specOf(byService(admins, ""), clients(pods), administrators(block)),
+			Peers{Nothing: []string{"spec.network.clients"}}, nil},
 
 		{"the audience in upper case, with a port",
 			specOf(byIngress(users, im), trusting, audience("https://IM.Example.com:8443")), Peers{}, nil},
@@ -110,7 +117,7 @@ func TestWarnings(t *testing.T) {
 		{"an audience that is no URL", specOf(byIngress(users, im), trusting, audience("https://%zz")), Peers{}, nil},
 
 		{"all at once, the most harmful first", specOf(byIngress(users, "x.example.com"), byService(admins, "Cluster"), clients(block)),
-			Peers{OnHostNetwork: []string{"a"}, Nothing: []string{"b"}},
+			Peers{OnHostNetwork: []string{"spec.network.clients"}, Nothing: []string{"spec.network.clients"}},
 			[]string{"ClientAddressesHidden", "SourceHidden", "PeersOnHostNetwork", "PeersSelectNothing", "AudienceNotExposed"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -122,4 +129,20 @@ func TestWarnings(t *testing.T) {
 			NewWithT(t).Expect(reasons).To(Equal(c.want))
 		})
 	}
+}
+
+// A process that has not audited yet knows the peers from what the condition says.
+func TestPeersAreReadFromTheMessageThatWarnsOfThem(t *testing.T) {
+	pods := v1alpha1.Peer{PodSelector: &v1alpha1.Selector{MatchLabels: map[string]string{"app": "ingress"}}}
+	spec := specOf(byService(users, ""), byService(admins, ""), clients(pods), administrators(pods))
+	const c, a = "spec.network.clients", "spec.network.admins"
+	ways := []Way{{Listener: users, Object: "Service chat-users", Addresses: []string{c}}}
+	for _, fields := range [][]string{nil, {c}, {a}, {c, a}, {a, c}} {
+		for _, others := range [][]string{nil, {c}, {a}, {c, a}, {a, c}} {
+			peers := Peers{OnHostNetwork: fields, Nothing: others}
+			NewWithT(t).Expect(PeersIn(Condition(ways, Warnings(spec, peers)).Message)).To(Equal(peers))
+		}
+	}
+	NewWithT(t).Expect(PeersIn("")).To(Equal(Peers{}))
+	NewWithT(t).Expect(PeersIn("Users by Service chat-users: it has no address yet")).To(Equal(Peers{}))
 }
