@@ -88,8 +88,13 @@ manifests: ## Write the CRD, the operator's role and their copies in the chart.
 	@mkdir -p $(CHART)/files/crds $(CHART)/files/rbac
 	@mkdir -p $(CHART)/files/monitoring
 	@cp config/crd/bases/*.yaml $(CHART)/files/crds/
-	@cp config/monitoring/rules.yaml config/monitoring/pod_monitor.yaml $(CHART)/files/monitoring/
+	@cp -r config/monitoring/rules.yaml config/monitoring/pod_monitor.yaml config/monitoring/dashboards $(CHART)/files/monitoring/
 	@cp config/rbac/role.yaml $(CHART)/files/rbac/
+
+.PHONY: dashboards
+dashboards: ## Write the dashboards for Grafana and their copies in the chart, from hack/dashboards.
+	@cd hack/dashboards && go run . ../..
+	@$(MAKE) --no-print-directory manifests
 
 .PHONY: fmt
 fmt: ## Format the Go code and sort its imports.
@@ -115,7 +120,9 @@ test-unit: ## Run the tests that need no server, with the race detector except f
 	set -x; go test -timeout 15m $(TEST_FLAGS) $$pure; $(GO_TEST_RACE) -timeout 15m $(TEST_FLAGS) $$rest
 
 .PHONY: test-components
-test-components: ## Run the tests of the local cluster's components, which are modules of their own.
+test-components: ## Run the tests of the local cluster's components and of the dashboards, which are modules of their own.
+	go run ./hack/packages prometheus
+	go test -C hack/dashboards -timeout 10m $(TEST_FLAGS) ./...
 	@modules="$$(find hack/cluster/components -name '*_test.go' | cut -d/ -f1-4 | sort -u)"; \
 	for module in $$modules; do (set -x; cd $$module; go test -timeout 10m $(TEST_FLAGS) ./...); done
 

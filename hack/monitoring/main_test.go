@@ -100,8 +100,8 @@ func fires(t *testing.T, rulesPath, name string, s situation) bool {
 // metric is the name of a metric of the operator or the wrapper, in a string of the code.
 var metric = regexp.MustCompile(`"(openim_(?:operator|wrapper)_[a-z_]+)"`)
 
-// TestEveryMetricOfAnAlertIsServed looks for the names in the code, and has docs/metrics.md list all that are there.
-func TestEveryMetricOfAnAlertIsServed(t *testing.T) {
+// TestEveryMetricOfAnAlertOrADashboardIsServed looks for the names in the code, and has docs/metrics.md list all that are there.
+func TestEveryMetricOfAnAlertOrADashboardIsServed(t *testing.T) {
 	g := NewWithT(t)
 	root, err := render.Root()
 	g.Expect(err).NotTo(HaveOccurred())
@@ -124,6 +124,16 @@ func TestEveryMetricOfAnAlertIsServed(t *testing.T) {
 			for _, name := range used.FindAllString(a.Expr+strings.Join(a.Look, " "), -1) {
 				g.Expect(served).To(HaveKey(strings.TrimSuffix(name, "_bucket")), a.Name)
 			}
+		}
+	}
+	boards, err := filepath.Glob(filepath.Join(root, "config", "monitoring", "dashboards", "*.json"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(boards).To(HaveLen(2))
+	for _, path := range boards {
+		content, err := os.ReadFile(path)
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, name := range used.FindAllString(string(content), -1) {
+			g.Expect(served).To(HaveKey(strings.TrimSuffix(name, "_bucket")), path)
 		}
 	}
 	page, err := os.ReadFile(filepath.Join(root, "docs", "metrics.md"))
