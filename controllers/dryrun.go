@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -24,6 +25,10 @@ type refusedRun struct {
 	// until is when the API server is asked again: a webhook may have been corrected without a change of the spec.
 	until time.Time
 }
+
+// templateFaults are the reasons for which the text of a template is to blame. Others, such as a quota, a missing right or a Deployment of
+// another owner, hold for the Deployment without the templates too: its write tells them.
+var templateFaults = []string{outcome.ReasonInvalid, outcome.ReasonRefusedByAdmission, outcome.ReasonTooLarge}
 
 // tryTemplates sends each Deployment of a new run revision as a dry run, before the revision is recorded and any Deployment is written, and
 // reports whether all were taken. It does so only when the templates of spec.pods differ from those of the revision that the stack wanted
@@ -70,13 +75,16 @@ func (r *Reconciler) dryRun(ctx context.Context, s *scope, name string, d revisi
 				continue
 			}
 			err := r.applier.Try(ctx, object)
-			if fault := outcome.Worst(outcome.Of(err)); fault != nil && fault.Kind == outcome.Terminal {
+			fault := outcome.Worst(outcome.Of(err))
+			switch {
+			case err == nil:
+			case fault == nil || fault.Kind != outcome.Terminal:
+				failures = append(failures, err)
+			case slices.Contains(templateFaults, fault.Reason):
 				problems = append(problems, dependencies.Problem{
 					Reason: v1alpha1.ReasonPodTemplateInvalid, Field: "spec.pods", Stalled: true,
 					Message: fmt.Sprintf("with its templates, %s is refused: %s", c.Name, fault.Message),
 				})
-			} else if err != nil {
-				failures = append(failures, err)
 			}
 		}
 	}

@@ -41,6 +41,10 @@ var (
 	webhookDenies = metav1.Status{
 		Code: http.StatusForbidden, Message: `admission webhook "pods.example.com" denied the request: not these tolerations`,
 	}
+	quotaExceeded = metav1.Status{
+		Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden,
+		Message: `deployments.apps "chat-push" is forbidden: exceeded quota: few, requested: count/deployments.apps=1, used: 14, limited: 14`,
+	}
 )
 
 var _ = Describe("The dry run of templates", func() {
@@ -103,6 +107,18 @@ var _ = Describe("The dry run of templates", func() {
 		Eventually(func() []string { return w.stores("rpc-auth") }).Should(Equal([]string{"redis-b"}), "the first is given up at last")
 		Eventually(func() []string { return w.status("chat").Stores }).ShouldNot(ContainElement(claim))
 		Eventually(effective("7")).Should(BeTrue())
+		w.eventuallyReady("chat")
+	})
+
+	It("that fails for a reason that is not the templates' does not blame them: the write itself tells", func() {
+		w.start("chat")
+		w.rolledOut("chat")
+		tried := w.answerDryRuns(o, quotaExceeded)
+		w.change("chat", templated(dedicated))
+		w.rolledOut("chat")
+		Expect(tried.Load()).To(BeNumerically(">=", 14))
+		Expect(w.podTemplate("chat-push").Spec.Tolerations).To(HaveLen(1))
+		Expect(w.condition("chat", v1alpha1.ConditionSettingsAccepted).Status).To(Equal(metav1.ConditionTrue))
 		w.eventuallyReady("chat")
 	})
 

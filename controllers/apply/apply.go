@@ -164,7 +164,8 @@ func (a *Applier) Differs(ctx context.Context, wanted client.Object) (bool, erro
 	return before != after, err
 }
 
-// Try sends an object as a dry run, and returns what the API server and admission say about it.
+// Try sends an object as a dry run, and returns what the API server and admission say about it. An object of another owner is a name
+// conflict, whatever they say: the wanted one is compared with it.
 func (a *Applier) Try(ctx context.Context, wanted client.Object) error {
 	intent, err := a.intent(wanted)
 	if err != nil {
@@ -172,7 +173,22 @@ func (a *Applier) Try(ctx context.Context, wanted client.Object) error {
 	}
 	a.takeReplicas(intent)
 	desired := client.ApplyConfigurationFromUnstructured(intent)
-	return describeApply(intent, a.client.Apply(ctx, desired, a.owner, client.ForceOwnership, client.DryRunAll))
+	err = a.client.Apply(ctx, desired, a.owner, client.ForceOwnership, client.DryRunAll)
+	if err == nil {
+		return nil
+	}
+	current := &metav1.PartialObjectMetadata{}
+	current.SetGroupVersionKind(intent.GroupVersionKind())
+	if a.live.Get(ctx, client.ObjectKeyFromObject(intent), current) == nil && !a.belongs(current, intent) {
+		return conflict(intent.GetKind(), intent.GetName())
+	}
+	return describeApply(intent, err)
+}
+
+// belongs reports whether a live object has the wanted one's controller, or its identity.
+func (a *Applier) belongs(current, wanted metav1.Object) bool {
+	has, controller := metav1.GetControllerOf(current), metav1.GetControllerOf(wanted)
+	return has != nil && controller != nil && has.UID == controller.UID || a.identified(current, wanted)
 }
 
 func removePodOwners(object metav1.Object) {
