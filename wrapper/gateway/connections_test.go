@@ -103,7 +103,7 @@ func TestHowManyConnectionsAnAddressHas(t *testing.T) {
 func TestAProxyThatIsNotTrustedIsSaid(t *testing.T) {
 	g := NewWithT(t)
 	var log bytes.Buffer
-	clock := &testClock{}
+	clock := newTestClock()
 	u := newUntrustedProxies(slog.New(slog.NewJSONHandler(&log, nil)), prometheus.NewRegistry(), clock.now)
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	look := func(peer string, forwarded ...string) {
