@@ -447,9 +447,9 @@ func (n *testEnv) attackProtocol(t *testing.T) {
 		}()
 		_, err := io.WriteString(conn, strings.Repeat(frameOf(fin|9, "p"), 1000))
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Eventually(pongs, "20s").Should(Receive(Equal(1000)), "each is answered, and the socket stays open")
+		g.Eventually(pongs, patience).Should(Receive(Equal(1000)), "each is answered, and the socket stays open")
 	})
 	n.each(t, "sockets of all attacks are gone", func(t *testing.T) {
-		NewWithT(t).Eventually(n.openimWS.Connections, "40s").Should(BeZero())
+		NewWithT(t).Eventually(n.openimWS.Connections, patience).Should(BeZero())
 	})
 }
