@@ -171,9 +171,12 @@ func TestTheDatabaseRestarts(t *testing.T) {
 	}, patience, 50*time.Millisecond).Should(BeTrue())
 }
 
-// atOutage bounds a call while the database is down: three seconds, and what a slow machine adds. It is half of what the driver alone would
-// wait for a server, and less than nine calls, one after the other, would take.
-const atOutage = 15 * time.Second
+// atOutage bounds a call while the database is down. onSlowMachine is for one of several such calls: a fault makes all of them slow, a slow
+// machine one now and then. It is half of what the driver alone would wait for a server.
+const (
+	atOutage      = 5 * time.Second
+	onSlowMachine = 15 * time.Second
+)
 
 // TestTheDatabaseIsDown is the registry's part of the failure table: an error within seconds, that names no address.
 func TestTheDatabaseIsDown(t *testing.T) {
@@ -220,11 +223,15 @@ func TestTheDatabaseIsDown(t *testing.T) {
 				},
 			} {
 				work.Go(func() {
-					began := time.Now()
-					err := do(context.WithoutCancel(t.Context()))
-					if took := time.Since(began); !errors.Is(err, devices.ErrUnavailable) || took > atOutage {
-						t.Errorf("%s: %v after %s", call, err, took)
-						return
+					var err error
+					for tries, took := 0, onSlowMachine; took > atOutage; tries++ {
+						began := time.Now()
+						err = do(context.WithoutCancel(t.Context()))
+						took = time.Since(began)
+						if !errors.Is(err, devices.ErrUnavailable) || took > onSlowMachine || tries > 3 {
+							t.Errorf("%s: %v after %s", call, err, took)
+							return
+						}
 					}
 					for _, secret := range []string{"127.0.0.1", b.server.Address, "pass-word", "mongodb://", "alice", key} {
 						if strings.Contains(err.Error(), secret) {
@@ -254,7 +261,7 @@ func TestADatabaseThatHangsFromTheStartDelaysNoCallLonger(t *testing.T) {
 		})
 	}
 	work.Wait()
-	g.Expect(time.Since(began)).To(BeNumerically("<", atOutage))
+	g.Expect(time.Since(began)).To(BeNumerically("<", onSlowMachine))
 	b.server.Thaw()
 	g.Eventually(func() error { return r.Ping(t.Context()) }, patience, 50*time.Millisecond).Should(Succeed())
 }
