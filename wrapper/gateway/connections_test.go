@@ -75,7 +75,7 @@ shutdownGraceSeconds: 1
 	for _, conn := range idle {
 		_ = conn.Close()
 	}
-	g.Eventually(func() bool { return serves("127.0.0.3") }, "20s").Should(BeTrue(), "the address again")
+	g.Eventually(func() bool { return serves("127.0.0.3") }, time.Minute).Should(BeTrue(), "the address again")
 }
 
 func isTimeout(err error) bool {
