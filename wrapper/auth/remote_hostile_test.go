@@ -55,9 +55,8 @@ func TestASetIsFetchedOverTLSFromAConfiguredAuthority(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 
 	g.Eventually(fetch(t, server.URL+"/jwks", ca).Loaded, time.Minute).Should(Succeed())
-	g.Eventually(fetch(t, server.URL+"/jwks", nil).Loaded,
-		time.Minute).Should(MatchError(ContainSubstring("configure the authority's certificate in caFile")), "the system's authorities know nothing "+
-		"of it")
+	g.Eventually(fetch(t, server.URL+"/jwks", nil).Loaded, time.Minute).Should(
+		MatchError(ContainSubstring("configure the authority's certificate in caFile")), "the system's authorities know nothing of it")
 
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	g.Expect(os.WriteFile(empty, []byte("no certificate"), 0o600)).To(Succeed())
@@ -76,8 +75,8 @@ func TestAddressesOfSetsThatAreRefused(t *testing.T) {
 	}
 	NewWithT(t).Expect(auth.CheckJWKSURL("https://id.example.com:8443/realms/im/certs?x=1")).To(Succeed())
 	g := NewWithT(t)
-	g.Eventually(fetch(t, "http://id.example.com/jwks", nil).Loaded, time.Minute).Should(MatchError(ContainSubstring("write https://host/path")),
-		"not even asked")
+	g.Eventually(fetch(t, "http://id.example.com/jwks", nil).Loaded, time.Minute).Should(
+		MatchError(ContainSubstring("write https://host/path")), "not even asked")
 }
 
 func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {

@@ -29,7 +29,7 @@ func (h *testEnv) ready() int {
 const adminRead, adminWrite = wire.AdminPrefix + "/user/get_users_info", wire.AdminPrefix + "/user/user_register"
 
 // atOutage bounds a call while a store is down, also on a slow machine.
-const atOutage = 15 * time.Second
+const atOutage = 10 * time.Second
 
 // within repeats a call that takes longer than a bound: a fault makes every call slow, a slow machine one now and then.
 func within(t *testing.T, bound time.Duration, what string, call func()) {

@@ -171,15 +171,16 @@ func TestTheDatabaseRestarts(t *testing.T) {
 	}, patience, 50*time.Millisecond).Should(BeTrue())
 }
 
-// atOutage bounds a call while the database is down. onSlowMachine is for one of several such calls: a fault makes all of them slow, a slow
-// machine one now and then. It is half of what the driver alone would wait for a server.
+// atOutage is the promised bound of a call while the database is down (docs/token-vault.md). onSlowMachine is the bound in the code, and
+// what a slow machine adds to it. No slow call is tried again: the driver would not wait a second time for a server that it knows is down.
 const (
 	atOutage      = 5 * time.Second
-	onSlowMachine = 15 * time.Second
+	onSlowMachine = devices.CallTimeout + 5*time.Second
 )
 
 // TestTheDatabaseIsDown is the registry's part of the failure table: an error within seconds, that names no address.
 func TestTheDatabaseIsDown(t *testing.T) {
+	NewWithT(t).Expect(devices.CallTimeout).To(BeNumerically("<", atOutage))
 	for name, down := range map[string]func(*testEnv){
 		"stopped":    func(b *testEnv) { b.server.Stop() },
 		"frozen":     func(b *testEnv) { b.server.Freeze() },
@@ -223,15 +224,11 @@ func TestTheDatabaseIsDown(t *testing.T) {
 				},
 			} {
 				work.Go(func() {
-					var err error
-					for tries, took := 0, onSlowMachine; took > atOutage; tries++ {
-						began := time.Now()
-						err = do(context.WithoutCancel(t.Context()))
-						took = time.Since(began)
-						if !errors.Is(err, devices.ErrUnavailable) || took > onSlowMachine || tries > 3 {
-							t.Errorf("%s: %v after %s", call, err, took)
-							return
-						}
+					began := time.Now()
+					err := do(context.WithoutCancel(t.Context()))
+					if took := time.Since(began); !errors.Is(err, devices.ErrUnavailable) || took > onSlowMachine {
+						t.Errorf("%s: %v after %s", call, err, took)
+						return
 					}
 					for _, secret := range []string{"127.0.0.1", b.server.Address, "pass-word", "mongodb://", "alice", key} {
 						if strings.Contains(err.Error(), secret) {

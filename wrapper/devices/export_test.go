@@ -2,6 +2,9 @@ package devices
 
 import "time"
 
+// CallTimeout is the bound of one call in production.
+const CallTimeout = callTimeout
+
 // NewPatient is New with bounds that a slow machine keeps, for tests of what is stored. Tests of outages use New.
 func NewPatient(o Options) *Registry {
 	r := New(o)
