@@ -331,7 +331,7 @@ func (p *peer) send(v any) error {
 
 // next reads the next frame. An error means that the socket has ended.
 func (p *peer) next() (resp msggatewaytest.Resp, err error) {
-	_ = p.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = p.SetReadDeadline(time.Now().Add(atMost))
 	_, data, err := p.ReadMessage()
 	if err != nil {
 		return resp, err
