@@ -202,11 +202,11 @@ func TestAHangingMsggatewayIsDetected(t *testing.T) {
 func quick(w *testEnv) { quicker(1)(w) }
 
 // quicker is quick with timeouts that are longer by a factor.
-func quicker(factor time.Duration) func(*testEnv) {
+func quicker(factor int) func(*testEnv) {
+	unit := time.Duration(factor) * 100 * time.Millisecond
 	return func(w *testEnv) {
-		w.openIM.PongWait = factor * 300 * time.Millisecond
-		w.options.timing.heartbeat, w.options.timing.pong, w.options.timing.silence = factor*100*time.Millisecond,
-			factor*200*time.Millisecond, factor*400*time.Millisecond
+		w.openIM.PongWait = 3 * unit
+		w.options.timing.heartbeat, w.options.timing.pong, w.options.timing.silence = unit, 2*unit, 4*unit
 	}
 }
 
@@ -214,7 +214,7 @@ func quicker(factor time.Duration) func(*testEnv) {
 // tried with longer ones. Without pongs it is dropped at all of them.
 func staysConnected(t *testing.T, stays func(t *testing.T, change func(*testEnv)) bool) {
 	t.Helper()
-	for _, factor := range []time.Duration{1, 4, 16} {
+	for _, factor := range []int{1, 4, 16} {
 		if stays(t, quicker(factor)) {
 			return
 		}
