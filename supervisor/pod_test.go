@@ -32,7 +32,7 @@ const (
 	folder = "openim.im.chat/user"
 	host   = "127.0.0.1"
 	// patience is for a busy machine.
-	patience = 30 * time.Second
+	patience = time.Minute
 )
 
 // quick returns the timing of the tests.
@@ -251,7 +251,7 @@ func (p *pod) put(lease int64) {
 
 // leases returns those that exist in etcd.
 func (p *pod) leases() []int64 {
-	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	reply, err := pb.NewLeaseClient(p.dial()).LeaseLeases(ctx, &pb.LeaseLeasesRequest{})
 	p.Expect(err).NotTo(HaveOccurred())
@@ -264,7 +264,7 @@ func (p *pod) leases() []int64 {
 
 // lease returns the lease of the pod's key, or 0 when the key is absent.
 func (p *pod) lease() int64 {
-	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	reply, err := pb.NewKVClient(p.dial()).Range(ctx, &pb.RangeRequest{Key: p.key()})
 	if err != nil || len(reply.GetKvs()) == 0 {

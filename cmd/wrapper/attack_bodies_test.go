@@ -74,7 +74,7 @@ func (n *testEnv) watched(t *testing.T, attack func()) {
 		runtime.GC()
 		runtime.ReadMemStats(&now)
 		return now.HeapAlloc
-	}, "10s").Should(BeNumerically("<", before.HeapAlloc+leftBound), "what stays of the heap")
+	}, patience).Should(BeNumerically("<", before.HeapAlloc+leftBound), "what stays of the heap")
 }
 
 // otherUser makes one call as bob.
@@ -411,7 +411,7 @@ func attackSlowness(t *testing.T, n *testEnv) {
 				g.Expect(err).NotTo(HaveOccurred())
 				readers = append(readers, conn)
 			}
-			g.Eventually(func() int { return len(n.since(mark)) }, "10s").Should(Equal(len(readers)))
+			g.Eventually(func() int { return len(n.since(mark)) }, patience).Should(Equal(len(readers)))
 			for range 50 {
 				g.Expect(n.otherUser(t)).To(BeEmpty())
 			}

@@ -188,7 +188,7 @@ func (n *testEnv) attackAddresses(t *testing.T) {
 			id := n.canary()
 			n.sendFrom(t, c.from, n.users, post(usersInfo, whois("x"), "X-Request-Id: "+id, "X-Forwarded-For: "+c.forwarded,
 				"token: "+n.people["alice"].Token()))
-			g.Eventually(func() string { return n.addressInAuditLog(t, id) }, "10s").Should(Equal(c.want))
+			g.Eventually(func() string { return n.addressInAuditLog(t, id) }, patience).Should(Equal(c.want))
 		})
 	}
 }

@@ -298,7 +298,7 @@ func searchForSecrets(t *testing.T, n *testEnv) {
 		g.Expect(err).NotTo(HaveOccurred())
 		return string(data)
 	}
-	g.Eventually(auditLog, "10s").Should(ContainSubstring(sent), "the audit log has the message's sending")
+	g.Eventually(auditLog, patience).Should(ContainSubstring(sent), "the audit log has the message's sending")
 
 	places := map[string]string{"the log": n.log.String(), "the audit log": auditLog(), "replies to attackers": n.replies.String()}
 	for name, address := range map[string]string{"the gateway's metrics": n.gateway.Telemetry.Address(),

@@ -331,7 +331,7 @@ func (p *peer) send(v any) error {
 
 // next reads the next frame. An error means that the socket has ended.
 func (p *peer) next() (resp msggatewaytest.Resp, err error) {
-	_ = p.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = p.SetReadDeadline(time.Now().Add(atMost))
 	_, data, err := p.ReadMessage()
 	if err != nil {
 		return resp, err
@@ -447,9 +447,9 @@ func (n *testEnv) attackProtocol(t *testing.T) {
 		}()
 		_, err := io.WriteString(conn, strings.Repeat(frameOf(fin|9, "p"), 1000))
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Eventually(pongs, "20s").Should(Receive(Equal(1000)), "each is answered, and the socket stays open")
+		g.Eventually(pongs, patience).Should(Receive(Equal(1000)), "each is answered, and the socket stays open")
 	})
 	n.each(t, "sockets of all attacks are gone", func(t *testing.T) {
-		NewWithT(t).Eventually(n.openimWS.Connections, "40s").Should(BeZero())
+		NewWithT(t).Eventually(n.openimWS.Connections, patience).Should(BeZero())
 	})
 }

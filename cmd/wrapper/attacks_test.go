@@ -190,7 +190,7 @@ func TestTheLogSaysWhoDidWhatToWhomAndNothingElse(t *testing.T) {
 			}
 		}
 		return roles
-	}).Should(ConsistOf("gateway", "backend"))
+	}, patience).Should(ConsistOf("gateway", "backend"))
 	for _, secret := range []string{"the-message-text", token, openimtest.Secret, openimtest.Token(1), assertionKey} {
 		g.Expect(h.log.String()).NotTo(ContainSubstring(secret))
 	}

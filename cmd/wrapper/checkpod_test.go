@@ -37,7 +37,7 @@ func TestWaitingEndsAtASignal(t *testing.T) {
 	go func() { ended <- run(ctx, []string{"check", "--wait"}, io.Discard, io.Discard) }()
 	g.Consistently(ended, 50*time.Millisecond).ShouldNot(Receive())
 	stop()
-	g.Eventually(ended, 5*time.Second).Should(Receive(Equal(exitOK)))
+	g.Eventually(ended, patience).Should(Receive(Equal(exitOK)))
 }
 
 // An attempt fails while a process of OpenIM starts; only when all fail the check has failed.

@@ -34,6 +34,7 @@ type roles struct {
 	gateway  *httpserver.App
 	backend  *httpserver.App
 	log      *lockedBuffer
+	now      func() time.Time // the clock of both roles; nil: the machine's
 	stop     context.CancelFunc
 	finished chan error
 }
@@ -117,7 +118,11 @@ func (h *roles) issuers() string {
 }
 
 func (h *roles) load(log *slog.Logger, role, path string) *httpserver.App {
-	app, err := load([]string{role, "--config", path}, log)
+	now := h.now
+	if now == nil {
+		now = time.Now
+	}
+	app, err := load([]string{role, "--config", path}, log, now)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -207,18 +212,18 @@ func TestReadyTellsTheTruthAboutOpenIM(t *testing.T) {
 			return resp.StatusCode
 		}
 	}
-	g.Eventually(ready(h.backend), "10s").Should(Equal(200))
-	g.Eventually(ready(h.gateway), "10s").Should(Equal(200))
+	g.Eventually(ready(h.backend), patience).Should(Equal(200))
+	g.Eventually(ready(h.gateway), patience).Should(Equal(200))
 	h.openim.Set(func(f *openimtest.Fake) {
 		f.Before = func(w http.ResponseWriter, _ *http.Request) bool {
 			_, _ = io.WriteString(w, `{"errCode":14,"errMsg":"produced zero addresses"}`)
 			return true
 		}
 	})
-	g.Eventually(ready(h.backend), "10s").Should(Equal(503))
+	g.Eventually(ready(h.backend), patience).Should(Equal(503))
 	g.Expect(ready(h.gateway)()).To(Equal(200), "its own backend still answers")
 	h.openim.Set(func(f *openimtest.Fake) { f.Before = nil })
-	g.Eventually(ready(h.backend), "10s").Should(Equal(200))
+	g.Eventually(ready(h.backend), patience).Should(Equal(200))
 }
 
 func TestHalvesWithDifferentKeysDoNotWorkTogether(t *testing.T) {
@@ -234,5 +239,5 @@ func TestHalvesWithDifferentKeysDoNotWorkTogether(t *testing.T) {
 	a := h.do("/admin/v1/user/get_users_info", h.token(nil), `{}`)
 	g.Expect(a.status).To(Equal(http.StatusBadGateway), a.body)
 	g.Expect(h.openim.Seen("/user/get_users_info")).To(BeEmpty())
-	g.Eventually(other.Ready.Err).Should(MatchError(ContainSubstring("compare the assertion keys")))
+	g.Eventually(other.Ready.Err, patience).Should(MatchError(ContainSubstring("compare the assertion keys")))
 }

@@ -219,7 +219,7 @@ shutdownGraceSeconds: 5
 		}
 	})
 	for _, app := range []*httpserver.App{n.backend, n.gateway} {
-		NewWithT(t).Eventually(app.Ready.Err, "30s").Should(Succeed())
+		NewWithT(t).Eventually(app.Ready.Err, patience).Should(Succeed())
 	}
 }
 

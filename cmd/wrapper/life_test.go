@@ -155,7 +155,7 @@ var incidents = []incident{
 			g.Expect(os.WriteFile(n.redis.PasswordFile, []byte("another"), 0o600)).To(Succeed())
 		})
 		g.Expect(redis.ClientKillByFilter(t.Context(), "TYPE", "normal", "SKIPME", "yes").Err()).To(Succeed())
-		g.Eventually(func() error { _, err := p.client.Login(t.Context(), p.device); return err }, "20s", "100ms").Should(Succeed())
+		g.Eventually(func() error { _, err := p.client.Login(t.Context(), p.device); return err }, patience, "100ms").Should(Succeed())
 	}},
 }
 
@@ -172,13 +172,13 @@ func (n *testEnv) reloads(t *testing.T, file string, change func()) {
 	}
 	before := seen()
 	change()
-	NewWithT(t).Eventually(seen, "30s", "50ms").Should(Equal(before + 2))
+	NewWithT(t).Eventually(seen, patience, "50ms").Should(Equal(before + 2))
 }
 
 // eventuallyRefused waits until the gateway has noticed the change of Redis. It checks twice a second.
 func (n *testEnv) eventuallyRefused(t *testing.T, p *testUser) {
 	t.Helper()
-	NewWithT(t).Eventually(func() int { return n.code1(t, p.Token()) }, "20s", "50ms").Should(Equal(wire.CodeTokenNotExist))
+	NewWithT(t).Eventually(func() int { return n.code1(t, p.Token()) }, patience, "50ms").Should(Equal(wire.CodeTokenNotExist))
 }
 
 // code1 returns the errCode of one call with a session's token.
@@ -358,7 +358,7 @@ func TestACodeEndsWithWhatItWasIssuedUnder(t *testing.T) {
 		other := n.enrol(t, "old", 2)
 		n.age(t, p.ID, 3*time.Minute)
 		// The backend caches a session for 5 s. The codes that were issued meanwhile leave two of the user's eight slots.
-		g.Eventually(func() error { _, err := p.IssueCode(t.Context(), 0); return err }, "20s", "1s").Should(MatchError(client.ErrLoginTooOld))
+		g.Eventually(func() error { _, err := p.IssueCode(t.Context(), 0); return err }, patience, "1s").Should(MatchError(client.ErrLoginTooOld))
 		g.Expect(p.RevokeDevice(t.Context(), other.DeviceID)).To(MatchError(client.ErrLoginTooOld))
 		g.Expect(p.Check(t.Context())).To(Succeed(), "the session itself is good")
 		g.Expect(other.Check(t.Context())).To(Succeed())

@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	lines := httpserver.NewLogBuffer(stdout)
 	defer lines.Flush()
 	log := slog.New(slog.NewJSONHandler(lines, nil))
-	app, err := load(args, log)
+	app, err := load(args, log, time.Now)
 	switch {
 	case errors.Is(err, errUsage):
 		_, _ = fmt.Fprint(stderr, usage)
@@ -90,8 +90,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// load reads the command line and the configuration, and builds the role.
-func load(args []string, log *slog.Logger) (*httpserver.App, error) {
+// load reads the command line and the configuration, and builds the role. now is its clock.
+func load(args []string, log *slog.Logger, now func() time.Time) (*httpserver.App, error) {
 	if len(args) == 0 || args[0] != "gateway" && args[0] != "backend" {
 		return nil, errUsage
 	}
@@ -112,11 +112,11 @@ func load(args []string, log *slog.Logger) (*httpserver.App, error) {
 		if err != nil {
 			return nil, err
 		}
-		return gateway.New(c, httpserver.BuildVersion(version), log, time.Now)
+		return gateway.New(c, httpserver.BuildVersion(version), log, now)
 	}
 	c, err := backend.ParseConfig(data)
 	if err != nil {
 		return nil, err
 	}
-	return backend.New(c, httpserver.BuildVersion(version), log, time.Now)
+	return backend.New(c, httpserver.BuildVersion(version), log, now)
 }

@@ -78,7 +78,7 @@ func TestTheGatewaysOwnRoutesAnswerWhatTheyDeclare(t *testing.T) {
 	g.Eventually(func() bool { // the first head is registered a second after the start
 		call(routes.Admins, wire.PathAdminAuditHeads, `{}`)
 		return seen["gateway.AuditHeads"]["heads[].chain"]
-	}, "20s", "200ms").Should(BeTrue())
+	}, patience, "200ms").Should(BeTrue())
 	seen["gateway.AuditHeads"]["heads[].ended"] = true // only of an audit log that has ended
 
 	g.Expect(n.logged("does not declare")).To(BeEmpty())

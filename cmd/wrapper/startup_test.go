@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,10 +30,11 @@ type startingEnv struct {
 	mongodb *mongotest.Users
 }
 
-func newStartingEnv(t *testing.T) *startingEnv {
+func newStartingEnv(t *testing.T, now func() time.Time) *startingEnv {
 	t.Helper()
 	n := &startingEnv{
-		roles: &roles{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{}},
+		roles: &roles{t: t, dir: t.TempDir(), key: authtest.NewKey(t, "k1", jose.ES256), openim: openimtest.New(t), log: &lockedBuffer{},
+			now: now},
 		redis: redistest.Start(t), mongodb: mongotest.StartUsers(t),
 	}
 	if err := os.Mkdir(filepath.Join(n.dir, "login"), 0o700); err != nil {
@@ -96,27 +98,55 @@ func (n *startingEnv) run(app *httpserver.App) <-chan error {
 	return ended
 }
 
-// TestANewReplicaIsNotReadyBeforeItsStoresHaveAnswered: otherwise a wrong password would replace every replica that works.
+// pausedClock stands still until a test starts it. From then on it runs as the machine's clock does, behind it.
+type pausedClock struct {
+	mu      sync.Mutex
+	start   time.Time
+	running time.Time // when the clock was started; zero: it stands still
+}
+
+func (c *pausedClock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running.IsZero() {
+		return c.start
+	}
+	return c.start.Add(time.Since(c.running))
+}
+
+func (c *pausedClock) run() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running = time.Now()
+}
+
+// patience bounds what takes a few seconds on an idle machine.
+const patience = time.Minute
+
+// TestANewReplicaIsNotReadyBeforeItsStoresHaveAnswered: otherwise a wrong password would replace every replica that works. The roles' clock
+// stands still until the passwords are right: on a slow machine their patience could be over before.
 func TestANewReplicaIsNotReadyBeforeItsStoresHaveAnswered(t *testing.T) {
 	g := NewWithT(t)
-	n := newStartingEnv(t)
+	clock := &pausedClock{start: time.Now()}
+	n := newStartingEnv(t, clock.now)
 	backendEnded, gatewayEnded := n.run(n.backend), n.run(n.gateway)
 	for app, want := range map[*httpserver.App][]string{
 		n.backend: {"stores: no answer since the start from wrapper-redis (AuthenticationFailed)", "mongodb (AuthenticationFailed)"},
 		n.gateway: {"stores: no answer since the start from wrapper-redis (AuthenticationFailed)"},
 	} {
 		for _, text := range want {
-			g.Eventually(app.Ready.Err, 10*time.Second, 50*time.Millisecond).Should(MatchError(ContainSubstring(text)))
+			g.Eventually(app.Ready.Err, patience, 50*time.Millisecond).Should(MatchError(ContainSubstring(text)))
 		}
 	}
 	n.rightPassword()
-	g.Eventually(n.backend.Ready.Err, 10*time.Second, 50*time.Millisecond).Should(
+	g.Eventually(n.backend.Ready.Err, patience, 50*time.Millisecond).Should(
 		MatchError(ContainSubstring("no answer since the start from mongodb (AuthenticationFailed)")), "each store is needed")
 	n.rightURI()
-	g.Eventually(n.backend.Ready.Err, 20*time.Second, 50*time.Millisecond).Should(Succeed())
-	g.Eventually(n.gateway.Ready.Err, 20*time.Second, 50*time.Millisecond).Should(Succeed())
+	g.Eventually(n.backend.Ready.Err, patience, 50*time.Millisecond).Should(Succeed())
+	g.Eventually(n.gateway.Ready.Err, patience, 50*time.Millisecond).Should(Succeed())
 
 	// A running replica stays as it was: it serves what needs no store.
+	clock.run()
 	n.redis.Stop()
 	n.wrongPasswords()
 	g.Consistently(n.backend.Ready.Err, 2*startup.RefusalPatience, 500*time.Millisecond).Should(Succeed())
@@ -124,15 +154,15 @@ func TestANewReplicaIsNotReadyBeforeItsStoresHaveAnswered(t *testing.T) {
 	g.Expect(gatewayEnded).NotTo(Receive())
 	n.redis.Restart()
 	n.rightPassword()
-	g.Eventually(n.gateway.Ready.Err, 20*time.Second, 50*time.Millisecond).Should(Succeed())
+	g.Eventually(n.gateway.Ready.Err, patience, 50*time.Millisecond).Should(Succeed())
 }
 
 // TestAReplicaWhoseStoresRefuseItEnds: the operator learns the reason from a container that has ended.
 func TestAReplicaWhoseStoresRefuseItEnds(t *testing.T) {
 	g := NewWithT(t)
-	n := newStartingEnv(t)
+	n := newStartingEnv(t, time.Now)
 	backendEnded, gatewayEnded := n.run(n.backend), n.run(n.gateway)
-	bound := startup.RefusalPatience + 10*time.Second
+	bound := startup.RefusalPatience + patience
 	for _, ended := range []<-chan error{backendEnded, gatewayEnded} {
 		g.Eventually(ended, bound).Should(Receive(MatchError(ContainSubstring("starting: no answer from wrapper-redis"))))
 	}

@@ -235,7 +235,7 @@ func TestADiskThatIsFull(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	l.stopTimeout = 0
 	stop := start(t, l)
-	g.Eventually(l.Admit).Should(MatchError(ErrUnavailable))
+	g.Eventually(l.Admit, time.Minute).Should(MatchError(ErrUnavailable))
 	g.Expect(l.Emit(sent())).To(Succeed(), "queued")
 	g.Expect(testutil.ToFloat64(l.metrics.lost)).To(BeZero())
 	g.Expect(log.String()).To(ContainSubstring("no space left on device"))
@@ -298,7 +298,7 @@ func TestAfterARotationTheNewFileIsUsed(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "audit.log")
 			l, stop := run(t, Options{Path: path})
 			g.Expect(l.Emit(sent())).To(Succeed())
-			g.Eventually(func() string { return read(t, path) }).Should(ContainSubstring(`"seq":1,`))
+			g.Eventually(func() string { return read(t, path) }, time.Minute).Should(ContainSubstring(`"seq":1,`))
 			g.Expect(rotate(path)).To(Succeed())
 			g.Expect(l.Emit(sent())).To(Succeed())
 			stop()

@@ -54,10 +54,9 @@ func TestASetIsFetchedOverTLSFromAConfiguredAuthority(t *testing.T) {
 	_, err := ca.Reload()
 	g.Expect(err).NotTo(HaveOccurred())
 
-	g.Eventually(fetch(t, server.URL+"/jwks", ca).Loaded, "10s").Should(Succeed())
-	g.Eventually(fetch(t, server.URL+"/jwks", nil).Loaded,
-		"10s").Should(MatchError(ContainSubstring("configure the authority's certificate in caFile")), "the system's authorities know nothing "+
-		"of it")
+	g.Eventually(fetch(t, server.URL+"/jwks", ca).Loaded, time.Minute).Should(Succeed())
+	g.Eventually(fetch(t, server.URL+"/jwks", nil).Loaded, time.Minute).Should(
+		MatchError(ContainSubstring("configure the authority's certificate in caFile")), "the system's authorities know nothing of it")
 
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	g.Expect(os.WriteFile(empty, []byte("no certificate"), 0o600)).To(Succeed())
@@ -76,8 +75,8 @@ func TestAddressesOfSetsThatAreRefused(t *testing.T) {
 	}
 	NewWithT(t).Expect(auth.CheckJWKSURL("https://id.example.com:8443/realms/im/certs?x=1")).To(Succeed())
 	g := NewWithT(t)
-	g.Eventually(fetch(t, "http://id.example.com/jwks", nil).Loaded, "10s").Should(MatchError(ContainSubstring("write https://host/path")),
-		"not even asked")
+	g.Eventually(fetch(t, "http://id.example.com/jwks", nil).Loaded, time.Minute).Should(
+		MatchError(ContainSubstring("write https://host/path")), "not even asked")
 }
 
 func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {
@@ -147,7 +146,7 @@ func TestAHostileProviderCostsLittleAndGivesNothing(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			k := fetch(t, server.URL, nil)
-			g.Eventually(k.Loaded, "10s").Should(MatchError(ContainSubstring(c.says)))
+			g.Eventually(k.Loaded, time.Minute).Should(MatchError(ContainSubstring(c.says)))
 			runtime.ReadMemStats(&after)
 			g.Expect(after.TotalAlloc-before.TotalAlloc).To(BeNumerically("<", 40<<20),
 				"what it can make us take up, the server of the test included")
@@ -193,7 +192,7 @@ func TestAProviderThatDoesNotAnswerEndsAtTheDeadline(t *testing.T) {
 			}()
 			k := fetch(t, "http://"+lis.Addr().String(), nil)
 			g.Expect(k.Loaded()).To(MatchError(ContainSubstring("has not been fetched yet")))
-			g.Eventually(k.Loaded, "15s").Should(MatchError(ContainSubstring("no answer in time")))
+			g.Eventually(k.Loaded, time.Minute).Should(MatchError(ContainSubstring("no answer in time")))
 		})
 	}
 }

@@ -48,7 +48,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 			return nil, err
 		}
 		sources = append(sources, s.files...)
-		gate := startup.New(log,
+		gate := startup.New(log, now,
 			startup.Store{Name: termination.WrapperRedis, Use: s.redis.Use, Reason: redisdb.Reason},
 			startup.Store{Name: termination.MongoDB, Use: s.registry.Ping, Reason: devices.Reason})
 		failed, background = gate.Failed(), append(background, gate.Run)

@@ -159,7 +159,7 @@ func newTestEnv(t *testing.T, replicas int) *testEnv {
 	for n := range h.replicas { // until the first connections stand
 		NewWithT(t).Eventually(func() int {
 			return h.post(n, showing(h.asAdmin().proof), internalapi.PathListDevices, `{"userID":"nobody"}`).Status
-		}, 30*time.Second, 20*time.Millisecond).Should(Equal(http.StatusOK))
+		}, soon, 20*time.Millisecond).Should(Equal(http.StatusOK))
 	}
 	return h
 }
@@ -455,7 +455,7 @@ func TestALoginIsFinishedOnceThoughItsStateIsPutBack(t *testing.T) {
 const usersRead = wire.UserPrefix + "/user/get_users_info"
 
 // soon is a generous bound for what takes milliseconds on an idle machine.
-const soon = 10 * time.Second
+const soon = time.Minute
 
 // gatewaySessions are the sessions as the gateway sees them: without the key that seals.
 func (h *testEnv) gatewaySessions() *session.Store {

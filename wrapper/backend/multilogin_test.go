@@ -40,14 +40,14 @@ func TestALoginAppliesThePolicyThatTheGatewaySends(t *testing.T) {
 	other, finished := h.login(0, 1, attempt{purpose: handshake.Enrol, key: newPrivate(t), code: h.code("alice"), platform: 2})
 	g.Expect(finished.Outcome.ExcludedCount).To(Equal(2))
 	g.Expect(finished.Outcome.Excluded).To(ContainElement(phone.reply.SessionID))
-	g.Eventually(h.accepts(phone)).Should(Equal(wire.CodeTokenKicked))
+	g.Eventually(h.accepts(phone), soon).Should(Equal(wire.CodeTokenKicked))
 	g.Expect(h.post(0, showing(phone.reply.Token), internalapi.PathIssueTicket, "{}").ErrMsg).To(Equal(wire.ReplacedText))
 	g.Expect(h.accepts(other)()).To(BeZero())
 	g.Expect(h.accepts(browser)()).To(BeZero(), "of another class")
 
 	back, finished := h.again(phone, 0)
 	g.Expect(finished.Outcome.ExcludedCount).To(Equal(1))
-	g.Eventually(h.accepts(other)).Should(Equal(wire.CodeTokenKicked))
+	g.Eventually(h.accepts(other), soon).Should(Equal(wire.CodeTokenKicked))
 	g.Expect(h.accepts(back)()).To(BeZero(), "the device that was logged out logs in again")
 
 	h.multiLogin = nil

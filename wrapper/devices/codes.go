@@ -82,7 +82,7 @@ func newID() string { return base64.RawURLEncoding.EncodeToString(ids.RandomByte
 func (r *Registry) IssueCode(
 	ctx context.Context, in Invitation, lifetime time.Duration, enrolled bool,
 ) (text string, expires time.Time, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.call)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {
@@ -146,7 +146,7 @@ type Opened struct {
 // OpenCode counts an attempt and returns the code's pre-shared key. For an unknown, used, expired or exhausted code it does the same work
 // and returns a random key.
 func (r *Registry) OpenCode(ctx context.Context, id string) (Opened, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.call)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {
@@ -184,7 +184,7 @@ func (r *Registry) DropCodes(ctx context.Context, which internalapi.DropCodes) e
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.call)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {

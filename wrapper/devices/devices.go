@@ -88,7 +88,7 @@ func (h *handle) device(ctx context.Context, id string) (*device, error) {
 // Resolve returns the holder of a key. It records the login when the device is active and its user enabled. Found is false for an
 // unknown key and for a former key of a device. The same queries are made in every case, so that timing reveals nothing.
 func (r *Registry) Resolve(ctx context.Context, key internalapi.Key) (Holder, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.call)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {
@@ -133,7 +133,7 @@ func (r *Registry) Rotate(ctx context.Context, req KeyRotation) (Enrolled, error
 		return Enrolled{Refused: KeyTaken}, nil
 	}
 	key := public.String()
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.call)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {
@@ -184,7 +184,7 @@ func (d *device) had(key string) bool {
 
 // ListDevices returns the user's active devices and those that were revoked last.
 func (r *Registry) ListDevices(ctx context.Context, userID string) ([]internalapi.Device, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.call)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {
@@ -222,7 +222,7 @@ var ErrNoSelector = errors.New("name a user or a device")
 // RevokeDevices revokes one device and the open codes that it issued, or all devices and open codes of a user. It also returns a named
 // device that was already revoked, so that a repeated call can end its sessions again.
 func (r *Registry) RevokeDevices(ctx context.Context, req internalapi.RevokeDevices) ([]internalapi.Device, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.call)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {

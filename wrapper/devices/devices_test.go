@@ -168,11 +168,19 @@ func TestTheDatabaseRestarts(t *testing.T) {
 	g.Eventually(func() (bool, error) {
 		r, err := b.Resolve(t.Context(), key)
 		return r.Found, err
-	}, 20*time.Second, 50*time.Millisecond).Should(BeTrue())
+	}, patience, 50*time.Millisecond).Should(BeTrue())
 }
+
+// atOutage is the promised bound of a call while the database is down (docs/token-vault.md). onSlowMachine is the bound in the code, and
+// what a slow machine adds to it. No slow call is tried again: the driver would not wait a second time for a server that it knows is down.
+const (
+	atOutage      = 5 * time.Second
+	onSlowMachine = devices.CallTimeout + 5*time.Second
+)
 
 // TestTheDatabaseIsDown is the registry's part of the failure table: an error within seconds, that names no address.
 func TestTheDatabaseIsDown(t *testing.T) {
+	NewWithT(t).Expect(devices.CallTimeout).To(BeNumerically("<", atOutage))
 	for name, down := range map[string]func(*testEnv){
 		"stopped":    func(b *testEnv) { b.server.Stop() },
 		"frozen":     func(b *testEnv) { b.server.Freeze() },
@@ -185,39 +193,40 @@ func TestTheDatabaseIsDown(t *testing.T) {
 			d := b.enrol(t, "alice", key)
 			id := b.issue(t, "alice")
 			fresh := newKey(t)
+			r := b.asInProduction(t)
 			down(b)
 			var work sync.WaitGroup
 			defer work.Wait()
 			for call, do := range map[string]func(context.Context) error{
-				"ping":    b.Ping,
-				"resolve": func(ctx context.Context) error { _, err := b.Resolve(ctx, key); return err },
+				"ping":    r.Ping,
+				"resolve": func(ctx context.Context) error { _, err := r.Resolve(ctx, key); return err },
 				"issue": func(ctx context.Context) error {
-					_, _, err := b.IssueCode(ctx, devices.Invitation{UserID: "alice"}, time.Minute, false)
+					_, _, err := r.IssueCode(ctx, devices.Invitation{UserID: "alice"}, time.Minute, false)
 					return err
 				},
-				"open": func(ctx context.Context) error { _, err := b.OpenCode(ctx, id); return err },
+				"open": func(ctx context.Context) error { _, err := r.OpenCode(ctx, id); return err },
 				"enrol": func(ctx context.Context) error {
-					_, err := b.Enrol(ctx, devices.Enrolment{CodeID: id, Key: fresh, PlatformID: 1}, allow)
+					_, err := r.Enrol(ctx, devices.Enrolment{CodeID: id, Key: fresh, PlatformID: 1}, allow)
 					return err
 				},
 				"rotate": func(ctx context.Context) error {
-					_, err := b.Rotate(ctx, devices.KeyRotation{DeviceID: d.ID, Key: fresh})
+					_, err := r.Rotate(ctx, devices.KeyRotation{DeviceID: d.ID, Key: fresh})
 					return err
 				},
-				"list": func(ctx context.Context) error { _, err := b.ListDevices(ctx, "alice"); return err },
+				"list": func(ctx context.Context) error { _, err := r.ListDevices(ctx, "alice"); return err },
 				"revoke": func(ctx context.Context) error {
-					_, err := b.RevokeDevices(ctx, internalapi.RevokeDevices{UserID: "alice"})
+					_, err := r.RevokeDevices(ctx, internalapi.RevokeDevices{UserID: "alice"})
 					return err
 				},
 				"set": func(ctx context.Context) error {
-					_, err := b.SetUser(ctx, internalapi.SetUser{UserID: "alice", NextEpoch: true})
+					_, err := r.SetUser(ctx, internalapi.SetUser{UserID: "alice", NextEpoch: true})
 					return err
 				},
 			} {
 				work.Go(func() {
 					began := time.Now()
 					err := do(context.WithoutCancel(t.Context()))
-					if took := time.Since(began); !errors.Is(err, devices.ErrUnavailable) || took > 5*time.Second {
+					if took := time.Since(began); !errors.Is(err, devices.ErrUnavailable) || took > onSlowMachine {
 						t.Errorf("%s: %v after %s", call, err, took)
 						return
 					}
@@ -237,19 +246,21 @@ func TestADatabaseThatHangsFromTheStartDelaysNoCallLonger(t *testing.T) {
 	g := NewWithT(t)
 	b := newTestEnv(t)
 	b.server.Freeze()
+	r := devices.New(devices.Options{URI: b.address, Database: database, Sealer: box{}, Now: b.now})
+	t.Cleanup(r.Close)
 	began := time.Now()
 	var work sync.WaitGroup
 	for range 20 {
 		work.Go(func() {
-			if _, err := b.Resolve(t.Context(), newKey(t)); !errors.Is(err, devices.ErrUnavailable) {
+			if _, err := r.Resolve(t.Context(), newKey(t)); !errors.Is(err, devices.ErrUnavailable) {
 				t.Error(err)
 			}
 		})
 	}
 	work.Wait()
-	g.Expect(time.Since(began)).To(BeNumerically("<", 6*time.Second))
+	g.Expect(time.Since(began)).To(BeNumerically("<", onSlowMachine))
 	b.server.Thaw()
-	g.Eventually(func() error { return b.Ping(t.Context()) }, 30*time.Second, 50*time.Millisecond).Should(Succeed())
+	g.Eventually(func() error { return r.Ping(t.Context()) }, patience, 50*time.Millisecond).Should(Succeed())
 }
 
 func TestANewAddressIsTakenOver(t *testing.T) {

@@ -10,9 +10,6 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/handshake"
 )
 
-// enrolTimeout bounds MongoDB's part of an enrolment. prepare is bounded by the caller's context alone.
-const enrolTimeout = 2 * callTimeout
-
 // Enrol uses a code up and registers a device with a key whose possession was proved. Of concurrent calls with one code and different
 // keys one succeeds. The same call may be repeated and returns the same device. prepare is called after all checks and before the code
 // is used up: when it fails, the code stays valid.
@@ -36,7 +33,7 @@ func (r *Registry) Enrol(
 		return Enrolled{}, err
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, enrolTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.enrol())
 	defer cancel()
 	if c, err = r.claim(ctx, h, req.CodeID, key); err != nil || c == nil {
 		return Enrolled{Refused: CodeGone}, err
@@ -61,7 +58,7 @@ func (r *Registry) Enrol(
 
 // examine checks an enrolment without changing anything.
 func (r *Registry) examine(ctx context.Context, req Enrolment, key string) (*handle, *code, Refusal, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.call)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {

@@ -212,7 +212,7 @@ func TestRevokingAllAfterTheCodeWasTakenEndsTheEnrolmentToo(t *testing.T) {
 	req := devices.Enrolment{CodeID: b.issue(t, "alice"), Key: newKey(t), PlatformID: 1}
 	codes := b.database(t).Collection(devices.CollectionCodes)
 	other, revoked := b.another(t), false
-	interrupted := devices.New(devices.Options{URI: b.address, Database: database, Sealer: box{}, Now: func() time.Time {
+	interrupted := devices.NewPatient(devices.Options{URI: b.address, Database: database, Sealer: box{}, Now: func() time.Time {
 		n, err := codes.CountDocuments(t.Context(), bson.M{"_id": req.CodeID, "claimedKey": req.Key})
 		if err != nil {
 			t.Error(err)

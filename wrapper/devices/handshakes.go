@@ -22,7 +22,7 @@ const (
 // SpendHandshake records that a login was finished. It returns false when the login was finished before, on any replica. The record is
 // not kept in the wrapper's Redis beside the states of logins, because the gateway can write there.
 func (r *Registry) SpendHandshake(ctx context.Context, id string) (first bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.call)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {

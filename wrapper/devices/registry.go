@@ -64,6 +64,7 @@ type Registry struct {
 	database string
 	sealer   Sealer
 	now      func() time.Time
+	bounds   bounds
 
 	connecting singleflight.Group
 	mu         sync.Mutex
@@ -72,8 +73,15 @@ type Registry struct {
 
 // New returns a registry. It does not connect before the first call.
 func New(o Options) *Registry {
-	return &Registry{uri: o.URI, database: o.Database, sealer: o.Sealer, now: o.Now}
+	return &Registry{uri: o.URI, database: o.Database, sealer: o.Sealer, now: o.Now,
+		bounds: bounds{call: callTimeout, selection: selectTimeout, index: indexTimeout}}
 }
+
+// bounds of what is asked of MongoDB. Tests of what is stored have longer ones than the constants.
+type bounds struct{ call, selection, index time.Duration }
+
+// enrol bounds MongoDB's part of an enrolment. prepare is bounded by the caller's context alone.
+func (b bounds) enrol() time.Duration { return 2 * b.call }
 
 // handle is one MongoDB client and its collections.
 type handle struct {
@@ -106,7 +114,7 @@ func (h *handle) disconnect() {
 
 // Ping returns nil when the database answers and its indexes exist.
 func (r *Registry) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.call)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {
@@ -127,7 +135,7 @@ func (r *Registry) open(ctx context.Context) (*handle, error) {
 	}
 	// One call creates the indexes for all waiting callers, and does not stop when its own caller gives up.
 	done := h.indexing.DoChan("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), indexTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.bounds.index)
 		defer cancel()
 		if err := h.index(ctx); err != nil {
 			return nil, mongoError(err)
@@ -171,7 +179,7 @@ func (r *Registry) handle(ctx context.Context) (*handle, error) {
 func (r *Registry) connect(uri string) (*handle, error) {
 	client, err := mongo.Connect(options.Client().ApplyURI(uri).
 		SetAppName("openim-wrapper").
-		SetServerSelectionTimeout(selectTimeout).SetConnectTimeout(selectTimeout).
+		SetServerSelectionTimeout(r.bounds.selection).SetConnectTimeout(r.bounds.selection).
 		SetMaxPoolSize(maxPool).SetMaxConnecting(4).
 		// Set regardless of the address: a confirmed revocation must neither be lost with a primary nor missed on a lagging
 		// secondary.

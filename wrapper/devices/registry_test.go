@@ -87,10 +87,22 @@ func newTestEnv(t *testing.T) *testEnv {
 
 // another replica of the same registry.
 func (b *testEnv) another(t *testing.T) *devices.Registry {
-	r := devices.New(devices.Options{URI: b.address, Database: database, Sealer: box{}, Now: b.now})
+	r := devices.NewPatient(devices.Options{URI: b.address, Database: database, Sealer: box{}, Now: b.now})
 	t.Cleanup(r.Close)
 	return r
 }
+
+// asInProduction returns another replica, with the bounds of production, for outages. It is connected.
+func (b *testEnv) asInProduction(t *testing.T) *devices.Registry {
+	t.Helper()
+	r := devices.New(devices.Options{URI: b.address, Database: database, Sealer: box{}, Now: b.now})
+	t.Cleanup(r.Close)
+	NewWithT(t).Eventually(func() error { return r.Ping(t.Context()) }, patience, 50*time.Millisecond).Should(Succeed())
+	return r
+}
+
+// patience bounds what takes milliseconds on an idle machine.
+const patience = time.Minute
 
 func (b *testEnv) now() time.Time {
 	b.mu.Lock()

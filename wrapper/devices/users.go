@@ -35,7 +35,7 @@ func (h *handle) user(ctx context.Context, id string) (user, error) {
 // SetUser applies the fields that are set in change and returns the user's record afterwards. A user who was disabled or got a new epoch
 // loses all open codes.
 func (r *Registry) SetUser(ctx context.Context, change internalapi.SetUser) (internalapi.User, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.bounds.call)
 	defer cancel()
 	h, err := r.open(ctx)
 	if err != nil {

@@ -152,7 +152,7 @@ func (w *wiring) services(version string) (*services, error) {
 		db, sources := redisdb.Open(*w.c.Redis, w.log)
 		w.redis = db
 		w.sources = append(w.sources, sources...)
-		gate := startup.New(w.log, startup.Store{Name: termination.WrapperRedis, Use: db.Use, Reason: redisdb.Reason})
+		gate := startup.New(w.log, w.now, startup.Store{Name: termination.WrapperRedis, Use: db.Use, Reason: redisdb.Reason})
 		w.failed = gate.Failed()
 		w.checks = append(w.checks, httpserver.Check{Name: "stores", Do: gate.Check})
 		w.background = append(w.background, gate.Run, func(ctx context.Context) { <-ctx.Done(); _ = db.Close() })

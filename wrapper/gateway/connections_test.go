@@ -75,7 +75,7 @@ shutdownGraceSeconds: 1
 	for _, conn := range idle {
 		_ = conn.Close()
 	}
-	g.Eventually(func() bool { return serves("127.0.0.3") }, "20s").Should(BeTrue(), "the address again")
+	g.Eventually(func() bool { return serves("127.0.0.3") }, time.Minute).Should(BeTrue(), "the address again")
 }
 
 func isTimeout(err error) bool {
@@ -103,7 +103,7 @@ func TestHowManyConnectionsAnAddressHas(t *testing.T) {
 func TestAProxyThatIsNotTrustedIsSaid(t *testing.T) {
 	g := NewWithT(t)
 	var log bytes.Buffer
-	clock := &testClock{}
+	clock := newTestClock()
 	u := newUntrustedProxies(slog.New(slog.NewJSONHandler(&log, nil)), prometheus.NewRegistry(), clock.now)
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	look := func(peer string, forwarded ...string) {

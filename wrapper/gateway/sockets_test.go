@@ -89,7 +89,7 @@ func newSocketEnv(t *testing.T, change func(*websocket.Options)) *socketEnv {
 	over := make(chan struct{})
 	go func() { defer close(over); s.sessions.Run(running) }()
 	t.Cleanup(func() { stop(); <-over })
-	NewWithT(t).Eventually(func() error { return s.sessions.Ready(t.Context()) }, 20*time.Second).Should(Succeed())
+	NewWithT(t).Eventually(func() error { return s.sessions.Ready(t.Context()) }, time.Minute).Should(Succeed())
 	upstream := socketUpstream{s.services.backend}
 	o := websocket.Options{
 		URL: s.openim.URL(), MaxSockets: 100, Sessions: socketSessions{s.sessions,
@@ -156,7 +156,7 @@ func (s *socketEnv) expectOpen(t *testing.T, user, token string) {
 		g.Expect(err).NotTo(HaveOccurred(), body)
 		g.Eventually(func() int {
 			return s.openim.Push(user, msggatewaytest.Resp{ReqIdentifier: 2001, Data: fromBob(user)})
-		}, 20*time.Second).ShouldNot(BeZero(), "its socket at OpenIM is gone: it was closed at once")
+		}, time.Minute).ShouldNot(BeZero(), "its socket at OpenIM is gone: it was closed at once")
 		_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
 		_, data, err := ws.ReadMessage()
 		g.Expect(err).NotTo(HaveOccurred(), "a message is received")

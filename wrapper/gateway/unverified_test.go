@@ -33,10 +33,15 @@ const (
 	neighbor = "203.0.113.9:4711"
 )
 
-// testClock is a clock that a test moves.
-type testClock struct{ ahead atomic.Int64 }
+// testClock is a clock that only a test moves: on a slow machine no limit recovers between two calls.
+type testClock struct {
+	start time.Time
+	ahead atomic.Int64
+}
 
-func (h *testClock) now() time.Time       { return time.Now().Add(time.Duration(h.ahead.Load())) }
+func newTestClock() *testClock { return &testClock{start: time.Now()} }
+
+func (h *testClock) now() time.Time       { return h.start.Add(time.Duration(h.ahead.Load())) }
 func (h *testClock) pass(d time.Duration) { h.ahead.Add(int64(d)) }
 
 // from sends one request from an address.
@@ -98,7 +103,7 @@ func auditEvents(t *testing.T, path string) (events int, calls uint64) {
 func TestAFloodOfUnverifiedCallersCostsLittleAndBlocksNoUser(t *testing.T) {
 	g := NewWithT(t)
 	o := newAdminEnv(t)
-	clock := &testClock{}
+	clock := newTestClock()
 	o.services.unverified = newUnverifiedLimits(clock.now)
 	keys := &counting{}
 	keys.set = mustParse(t, o.key)
@@ -190,7 +195,7 @@ func TestConcurrentBadTokensAreCheckedUpToTheLimit(t *testing.T) {
 func TestSocketsOfUnknownCallersAreBoundedToo(t *testing.T) {
 	g := NewWithT(t)
 	h := newUsersEnv(t, nil)
-	clock := &testClock{}
+	clock := newTestClock()
 	h.services.unverified = newUnverifiedLimits(clock.now)
 	found := &finder{}
 	sessions := limitedSessions{found, h.services}
@@ -227,7 +232,7 @@ func (f *finder) Authenticate(_ context.Context, token string) (websocket.Identi
 
 func TestWhatIsRememberedOfGoodCredentialsIsBounded(t *testing.T) {
 	g := NewWithT(t)
-	clock := &testClock{}
+	clock := newTestClock()
 	r := newRecentCredentials(clock.now)
 	for i := range 2 * maxRecent {
 		r.add(string(rune(i))+"x", recentFor)

@@ -99,5 +99,5 @@ func TestKeysByURLAreFetchedInTheBackground(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); opened.Background[0](ctx) }()
 	stop()
-	g.Eventually(ended).Should(BeClosed())
+	g.Eventually(ended, time.Minute).Should(BeClosed())
 }

@@ -49,7 +49,7 @@ func TestAStateEndsByItself(t *testing.T) {
 	g := NewWithT(t)
 	states := NewStates(slowRedis(redistest.Start(t)), DefaultLimits)
 	g.Expect(states.Put(t.Context(), "id", []byte("sealed"), 50*time.Millisecond)).To(Succeed())
-	g.Eventually(func() error { return states.Put(t.Context(), "id", []byte("x"), stateTTL) }, 5*time.Second,
+	g.Eventually(func() error { return states.Put(t.Context(), "id", []byte("x"), stateTTL) }, time.Minute,
 		10*time.Millisecond).Should(Succeed())
 }
 
@@ -80,7 +80,7 @@ func TestRedisThatIsGoneOrHangsHoldsNobody(t *testing.T) {
 	g.Expect(w.desk.made).To(BeEmpty())
 
 	server.Restart()
-	g.Eventually(func() error { _, _, err := w.client(handshake.Login, key).run(); return err }, 10*time.Second,
+	g.Eventually(func() error { _, _, err := w.client(handshake.Login, key).run(); return err }, time.Minute,
 		50*time.Millisecond).Should(Succeed())
 }
 

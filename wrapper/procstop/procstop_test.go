@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 )
@@ -27,7 +28,7 @@ func TestNothingRunsAfterHalt(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(running).To(BeZero())
 		g.Expect(Resume(group)).To(Succeed())
-		g.Eventually(func() (int, error) { return runningThreads(group) }).Should(BeNumerically(">", 0))
+		g.Eventually(func() (int, error) { return runningThreads(group) }, time.Minute).Should(BeNumerically(">", 0))
 	}
 }
 

@@ -52,7 +52,7 @@ func TestAnIPv6SiteDoesNotHaveTheQuotaOfEachOfItsNetworks(t *testing.T) {
 			g.Expect(passed["48"]).To(BeNumerically("~", 16*3, 8))
 			g.Expect(from("2001:db8:2::1")).To(BeTrue(), "another site")
 			g.Expect(from("192.0.2.1")).To(BeTrue(), "IPv4")
-			g.Eventually(func() bool { return from("2001:db8:1:ffff::1") }, "20s", "20ms").Should(BeTrue(), "the site again")
+			g.Eventually(func() bool { return from("2001:db8:1:ffff::1") }, time.Minute, "20ms").Should(BeTrue(), "the site again")
 		})
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // soon is a generous bound for what takes milliseconds on an idle machine.
-const soon = 10 * time.Second
+const soon = time.Minute
 
 const prefix = "im/chat:"
 

@@ -37,6 +37,7 @@ type Store struct {
 type Gate struct {
 	stores []Store
 	log    *slog.Logger
+	now    func() time.Time
 	path   string
 	failed chan error
 
@@ -45,10 +46,10 @@ type Gate struct {
 	open []bool
 }
 
-// New returns a gate for the stores. Run must be called for it to open.
-func New(log *slog.Logger, stores ...Store) *Gate {
+// New returns a gate for the stores. Run must be called for it to open. Patience is measured by now.
+func New(log *slog.Logger, now func() time.Time, stores ...Store) *Gate {
 	return &Gate{
-		stores: stores, log: log, path: termination.Path, failed: make(chan error, 1),
+		stores: stores, log: log, now: now, path: termination.Path, failed: make(chan error, 1),
 		last: make([]termination.StoreReason, len(stores)), open: make([]bool, len(stores)),
 	}
 }
@@ -104,7 +105,7 @@ func (g *Gate) Run(ctx context.Context) {
 
 // await tries one store until it answers, and returns false when it did not in time.
 func (g *Gate) await(ctx context.Context, i int) bool {
-	start := time.Now()
+	start := g.now()
 	for {
 		trying, cancel := context.WithTimeout(ctx, tryTimeout)
 		err := g.stores[i].Use(trying)
@@ -125,7 +126,7 @@ func (g *Gate) await(ctx context.Context, i int) bool {
 		if reason.Terminal() {
 			patience = RefusalPatience
 		}
-		if time.Since(start) >= patience {
+		if g.now().Sub(start) >= patience {
 			return false
 		}
 		select {

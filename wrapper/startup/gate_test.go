@@ -46,7 +46,7 @@ func (f *fake) store(name termination.StoreName) Store {
 // gate runs a gate of a Redis and a MongoDB, with a file for its termination message.
 func gate(t *testing.T, redis, mongodb *fake) (*Gate, string) {
 	t.Helper()
-	g := New(slog.New(slog.DiscardHandler), redis.store(termination.WrapperRedis), mongodb.store(termination.MongoDB))
+	g := New(slog.New(slog.DiscardHandler), time.Now, redis.store(termination.WrapperRedis), mongodb.store(termination.MongoDB))
 	g.path = filepath.Join(t.TempDir(), "termination-log")
 	if err := os.WriteFile(g.path, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestAStopIsNoFailureOfAStore(t *testing.T) {
 		g := NewWithT(t)
 		var redis fake
 		redis.hangs.Store(true)
-		gate := New(slog.New(slog.DiscardHandler), redis.store(termination.WrapperRedis))
+		gate := New(slog.New(slog.DiscardHandler), time.Now, redis.store(termination.WrapperRedis))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { gate.Run(ctx); close(ended) }()

@@ -86,7 +86,7 @@ const (
 
 func post(t *testing.T, c *upstream.Client) (upstream.Reply, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	return c.Do(ctx, http.MethodPost, "/x", nil, []byte("{}"))
 }
@@ -338,16 +338,17 @@ func TestDeadlinesWhileTheOtherSideDoesNothing(t *testing.T) {
 			g := NewWithT(t)
 			body := make([]byte, c.body)
 			for _, cancelled := range []bool{false, true} {
+				began := time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 				if cancelled {
 					ctx, cancel = context.WithCancel(t.Context())
 					time.AfterFunc(200*time.Millisecond, cancel)
 				}
-				began := time.Now()
 				_, err := c.client.Do(ctx, http.MethodPost, "/x", nil, body)
 				cancel()
 				g.Expect(err).To(Equal(upstream.ErrTimeout))
-				g.Expect(time.Since(began)).To(BeNumerically("~", 200*time.Millisecond, time.Second))
+				g.Expect(time.Since(began)).To(And(BeNumerically(">=", 200*time.Millisecond), BeNumerically("<", 20*time.Second)),
+					"the other side never ends it")
 			}
 		})
 	}
@@ -366,7 +367,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 		})
 	}
-	g.Eventually(s.requests.Load).WithTimeout(20 * time.Second).Should(BeEquivalentTo(most))
+	g.Eventually(s.requests.Load).WithTimeout(time.Minute).Should(BeEquivalentTo(most))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := c.Do(ctx, http.MethodPost, "/x", nil, nil)

@@ -28,6 +28,9 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
+// soon is a generous bound for what takes milliseconds on an idle machine.
+const soon = time.Minute
+
 func TestMain(m *testing.M) {
 	if mode := os.Getenv(childMode); mode != "" {
 		serveChild(mode, os.Getenv(childMode+"_UPSTREAM"))
@@ -92,7 +95,7 @@ func newEnv(t testing.TB, change ...func(*testEnv)) *testEnv {
 	w.http.Config.MaxHeaderBytes = wire.MaxUserHeaderBytes
 	w.http.Start()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), soon)
 		defer cancel()
 		if err := w.relay.Drain(ctx, 0); err != nil {
 			t.Errorf("sockets are left: %v", err)
@@ -320,7 +323,7 @@ func (p *peer) send(id int, data []byte) { p.raw(p.encode(id, p.user, data)) }
 
 func (p *peer) raw(data []byte) {
 	p.t.Helper()
-	_ = p.ws.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	_ = p.ws.SetWriteDeadline(time.Now().Add(soon))
 	if err := p.ws.WriteMessage(websocket.BinaryMessage, data); err != nil {
 		p.t.Fatalf("write: %v", err)
 	}
@@ -328,7 +331,7 @@ func (p *peer) raw(data []byte) {
 
 // read returns the next binary frame.
 func (p *peer) read() (msggatewaytest.Resp, error) {
-	_ = p.ws.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = p.ws.SetReadDeadline(time.Now().Add(soon))
 	for {
 		kind, data, err := p.ws.ReadMessage()
 		if err != nil {
@@ -386,5 +389,5 @@ func (p *peer) closed() int {
 
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	NewWithT(t).Eventually(ok).WithTimeout(5*time.Second).WithPolling(5*time.Millisecond).Should(BeTrue(), what)
+	NewWithT(t).Eventually(ok).WithTimeout(soon).WithPolling(5*time.Millisecond).Should(BeTrue(), what)
 }

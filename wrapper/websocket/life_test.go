@@ -199,78 +199,103 @@ func TestAHangingMsggatewayIsDetected(t *testing.T) {
 }
 
 // quick shortens the timeouts: a second instead of half a minute.
-func quick(w *testEnv) {
-	w.openIM.PongWait = 300 * time.Millisecond
-	w.options.timing.heartbeat, w.options.timing.pong, w.options.timing.silence = 100*time.Millisecond, 200*time.Millisecond,
-		400*time.Millisecond
+func quick(w *testEnv) { quicker(1)(w) }
+
+// quicker is quick with timeouts that are longer by a factor.
+func quicker(factor int) func(*testEnv) {
+	unit := time.Duration(factor) * 100 * time.Millisecond
+	return func(w *testEnv) {
+		w.openIM.PongWait = 3 * unit
+		w.options.timing.heartbeat, w.options.timing.pong, w.options.timing.silence = unit, 2*unit, 4*unit
+	}
 }
 
-func TestBothSidesAreKeptAlive(t *testing.T) {
-	g := NewWithT(t)
-	w := newEnv(t, quick)
+// staysConnected expects that a client stays connected. On a slow machine pongs come too late for the short timeouts. Then the client is
+// tried with longer ones. Without pongs it is dropped at all of them.
+func staysConnected(t *testing.T, stays func(t *testing.T, change func(*testEnv)) bool) {
+	t.Helper()
+	for _, factor := range []int{1, 4, 16} {
+		if stays(t, quicker(factor)) {
+			return
+		}
+		t.Logf("dropped, with timeouts longer by the factor %d", factor)
+	}
+	t.Error("the client was dropped each time")
+}
+
+func (w *testEnv) lost() bool { return len(w.eventsOf(KindClosed)) > 0 }
+
+func TestBothSidesAreKeptAlive(t *testing.T) { staysConnected(t, keptAlive) }
+
+func keptAlive(t *testing.T, change func(*testEnv)) bool {
+	t.Helper()
+	w := newEnv(t, change)
 	alice := w.alice()
 	done := make(chan struct{})
 	go func() { // as a browser does: it reads, and answers pings, and sends nothing
 		defer close(done)
 		for {
-			_ = alice.ws.SetReadDeadline(time.Now().Add(5 * time.Second))
+			_ = alice.ws.SetReadDeadline(time.Now().Add(soon))
 			if _, _, err := alice.ws.ReadMessage(); err != nil {
 				return
 			}
 		}
 	}()
-	eventually(t, "OpenIM hears from us", func() bool { return w.openIM.Pings() >= 10 })
-	g.Expect(w.relay.Count()).To(Equal(1), "nobody was dropped in three times the silence that OpenIM allows")
-	g.Expect(w.openIM.Connections()).To(Equal(1))
+	eventually(t, "OpenIM hears from us", func() bool { return w.openIM.Pings() >= 10 || w.lost() })
+	stayed := !w.lost() && w.relay.Count() == 1 && w.openIM.Connections() == 1 // in three times the silence that OpenIM allows
 	w.endSession("session-alice-token", CauseRevoked)
 	<-done
+	return stayed
 }
 
 // TestAPingIsAnsweredLongAfterTheLastFrame: the Go SDK pings 24 seconds after it has connected, without a frame in between.
 func TestAPingIsAnsweredLongAfterTheLastFrame(t *testing.T) {
 	g := NewWithT(t)
-	w := newEnv(t, func(w *testEnv) { w.options.timing.write = 50 * time.Millisecond })
+	w := newEnv(t, func(w *testEnv) { w.options.timing.write = 500 * time.Millisecond })
 	alice := w.alice()
 	alice.ask(1001, nil) // a frame has been written to the client
-	g.Consistently(w.relay.Count, "100ms").Should(Equal(1))
+	g.Consistently(w.relay.Count, "700ms").Should(Equal(1))
 	answered := make(chan struct{}, 1)
 	alice.ws.SetPongHandler(func(string) error {
 		answered <- struct{}{}
 		return nil
 	})
-	g.Expect(alice.ws.WriteControl(websocket.PingMessage, []byte("1795313885429068765"), time.Now().Add(time.Second))).To(Succeed())
+	g.Expect(alice.ws.WriteControl(websocket.PingMessage, []byte("1795313885429068765"), time.Now().Add(soon))).To(Succeed())
 	go func() { _, _, _ = alice.ws.ReadMessage() }()
-	g.Eventually(answered, "5s").Should(Receive())
+	g.Eventually(answered, soon).Should(Receive())
 	g.Expect(w.relay.Count()).To(Equal(1))
 	w.endSession("session-alice-token", CauseRevoked)
 }
 
 // TestAClientThatRepliesWithAnEmptyPongStaysConnected: openim-sdk-core sends such pongs (internal/interaction, writePongMsg).
 func TestAClientThatRepliesWithAnEmptyPongStaysConnected(t *testing.T) {
-	g := NewWithT(t)
-	w := newEnv(t, quick)
+	staysConnected(t, staysWithEmptyPongs)
+}
+
+func staysWithEmptyPongs(t *testing.T, change func(*testEnv)) bool {
+	t.Helper()
+	w := newEnv(t, change)
 	alice := w.alice()
 	answered := make(chan struct{}, 100)
 	alice.ws.SetPingHandler(func(string) error {
 		answered <- struct{}{}
-		return alice.ws.WriteControl(websocket.PongMessage, nil, time.Now().Add(time.Second))
+		return alice.ws.WriteControl(websocket.PongMessage, nil, time.Now().Add(soon))
 	})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for {
-			_ = alice.ws.SetReadDeadline(time.Now().Add(5 * time.Second))
+			_ = alice.ws.SetReadDeadline(time.Now().Add(soon))
 			if _, _, err := alice.ws.ReadMessage(); err != nil {
 				return
 			}
 		}
 	}()
-	for range 8 {
-		g.Eventually(answered, "5s").Should(Receive())
-	}
-	g.Expect(w.relay.Count()).To(Equal(1), "twice the silence that is allowed has passed")
+	eventually(t, "eight pings are answered", func() bool { return len(answered) >= 8 || w.lost() })
+	stayed := !w.lost() && w.relay.Count() == 1 // in twice the silence that is allowed
 	w.endSession("session-alice-token", CauseRevoked)
 	<-done
+	return stayed
 }
 
 func TestADeadClientIsDetected(t *testing.T) {
@@ -283,7 +308,8 @@ func TestADeadClientIsDetected(t *testing.T) {
 
 func TestASlowClientLosesItsSocketAndDelaysNoOther(t *testing.T) {
 	g := NewWithT(t)
-	w := newEnv(t, func(w *testEnv) { w.options.timing.write = 500 * time.Millisecond })
+	const write = 3 * time.Second // who waited for alice would wait as long
+	w := newEnv(t, func(w *testEnv) { w.options.timing.write = write })
 	w.login("bob-token", "bob", 1)
 	w.connect("alice", "alice-token", 1, frame.Encoding{}) // never reads
 	bob := w.connect("bob", "bob-token", 1, frame.Encoding{})
@@ -298,7 +324,7 @@ func TestASlowClientLosesItsSocketAndDelaysNoOther(t *testing.T) {
 	}()
 	start := time.Now()
 	g.Expect(bob.ask(1001, nil).ErrCode).To(BeZero())
-	g.Expect(time.Since(start)).To(BeNumerically("<", time.Second))
+	g.Expect(time.Since(start)).To(BeNumerically("<", write))
 	eventually(t, "alice's is gone", func() bool { return w.relay.Count() == 1 })
 	g.Expect(w.eventsOf(KindClosed)[0].Reason).To(Equal("slow"))
 }
@@ -323,7 +349,7 @@ func TestAReplicaDrainsEvenly(t *testing.T) {
 		}()
 	}
 	drained := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	go func() { drained <- w.relay.Drain(ctx, time.Second) }()
 	eventually(t, "it refuses", func() bool {

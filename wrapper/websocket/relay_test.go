@@ -85,7 +85,7 @@ func TestARevokedSessionLosesItsSocketImmediatelyAndReceivesTheReason(t *testing
 			w.endSession("session-alice-token", CauseRevoked)
 			g.Expect(alice.next().ReqIdentifier).To(BeEquivalentTo(2002))
 			g.Expect(alice.closed()).To(Equal(4401))
-			g.Expect(time.Since(start)).To(BeNumerically("<", time.Second))
+			g.Expect(time.Since(start)).To(BeNumerically("<", defaultTiming.heartbeat/2), "at once, and not with the next ping")
 			eventually(t, "nothing is left",
 				func() bool { return w.relay.Count() == 0 && w.openIM.Connections() == 0 && w.attachments() == 0 })
 			g.Expect(w.eventsOf(KindClosed)[0].Reason).To(Equal("revoked"))
