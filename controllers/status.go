@@ -23,6 +23,17 @@ import (
 	"github.com/openimstack/openim-operator/openim/pods"
 )
 
+// maxPending is the longest list that the status takes (MaxItems of status.pendingChanges).
+const maxPending = 128
+
+// few returns a list of at most n entries, of which the last says how many are left out.
+func few(all []string, n int) []string {
+	if len(all) <= n {
+		return all
+	}
+	return append(slices.Clone(all[:n-1]), fmt.Sprintf("and %d more", len(all)-n+1))
+}
+
 // updateStatus computes the status from the scope, and returns the conditions whose status or reason changed.
 func (s *scope) updateStatus() []metav1.Condition {
 	before := s.stack.Status.DeepCopy()
@@ -31,7 +42,7 @@ func (s *scope) updateStatus() []metav1.Condition {
 	if s.decided() {
 		status.ObservedGeneration = s.stack.Generation
 	}
-	status.PendingChanges = s.pending
+	status.PendingChanges = few(s.pending, maxPending)
 	status.Endpoints = s.endpoints()
 	status.Version = s.version()
 	status.Processes = s.processes()

@@ -1,3 +1,5 @@
+//go:debug x509usefallbackroots=1
+
 // Command preflight is the program of the init container "prepare" in OpenIM's pods: it installs the supervisor and checks the stores.
 // See package preflight.
 package main
@@ -55,6 +57,10 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	if *stores == "" {
 		return exitOK
+	}
+	if err := trustPublicAuthorities(); err != nil {
+		_, _ = fmt.Fprintln(stderr, "preflight:", err)
+		return exitFailed
 	}
 	err := preflight.Run(ctx, preflight.Options{
 		Stores: strings.Split(*stores, ","), ConfigDir: *config, AttemptsFile: *attempts,

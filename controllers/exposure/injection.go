@@ -34,7 +34,8 @@ var injections = []struct {
 	},
 	{
 		named("default-backend", "custom-http-errors", "permanent-redirect", "temporal-redirect", "app-root", "upstream-vhost", "server-alias",
-			"rewrite-target"),
+			"rewrite-target", "rewrites", "redirect-to", "request-redirect", "path-rewrite", "proxy-redirect-to", "proxy-redirect-from",
+			"auth-tls-error-page", "backend-hostname", "canary", "canary-by-header", "canary-weight"),
 		"it leads requests elsewhere than the listener, or takes hosts that expose does not name: write the hosts to expose",
 	},
 	{

@@ -43,7 +43,8 @@ var (
 	excepts = describe("openim_operator_boundary_exceptions", "What the spec requests beyond what a stack needs.")
 	probed  = describe("openim_operator_probe_last_timestamp_seconds", "When the last probe started, in Unix time, with its outcome.",
 		"outcome")
-	every = describe("openim_operator_probe_interval_seconds", "Time between two probes, as the spec or the default has it.")
+	watched = describe("openim_operator_stack_monitored", "1 when spec.network.monitoring names who may scrape the stack's pods, else 0.")
+	every   = describe("openim_operator_probe_interval_seconds", "Time between two probes, as the spec or the default has it.")
 
 	replicas = describe("openim_operator_component_replicas",
 		"Replicas of a component: desired, updated (of the present template) and ready (of these).", "component", "state")
@@ -53,7 +54,7 @@ var (
 )
 
 var descriptions = []*prometheus.Desc{
-	info, condition, generation, observed, pending, wave, halted, excepts, probed, every, replicas, restarts, problem,
+	info, condition, generation, observed, pending, wave, halted, excepts, probed, watched, every, replicas, restarts, problem,
 }
 
 // stacks is a Collector of what the status of each stack says.
@@ -104,6 +105,11 @@ func collect(stack *v1alpha1.OpenIMStack, tell func(desc *prometheus.Desc, value
 			tell(halted, 1, rollout.Failure.Component, rollout.Failure.Reason)
 		}
 	}
+	monitored := 0.0
+	if network := stack.Spec.Network; network != nil && len(network.Monitoring) > 0 {
+		monitored = 1
+	}
+	tell(watched, monitored)
 	tell(every, prober.Interval(stack).Seconds())
 	if boundary := status.Boundary; boundary != nil {
 		tell(excepts, float64(len(boundary.Exceptions)))

@@ -34,7 +34,9 @@ func cacheWith(t *testing.T, objects ...client.Object) client.WithWatch {
 func TestWhatAStatusSaysIsServed(t *testing.T) {
 	stack := &v1alpha1.OpenIMStack{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "im", Name: "chat", Generation: 3},
-		Spec:       v1alpha1.OpenIMStackSpec{Network: &v1alpha1.Network{Probe: &v1alpha1.Probe{IntervalSeconds: ptr.To[int32](60)}}},
+		Spec: v1alpha1.OpenIMStackSpec{Network: &v1alpha1.Network{
+			Monitoring: []v1alpha1.Peer{{}}, Probe: &v1alpha1.Probe{IntervalSeconds: ptr.To[int32](60)},
+		}},
 		Status: v1alpha1.OpenIMStackStatus{
 			ObservedGeneration: 2, Version: "v3.8.3", PendingChanges: []string{"Deployment/chat-api"},
 			Conditions: []metav1.Condition{{
@@ -67,6 +69,7 @@ openim_operator_rollout_wave{namespace="im",stack="chat"} 2
 openim_operator_stack_condition{namespace="im",reason="Progressing",stack="chat",status="False",type="Ready"} 1
 openim_operator_stack_generation{namespace="im",stack="chat"} 3
 openim_operator_stack_info{namespace="im",release="v3.8.3",stack="chat"} 1
+openim_operator_stack_monitored{namespace="im",stack="chat"} 1
 openim_operator_stack_observed_generation{namespace="im",stack="chat"} 2
 openim_operator_stack_pending_changes{namespace="im",stack="chat"} 1
 `

@@ -12,7 +12,7 @@ var writes = newWrites(ctrlmetrics.Registry)
 func newWrites(registry prometheus.Registerer) *prometheus.CounterVec {
 	counter := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "openim_operator_child_writes_total",
-		Help: "Writes to a stack's children by kind and action: Created, Configured, Repaired (someone else had changed it) or Deleted.",
+		Help: "Writes to a stack's children by kind and action: Created, Repaired (someone else had changed it) or Deleted.",
 	}, []string{labelNamespace, labelStack, "kind", "action"})
 	registry.MustRegister(counter)
 	return counter

@@ -9,13 +9,14 @@ func wrapperAlerts() []alert {
 	return []alert{
 		{
 			Name: "OpenIMTargetDown", Severity: warning, For: "5m",
-			Expr:    `min by (namespace, stack, component, pod) (up{stack!="", component!=""}) == 0`,
+			Expr: `min by (namespace, stack, component, pod) (up{stack!="", component!=""}) == 0 and on (namespace, stack) ` +
+				byStack("openim_operator_stack_monitored") + ` == 1`,
 			Summary: "{{ $labels.pod }} of stack " + aboutStack + " cannot be scraped",
-			Meaning: "Prometheus knows a pod of the stack and gets no metrics from it: the pod does not answer, or Prometheus is " +
-				"no peer of " +
-				"`spec.network.monitoring`. Alerts about this pod cannot fire.",
-			Look: []string{describeStack, "kubectl openimstack explain STACK -n NAMESPACE monitoring COMPONENT   # is the way open?"},
-			Do:   "Name Prometheus's pods in `spec.network.monitoring`, or repair the pod.",
+			Meaning: "Prometheus knows a pod of the stack and gets no metrics from it: the pod does not answer, or Prometheus is no " +
+				"peer of `spec.network.monitoring`. Alerts about this pod cannot fire.",
+			Look: []string{describeStack, "kubectl openimstack explain monitoring COMPONENT telemetry -n NAMESPACE --stack STACK   # " +
+				"is it permitted?"},
+			Do: "Name Prometheus's pods in `spec.network.monitoring`, or repair the pod.",
 		},
 		{
 			Name: "OpenIMWrapperErrors", Severity: critical, For: "5m",
@@ -31,8 +32,8 @@ func wrapperAlerts() []alert {
 		},
 		{
 			Name: "OpenIMWrapperSlow", Severity: warning, For: "10m",
-			Expr: `histogram_quantile(0.99, sum by (namespace, stack, le) (rate(openim_wrapper_request_duration_seconds_bucket{component="gateway"}[5m]))) ` +
-				`> 2`,
+			Expr: `histogram_quantile(0.99, sum by (namespace, stack, le) (` +
+				`rate(openim_wrapper_request_duration_seconds_bucket{component="gateway"}[5m]))) > 2`,
 			Summary: "1 % of the calls to stack " + aboutStack + " take more than 2 seconds",
 			Meaning: "Users wait. The wrapper itself adds milliseconds, so OpenIM or a store is slow, or a container is at its CPU limit.",
 			Look: []string{
@@ -46,8 +47,8 @@ func wrapperAlerts() []alert {
 			Name: "OpenIMWrapperDependencyDown", Severity: critical, For: "1m",
 			Expr:    `min by (namespace, stack, dependency) (openim_wrapper_dependency_up) == 0`,
 			Summary: "{{ $labels.dependency }} of the wrapper of stack " + aboutStack + " does not answer",
-			Meaning: "Without its Redis no session can be checked beyond what is remembered, and logins fail; without MongoDB " +
-				"logins and enrolments fail.",
+			Meaning: "Without its Redis no session can be checked beyond what is remembered, and logins fail; without MongoDB logins " +
+				"and enrolments fail.",
 			Look: []string{logs("backend"), describeStack},
 			Do:   "Restore the store. Nothing needs a restart: docs/failures.md has what works meanwhile.",
 		},
@@ -56,9 +57,8 @@ func wrapperAlerts() []alert {
 			Expr: `min by (namespace, stack, pod) (openim_wrapper_audit_good) == 0 or ` +
 				`sum by (namespace, stack, pod) (increase(openim_wrapper_audit_lost_total[10m])) > 0`,
 			Summary: "the audit log of {{ $labels.pod }} of stack " + aboutStack + " cannot be written, or lost events",
-			Meaning: "Administrators' writes and private reads are refused while the log cannot be written. Events wait in " +
-				"memory, and are lost when " +
-				"they are too many.",
+			Meaning: "Administrators' writes and private reads are refused while the log cannot be written. Events wait in memory, and " +
+				"are lost when they are too many.",
 			Look: []string{logs("gateway"), "openim_wrapper_audit_waiting_bytes"},
 			Do:   "docs/audit-log.md: the sink is full or does not answer. Lost events are a gap that the verification of the log shows.",
 		},
@@ -66,9 +66,8 @@ func wrapperAlerts() []alert {
 			Name: "OpenIMWrapperFileRefused", Severity: warning, For: "5m",
 			Expr:    `min by (namespace, stack, component, file) (openim_wrapper_file_good) == 0`,
 			Summary: "{{ $labels.component }} of stack " + aboutStack + " refuses the content of {{ $labels.file }}",
-			Meaning: "A mounted file is invalid: keys, rules, limits or certificates. The last valid content stays in force, " +
-				"also when it should have " +
-				"been replaced.",
+			Meaning: "A mounted file is invalid: keys, rules, limits or certificates. The last valid content stays in force, also when " +
+				"it should have been replaced.",
 			Look: []string{logs("gateway"), describeStack},
 			Do:   "The log names the line. Correct the Secret or the spec.",
 		},
@@ -77,9 +76,8 @@ func wrapperAlerts() []alert {
 			Expr: `max by (namespace, stack, pod) (openim_wrapper_revocation_view_age_seconds) > 10 or ` +
 				`min by (namespace, stack, pod) (openim_wrapper_revocation_channel_up) == 0`,
 			Summary: "{{ $labels.pod }} of stack " + aboutStack + " does not hear of revocations",
-			Meaning: "The replica cannot know whether it missed a revocation, so each call asks Redis, and is refused when Redis " +
-				"does not answer. Sockets " +
-				"of a revoked device may stay open until the view is current again.",
+			Meaning: "The replica cannot know whether it missed a revocation, so each call asks Redis, and is refused when Redis does " +
+				"not answer. Sockets of a revoked device may stay open until the view is current again.",
 			Look: []string{logs("gateway"), "openim_wrapper_dependency_up"},
 			Do:   "The wrapper's Redis is slow, full or unreachable: docs/sessions.md.",
 		},
@@ -100,12 +98,14 @@ func wrapperAlerts() []alert {
 			Do:      "Add the proxy's range to `wrapper.auth.users.trustedProxies`, if the proxy is yours.",
 		},
 		{
-			Name: "OpenIMWrapperTokenExpiring", Severity: critical, For: "0m",
-			Expr:    `max by (namespace, stack) (openim_wrapper_openim_token_expiry_timestamp_seconds > 0) - time() < 600`,
-			Summary: "the backend of stack " + aboutStack + " has not renewed OpenIM's administrator token",
-			Meaning: "The token ends in less than ten minutes, and then no call of an administrator and no login succeeds.",
-			Look:    []string{`sum by (result) (rate(openim_wrapper_openim_token_requests_total[10m]))`, logs("backend")},
-			Do:      "OpenIM's api does not give tokens: it is down, or `share.secret` differs between OpenIM and the backend.",
+			Name: "OpenIMWrapperNoToken", Severity: critical, For: "1m",
+			Expr: `sum by (namespace, stack, pod) (increase(openim_wrapper_openim_token_requests_total{result="failed"}[10m])) > 0 unless ` +
+				`sum by (namespace, stack, pod) (increase(openim_wrapper_openim_token_requests_total{result="ok"}[5m])) > 0`,
+			Summary: "{{ $labels.pod }} of stack " + aboutStack + " gets no administrator token of OpenIM",
+			Meaning: "The backend asked OpenIM for a token in the last ten minutes, was refused or got no answer, and has got none " +
+				"since. An earlier token is used until it ends; then no call of an administrator and no login succeeds.",
+			Look: []string{"openim_wrapper_openim_token_expiry_timestamp_seconds - time()   # seconds that are left", logs("backend")},
+			Do:   "OpenIM's api is down, or `share.secret` differs between OpenIM and the backend.",
 		},
 	}
 }

@@ -34,10 +34,14 @@ func cases() map[string]tried {
 	bucket := func(le string) string {
 		return `openim_wrapper_request_duration_seconds_bucket{` + gatewayPod + `,le="` + le + `"}`
 	}
+	tokens := func(result string) string {
+		return `openim_wrapper_openim_token_requests_total{` + gatewayPod + `,result="` + result + `"}`
+	}
 	workers := `controller_runtime_active_workers{controller="openimstack"}`
 	generation, observed := `openim_operator_stack_generation{`+stackLabels+`}`, `openim_operator_stack_observed_generation{`+stackLabels+`}`
 	probed, every := `openim_operator_probe_last_timestamp_seconds{`+stackLabels+`,outcome="Enforced"}`,
 		`openim_operator_probe_interval_seconds{`+stackLabels+`}`
+	monitored := `openim_operator_stack_monitored{` + stackLabels + `}`
 	restarts := `openim_operator_component_restarts{` + stackLabels + `,component="api"}`
 	repaired := func(action string) string {
 		return `openim_operator_child_writes_total{` + stackLabels + `,kind="NetworkPolicy",action="` + action + `"}`
@@ -47,13 +51,21 @@ func cases() map[string]tried {
 			fires: one(workers, "0 _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _", "14m"),
 			quiet: one(workers, "0x20", "14m"),
 		},
-		"OpenIMOperatorReconcileErrors": {
-			fires: one(`controller_runtime_reconcile_errors_total{controller="openimstack"}`, "0+3x60", "50m"),
-			quiet: one(`controller_runtime_reconcile_errors_total{controller="openimstack"}`, "0 1+0x60", "50m"),
-		},
 		"OpenIMStackNotReady": {
 			fires: one(unready, "1x20", "16m"),
 			quiet: situation{Series: map[string]string{unready: "1x20", paused: "1x20"}, After: "16m"},
+		},
+		"OpenIMStackApplyFails": {
+			fires: one(conditionIs("Ready", "False", "ApplyFailed"), "1x20", "12m"),
+			quiet: one(conditionIs("Ready", "False", "Progressing"), "1x20", "12m"),
+		},
+		"OpenIMStackUnavailable": {
+			fires: one(conditionIs("OpenIMAvailable", "False", "CrashLoop"), "1x20", "6m"),
+			quiet: one(conditionIs("WrapperAvailable", "True", "Available"), "1x20", "6m"),
+		},
+		"OpenIMStackPoliciesMissing": {
+			fires: one(conditionIs("NetworkIsolated", "False", "PoliciesNotInPlace"), "1x5", "3m"),
+			quiet: one(conditionIs("NetworkIsolated", "False", "PoliciesNotInPlace"), "1 stale", "3m"),
 		},
 		"OpenIMStackStalled": {
 			fires: one(conditionIs("Stalled", "True", "InvalidSpec"), "1x20", "3m"),
@@ -68,12 +80,12 @@ func cases() map[string]tried {
 			quiet: situation{Series: map[string]string{generation: "3x20", observed: "2x10 3x10"}, After: "16m"},
 		},
 		"OpenIMStackRestarts": {
-			fires: one(restarts, "0 1 2 3 4 4 4", "6m"),
-			quiet: one(restarts, "7 7 8 8 9 10 10", "6m"),
+			fires: one(restarts, "0 1 2 4 5 6 6", "6m"),
+			quiet: one(restarts, "7 7 8 8 0 0 1", "6m"), // a pod was replaced
 		},
 		"OpenIMStackRepairedOften": {
 			fires: one(repaired("Repaired"), "0+1x30", "20m"),
-			quiet: one(repaired("Configured"), "0+1x30", "20m"),
+			quiet: one(repaired("Created"), "0+1x30", "20m"),
 		},
 		"OpenIMStackSuspended": {
 			fires: one(paused, "1x1500", "24h5m"),
@@ -81,7 +93,7 @@ func cases() map[string]tried {
 		},
 		"OpenIMStackBreached": {
 			fires: one(conditionIs("NetworkIsolated", "False", "Breached"), "1x5", "1m"),
-			quiet: one(conditionIs("NetworkIsolated", "Unknown", "NotVerified"), "1x5", "1m"),
+			quiet: one(conditionIs("NetworkIsolated", "False", "PoliciesNotInPlace"), "1x5", "1m"),
 		},
 		"OpenIMStackIsolationUnknown": {
 			fires: one(conditionIs("NetworkIsolated", "Unknown", "NotVerified"), "1x40", "31m"),
@@ -96,8 +108,8 @@ func cases() map[string]tried {
 			quiet: one(`openim_operator_boundary_findings{`+stackLabels+`}`, "0x20", "11m"),
 		},
 		"OpenIMTargetDown": {
-			fires: one(`up{`+gatewayPod+`}`, "0x20", "6m"),
-			quiet: one(`up{job="other"}`, "0x20", "6m"),
+			fires: situation{Series: map[string]string{`up{` + gatewayPod + `}`: "0x20", monitored: "1x20"}, After: "6m"},
+			quiet: situation{Series: map[string]string{`up{` + gatewayPod + `}`: "0x20", monitored: "0x20"}, After: "6m"},
 		},
 		"OpenIMWrapperErrors": {
 			fires: situation{Series: map[string]string{requests("503"): "0+10x20", requests("200"): "0+100x20"}, After: "15m"},
@@ -136,9 +148,9 @@ func cases() map[string]tried {
 			fires: one(`openim_wrapper_untrusted_proxy_requests_total{`+gatewayPod+`}`, "0 0 3 3", "3m"),
 			quiet: one(`openim_wrapper_untrusted_proxy_requests_total{`+gatewayPod+`}`, "3x10", "3m"),
 		},
-		"OpenIMWrapperTokenExpiring": {
-			fires: one(`openim_wrapper_openim_token_expiry_timestamp_seconds{`+gatewayPod+`}`, "1000x20", "10m"),
-			quiet: one(`openim_wrapper_openim_token_expiry_timestamp_seconds{`+gatewayPod+`}`, "0x20", "10m"),
+		"OpenIMWrapperNoToken": {
+			fires: situation{Series: map[string]string{tokens("failed"): "0 0 1 2 3 4 5 6 7", tokens("ok"): "3x10"}, After: "8m"},
+			quiet: situation{Series: map[string]string{tokens("failed"): "0 0 1 2 3 4 5 6 7", tokens("ok"): "3 3 3 3 3 4 4 4 4"}, After: "8m"},
 		},
 	}
 }

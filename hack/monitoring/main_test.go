@@ -66,7 +66,7 @@ func TestEachAlertFiresInItsSituationAndNotNearIt(t *testing.T) {
 			})
 		}
 	}
-	NewWithT(t).Expect(all).To(BeEmpty(), "situations of alerts that are no more")
+	NewWithT(t).Expect(all).To(BeEmpty(), "situations of removed alerts")
 }
 
 // fires reports whether an alert fires in a situation: promtool is told that it does not, and reports the contrary.
@@ -196,7 +196,22 @@ func TestThePodMonitorFindsEveryPodOfAStack(t *testing.T) {
 	g.Expect(found).To(Equal(14), "twelve processes of OpenIM, gateway and backend")
 }
 
-func TestPagesOfAlertsThatAreNoMoreAreRemoved(t *testing.T) {
+// TestTheOperatorsSeriesKeepTheNamespaceOfTheirStack: without honorLabels, Prometheus calls it exported_namespace, and stacks of one name
+// become one.
+func TestTheOperatorsSeriesKeepTheNamespaceOfTheirStack(t *testing.T) {
+	g := NewWithT(t)
+	root, err := render.Root()
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, name := range []string{"config/prometheus/service_monitor.yaml", "charts/openim-operator/templates/metrics.yaml"} {
+		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+		g.Expect(err).NotTo(HaveOccurred())
+		_, monitor, found := strings.Cut(string(content), "kind: ServiceMonitor")
+		g.Expect(found).To(BeTrue(), name)
+		g.Expect(monitor).To(MatchRegexp(`(?m)^    honorLabels: true$`), name)
+	}
+}
+
+func TestPagesOfRemovedAlertsAreRemoved(t *testing.T) {
 	g := NewWithT(t)
 	root := t.TempDir()
 	g.Expect(os.MkdirAll(filepath.Join(root, runbooksDir), 0o755)).To(Succeed())

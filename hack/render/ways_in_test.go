@@ -38,9 +38,11 @@ var waysIn = []struct {
 		values:  "metrics: {enabled: true, serviceMonitor: {enabled: true}}",
 	},
 	{
-		name:    "with alerts, dashboards and the metrics of stacks",
-		overlay: render.Overlay{Base: "config/default", Beside: []string{"config/monitoring"}},
-		values:  "metrics: {podMonitor: {enabled: true}, rules: {enabled: true}, dashboards: {enabled: true}}",
+		name: "with alerts, dashboards and the metrics of stacks",
+		overlay: render.Overlay{
+			Base: "config/default", Components: []string{"config/prometheus"}, Beside: []string{"config/monitoring"},
+		},
+		values: "metrics: {enabled: true, serviceMonitor: {enabled: true}, podMonitor: {enabled: true}, rules: {enabled: true}, dashboards: {enabled: true}}",
 	},
 	{
 		name:    "with guards that warn",

@@ -8,8 +8,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// absenceTTL is how long a kind that the API server does not serve is assumed to be absent.
-const absenceTTL = time.Minute
+const (
+	// absenceTTL is how long a kind that the API server does not serve is assumed to be absent.
+	absenceTTL = time.Minute
+	// askAgain is how long after a failed query of the groups the next one is made. Until then each kind is asked for.
+	askAgain = 10 * time.Second
+	// groupsTimeout bounds a query of the groups.
+	groupsTimeout = 5 * time.Second
+)
 
 // AbsentKinds remembers the kinds that a cluster does not serve. Snapshots are taken every few seconds, and a RESTMapper queries the API
 // server twice for each kind that it does not find. AbsentKinds is safe for concurrent use. A nil AbsentKinds remembers nothing.
@@ -21,6 +27,8 @@ type AbsentKinds struct {
 	// served are the API groups as of readAt, nil when they are not known.
 	served map[string]bool
 	readAt time.Time
+	// asking is true while a query is under way: other snapshots do not wait for it.
+	asking bool
 }
 
 // NewAbsentKinds returns an AbsentKinds. groups returns the names of the API groups that the cluster serves: with it, the kinds of all
@@ -34,31 +42,56 @@ func (c *AbsentKinds) IsAbsent(ctx context.Context, kind schema.GroupKind) bool 
 	if c == nil {
 		return false
 	}
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	since, noted := c.absent[kind]
-	if noted && time.Since(since) < absenceTTL {
+	if c.noted(kind) {
 		return true
 	}
 	c.readGroups(ctx)
-	return c.served != nil && !c.served[kind.Group]
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.served != nil && time.Since(c.readAt) < absenceTTL && !c.served[kind.Group]
+}
+
+func (c *AbsentKinds) noted(kind schema.GroupKind) bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	since, noted := c.absent[kind]
+	return noted && time.Since(since) < absenceTTL
 }
 
 // readGroups reads the groups anew when they are too old. An API server that does not answer leaves them unknown: then each kind is asked
-// for. The caller holds the mutex, so that several snapshots at a time cause one query.
+// for, and the groups again after a time.
 func (c *AbsentKinds) readGroups(ctx context.Context) {
-	if c.groups == nil || c.served != nil && time.Since(c.readAt) < absenceTTL {
+	if !c.mayAsk() {
 		return
 	}
-	c.served = nil
+	ctx, cancel := context.WithTimeout(ctx, groupsTimeout)
+	defer cancel()
 	names, err := c.groups(ctx)
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.asking, c.served, c.readAt = false, nil, time.Now()
 	if err != nil {
 		return
 	}
-	c.served, c.readAt = map[string]bool{}, time.Now()
+	c.served = map[string]bool{}
 	for _, name := range names {
 		c.served[name] = true
 	}
+}
+
+// mayAsk reports whether the groups are due, and nobody else asks for them.
+func (c *AbsentKinds) mayAsk() bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	lasts := absenceTTL
+	if c.served == nil {
+		lasts = askAgain
+	}
+	if c.groups == nil || c.asking || time.Since(c.readAt) < lasts {
+		return false
+	}
+	c.asking = true
+	return true
 }
 
 // Note records that the API server does not serve a kind.

@@ -87,6 +87,25 @@ func TestKindsOfAbsentGroupsCostOneQueryForAllSnapshots(t *testing.T) {
 	}
 }
 
+// A query that hangs holds up its own snapshot alone.
+func TestOthersDoNotWaitForAQueryOfTheGroups(t *testing.T) {
+	g := NewWithT(t)
+	kind := schema.GroupKind{Group: "k8s.nginx.org", Kind: "VirtualServer"}
+	asked, answer := make(chan struct{}), make(chan struct{})
+	absent := snapshot.NewAbsentKinds(func(context.Context) ([]string, error) {
+		close(asked)
+		<-answer
+		return nil, nil
+	})
+	first := make(chan bool)
+	go func() { first <- absent.IsAbsent(t.Context(), kind) }()
+	<-asked
+	g.Expect(absent.IsAbsent(t.Context(), kind)).To(BeFalse(), "not known yet")
+	close(answer)
+	g.Expect(<-first).To(BeTrue())
+	g.Expect(absent.IsAbsent(t.Context(), kind)).To(BeTrue())
+}
+
 // A group that is not served when it is first asked for, and a reader without memory.
 func TestAKindIsAbsentOnlyWhenThatIsKnown(t *testing.T) {
 	g := NewWithT(t)
@@ -95,10 +114,19 @@ func TestAKindIsAbsentOnlyWhenThatIsKnown(t *testing.T) {
 	none.Note(kind)
 	g.Expect(none.IsAbsent(t.Context(), kind)).To(BeFalse())
 
-	answers := func(context.Context) ([]string, error) { return nil, errors.New("unavailable") }
-	absent := snapshot.NewAbsentKinds(func(ctx context.Context) ([]string, error) { return answers(ctx) })
-	g.Expect(absent.IsAbsent(t.Context(), kind)).To(BeFalse(), "an API server that does not answer proves nothing")
-	answers = func(context.Context) ([]string, error) { return []string{"traefik.io"}, nil }
+	queries := 0
+	failing := snapshot.NewAbsentKinds(func(ctx context.Context) ([]string, error) {
+		queries++
+		_, bounded := ctx.Deadline()
+		g.Expect(bounded).To(BeTrue())
+		return nil, errors.New("unavailable")
+	})
+	for range 25 {
+		g.Expect(failing.IsAbsent(t.Context(), kind)).To(BeFalse(), "an API server that does not answer proves nothing")
+	}
+	g.Expect(queries).To(Equal(1), "it is not asked once for each kind")
+
+	absent := snapshot.NewAbsentKinds(func(context.Context) ([]string, error) { return []string{"traefik.io"}, nil })
 	g.Expect(absent.IsAbsent(t.Context(), kind)).To(BeFalse(), "its group is served")
 	g.Expect(absent.IsAbsent(t.Context(), schema.GroupKind{Group: "k8s.nginx.org", Kind: "VirtualServer"})).To(BeTrue())
 	absent.Note(kind)

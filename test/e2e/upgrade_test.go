@@ -31,6 +31,12 @@ const (
 // upgrades changes the release of the stack, while messages flow.
 func upgrades() {
 	It("upgrades to another release and loses no acknowledged message", func(ctx SpecContext) {
+		sample, err := environment.Sample()
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(func(ctx SpecContext) {
+			changesAllAtOnce(ctx, sample.Spec.Version)
+			deliver(ctx, "back")
+		}, NodeTimeout(start))
 		traffic, err := environment.StartTraffic(ctx, stack, caller, callee)
 		Expect(err).NotTo(HaveOccurred())
 		stack.Spec.Version = nextRelease
@@ -51,12 +57,7 @@ func upgrades() {
 		Expect(observed(ctx).Status.Version).To(Equal(nextRelease))
 		keepsContract(ctx)
 		deliver(ctx, "upgraded")
-
-		sample, err := environment.Sample()
-		Expect(err).NotTo(HaveOccurred())
-		changesAllAtOnce(ctx, sample.Spec.Version)
-		deliver(ctx, "back")
-	}, SpecTimeout(15*time.Minute))
+	}, SpecTimeout(12*time.Minute))
 
 	It("holds a release that does not start, or goes back, while the pods that serve stay", Label(lifecycleLabel), func(ctx SpecContext) {
 		sample, err := environment.Sample()
@@ -71,7 +72,7 @@ func upgrades() {
 		gateways := names(podsOf(pods(ctx), v1alpha1.ComponentGateway))
 		stack.Spec.Version = stuckRelease
 		// More than the minute after which a process that runs and is not ready counts as not serving.
-		// Without checks: each takes some seconds of traffic, and the spec before this one shows them.
+		// Without checks: each takes some seconds of traffic, and "upgrades to another release" shows them.
 		stack.Spec.Upgrade = &v1alpha1.Upgrade{Check: v1alpha1.CheckNone, WaveTimeoutSeconds: ptr.To[int32](80)}
 		Expect(environment.Apply(ctx, stack)).To(Succeed())
 		Eventually(ctx, func(g Gomega) {

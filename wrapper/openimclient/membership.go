@@ -159,6 +159,9 @@ func (c *Client) groupsOf(ctx context.Context, userID string, since time.Time) (
 		key += "\x00fresh" // a caller who needs a fresh result must not share an older request
 	}
 	done := c.members.flight.DoChan(key, func() (any, error) {
+		if j, there := c.members.get(userID, since); there { // a request has finished since the check above
+			return j, nil
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), membershipTimeout)
 		defer cancel()
 		j := joined{requestedAt: c.now()}

@@ -59,6 +59,9 @@ func (c *Client) ProfileOf(ctx context.Context, userID, groupID string) (Profile
 		return p, nil
 	}
 	done := c.profiles.flight.DoChan(userID+"\x00"+groupID, func() (any, error) {
+		if p, ok := c.profiles.get(about); ok { // a request has finished since the check above
+			return p, nil
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), membershipTimeout)
 		defer cancel()
 		requestedAt := c.now()
