@@ -118,10 +118,10 @@ var _ = Describe("Recording", func() {
 			})
 			w.eventuallyReady("chat")
 			if name == "rotated" {
-				var secret corev1.Secret
-				w.editObject("redis", &secret, "test", func() { secret.Data["password"] = []byte("another example") })
-				Eventually(func() int { return len(w.runRevisions()) }).Should(Equal(2))
-				w.rolledOut("chat")
+				w.rollsOut("chat", func() {
+					var secret corev1.Secret
+					w.editObject("redis", &secret, "test", func() { secret.Data["password"] = []byte("another example") })
+				})
 				w.eventuallyReady("chat")
 			}
 			all = append(all, w.record())

@@ -63,10 +63,11 @@ var _ = Describe("A restore from a backup", func() {
 			startOperator()
 			w.start("chat", letUsersIn)
 			w.rolledOut("chat")
-			var redis corev1.Secret
-			w.editObject("redis", &redis, "test", func() { redis.Data["password"] = []byte("another") })
-			Eventually(func() int { return len(w.runRevisions()) }).Should(Equal(2))
-			w.rolledOut("chat")
+			w.rollsOut("chat", func() {
+				var redis corev1.Secret
+				w.editObject("redis", &redis, "test", func() { redis.Data["password"] = []byte("another") })
+			})
+			Expect(w.runRevisions()).To(HaveLen(2))
 			backup, templates, keys := w.record(), w.deployedTemplates("chat"), w.getStack("chat").Status.LoginKeys
 			Expect(keys).To(HaveLen(1))
 			secrets := map[string]map[string][]byte{}

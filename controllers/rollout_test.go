@@ -190,6 +190,16 @@ func (w testEnv) rolledOut(stack string) {
 	}).Should(Succeed())
 }
 
+// rollsOut makes a change that is not in the spec, and waits until it has reached all components. A revision exists before the status names
+// it, and until then the rollout before it seems to be the last.
+func (w testEnv) rollsOut(stack string, change func()) {
+	GinkgoHelper()
+	before := w.status(stack).UpdateRevision
+	change()
+	Eventually(func() string { return w.status(stack).UpdateRevision }).ShouldNot(Equal(before))
+	w.rolledOut(stack)
+}
+
 func upgrade(s *v1alpha1.OpenIMStack) { s.Spec.Version = newer }
 
 var _ = Describe("A rollout", func() {

@@ -1,7 +1,7 @@
-//go:debug x509usefallbackroots=1
-
 // Command preflight is the program of the init container "prepare" in OpenIM's pods: it installs the supervisor and checks the stores.
 // See package preflight.
+//
+//go:debug x509usefallbackroots=1
 package main
 
 import (

@@ -42,7 +42,8 @@ var waysIn = []struct {
 		overlay: render.Overlay{
 			Base: "config/default", Components: []string{"config/prometheus"}, Beside: []string{"config/monitoring"},
 		},
-		values: "metrics: {enabled: true, serviceMonitor: {enabled: true}, podMonitor: {enabled: true}, rules: {enabled: true}, dashboards: {enabled: true}}",
+		values: "metrics: {enabled: true, serviceMonitor: {enabled: true}, podMonitor: {enabled: true}, " +
+			"rules: {enabled: true}, dashboards: {enabled: true}}",
 	},
 	{
 		name:    "with guards that warn",
