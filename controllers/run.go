@@ -21,8 +21,8 @@ import (
 )
 
 // run computes the other children and writes those that differ. Services, ServiceAccounts, disruption budgets and the gateway's hot file
-// follow the newest spec as far as it is accepted; each Deployment is built from the revision that is assigned to it. Without the policies no Deployment is
-// written. A stack that never ran is not made in parts.
+// follow the newest spec as far as it is accepted; each Deployment is built from the revision that is assigned to it. Without the policies
+// no Deployment is written. A stack that never ran is not made in parts.
 func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	s.objects = s.policies
 	if s.planned == nil && (s.foreign || len(s.deployments) == 0) {

@@ -100,8 +100,8 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 	return stack, nil
 }
 
-// podRefusals returns what is refused of the templates of spec.pods, and the stack without these templates when something is. stacks are all
-// of the snapshot. Run revisions are not read, and so the operator may refuse more.
+// podRefusals returns what is refused of the templates of spec.pods, and the stack without these templates when something is. stacks are
+// all of the snapshot. Run revisions are not read, and so the operator may refuse more.
 func podRefusals(object *v1alpha1.OpenIMStack, stacks []v1alpha1.OpenIMStack) ([]string, *v1alpha1.OpenIMStack) {
 	elsewhere := pods.Elsewhere{Others: pods.Named{}}
 	for i := range stacks {
