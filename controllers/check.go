@@ -34,8 +34,12 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 		s.warnings = append(s.warnings, *warning)
 	}
 	refusals, failure := r.acceptance.refusals(s.stack)
-	s.refusals, s.unexposed = slices.Concat(settingRefusals(s), refusals), exposureRefusals(s.stack)
-	return r.claims.exclusively(func() error {
+	elsewhere, unread := r.elsewhere(ctx, s.stack)
+	if unread != nil { // a Secret is open to templates only when it is known to be no other's
+		s.referencesRead, s.unread, s.podsUnread = false, errors.Join(s.unread, unread), true
+	}
+	s.refusals, s.unexposed = slices.Concat(settingRefusals(s, elsewhere), refusals), exposureRefusals(s.stack)
+	return errors.Join(unread, r.claims.exclusively(func() error {
 		if err := r.checkSharedStores(ctx, s); err != nil {
 			s.referencesRead, s.unread = false, errors.Join(s.unread, err) // a store is used only when it is known to be free
 			s.facts.Locations = dependencies.Unresolved(s.facts.Locations)
@@ -45,20 +49,20 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 			return outcome.NewTerminal(v1alpha1.ReasonInvalidSpec, failure.Error()) // pure: another attempt fails too
 		}
 		return r.claimStores(ctx, s)
-	})
+	}))
 }
 
 // settingRefusals returns what OpenIM's release does not take of the spec's settings, and what is refused of its pod templates. Meanwhile
 // every component stays as it is, also those that do not read the setting: a spec with another release must not change some of them alone,
 // nor the gateway without the backend. A release that is not supported is a problem of its own.
-func settingRefusals(s *scope) []dependencies.Problem {
+func settingRefusals(s *scope, elsewhere pods.Elsewhere) []dependencies.Problem {
 	var problems []dependencies.Problem
 	for _, refusal := range settings.Refusals(s.facts.Settings.Release, s.stack.Spec.Settings) {
 		problems = append(problems, dependencies.Problem{
 			Reason: refusal.Reason, Field: refusal.Field, Message: refusal.Why, Stalled: true, // of all components
 		})
 	}
-	for _, refusal := range pods.Refusals(s.stack) {
+	for _, refusal := range pods.Refusals(s.stack, elsewhere) {
 		problems = append(problems, dependencies.Problem{
 			Reason: v1alpha1.ReasonPodTemplateRefused, Field: refusal.Field, Message: refusal.Why, Stalled: true,
 		})

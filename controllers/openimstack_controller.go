@@ -51,7 +51,9 @@ type Reconciler struct {
 	prober     *prober.Prober
 	references *references
 	lastHot    builtObjects
+	accepted   *acceptedPods
 	runs       *runs
+	named      *namedByRuns
 	slots      *rollout.Slots
 	seals      *seals
 	claims     *claimRegistry
@@ -70,7 +72,8 @@ func NewReconciler(
 ) *Reconciler {
 	return &Reconciler{
 		client: c, live: live, applier: apply.New(c, live, applyOptions()), events: recorder, options: options, access: access,
-		prober: loop, references: newReferences(), lastHot: newLastGood(), runs: newRuns(), slots: rollout.NewSlots(DefaultRollouts),
+		prober: loop, references: newReferences(), lastHot: newLastGood(), accepted: newAcceptedPods(), runs: newRuns(), named: newNamedByRuns(),
+		slots: rollout.NewSlots(DefaultRollouts),
 		seals: newSeals(), claims: newClaimRegistry(), acceptance: newAcceptance(), pacer: newPacer(),
 		resolutions: newResolutions(), watched: watchedMetadata(nil, nil),
 	}
@@ -98,6 +101,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		if client.IgnoreNotFound(err) == nil {
 			r.references.forget(request.NamespacedName)
 			r.lastHot.forget(request.NamespacedName)
+			r.accepted.forget(request.NamespacedName)
 			r.runs.forget(request.NamespacedName)
 			r.slots.Release(request.NamespacedName)
 			r.seals.forget(request.NamespacedName)
@@ -138,7 +142,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 // backoff; the complete texts are in the log already. Of all other times the earliest wins.
 func (r *Reconciler) result(s *scope, statusDue time.Duration) (ctrl.Result, error) {
 	after := earliest(statusDue, s.requeueAfter(s.now), s.resultExpires(),
-		r.pacer.terminal(s.stack, s.terminal() != nil || s.templatesInvalid), consentRecheck(r.access, s.stack.Namespace, s.facts.Services))
+		r.pacer.terminal(s.stack, s.terminal() != nil || s.podsRefused()), consentRecheck(r.access, s.stack.Namespace, s.facts.Services))
 	var transient []error
 	for _, fault := range s.faults {
 		switch fault.Kind {

@@ -198,11 +198,19 @@ var _ = Describe("Accounts, pull secrets and disruption budgets of spec.pods", f
 				role: "second", "kubernetes.io/enforce-mountable-secrets": "true",
 			}
 			s.Pods.PullSecrets = nil
+			s.Pods.Components = []v1alpha1.ComponentPods{{Name: "rpc", MaxUnavailable: ptr.To(intstr.FromInt32(3))}}
 		})
 		Expect(w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionFalse, v1alpha1.ReasonPodTemplateRefused)).To(HavePrefix(
 			`spec.pods.serviceAccountAnnotations: "kubernetes.io/enforce-mountable-secrets" is an annotation of Kubernetes`))
 		Expect(w.templates()).To(Equal(before))
-		Expect(annotated()).To(Equal("first"))
+		Expect([]string{annotated(), evictable("rpc-third")}).To(Equal([]string{"first", "1"}))
+		for _, gone := range []client.Object{&corev1.ServiceAccount{}, &policyv1.PodDisruptionBudget{}} {
+			gone.SetNamespace(w.namespace)
+			gone.SetName("chat-rpc-third")
+			Expect(k8s.Delete(w.ctx, gone)).To(Succeed())
+			Eventually(func() error { return w.get("chat-rpc-third", gone.DeepCopyObject().(client.Object)) }).Should(Succeed(), "repair goes on")
+		}
+		Expect([]string{annotated(), evictable("rpc-third")}).To(Equal([]string{"first", "1"}))
 
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Pods.ServiceAccountAnnotations = map[string]v1alpha1.AnnotationValue{role: "third"}

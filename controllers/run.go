@@ -21,19 +21,16 @@ import (
 )
 
 // run computes the other children and writes those that differ. Services, ServiceAccounts, disruption budgets and the gateway's hot file
-// follow the newest spec; each Deployment is built from the revision that is assigned to it. Without the policies no Deployment is
-// written. A stack that never ran is not made in parts.
+// follow the newest spec as far as it is accepted; each Deployment is built from the revision that is assigned to it. Without the policies
+// no Deployment is written. A stack that never ran is not made in parts.
 func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	s.objects = s.policies
 	if s.planned == nil && (s.foreign || len(s.deployments) == 0) {
 		return nil
 	}
-	others, err := manifests.Others(s.stack, s.facts, s.heldHot())
+	others, err := r.others(ctx, s)
 	if err != nil {
-		return outcome.NewTerminal(v1alpha1.ReasonInvalidSpec, err.Error()) // pure: another attempt fails too
-	}
-	if s.podsRefused() { // their annotations would be written, or earlier ones removed
-		others = slices.DeleteFunc(others, func(o client.Object) bool { return kindOf(o) == "ServiceAccount" })
+		return err
 	}
 	others = append(r.keepHot(s, others), exposures(s.stack)...)
 	deployments, failure := r.assigned(ctx, s)

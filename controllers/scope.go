@@ -33,6 +33,8 @@ type scope struct {
 	// referencesRead is true when all references could be read and the checks could be made; unread holds the errors otherwise.
 	referencesRead bool
 	unread         error
+	// podsUnread is true when it could not be read which Secrets the templates of spec.pods must not.
+	podsUnread bool
 	// problems of references, and settings that the gateway refuses.
 	problems, refusals []dependencies.Problem
 	// unexposed are the entries of spec.wrapper.gateway.expose that are refused. They hold nothing but their own objects.
@@ -137,9 +139,10 @@ func (s *scope) heldHot() bool {
 	return dependencies.Unread(s.unread, gateway) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, own)
 }
 
-// podsRefused reports whether a part of spec.pods is refused.
+// podsRefused reports whether a part of spec.pods is refused, here or by the API server, or could not be judged.
 func (s *scope) podsRefused() bool {
-	return slices.ContainsFunc(s.refusals, func(p dependencies.Problem) bool { return p.Reason == v1alpha1.ReasonPodTemplateRefused })
+	return s.podsUnread || s.templatesInvalid ||
+		slices.ContainsFunc(s.refusals, func(p dependencies.Problem) bool { return p.Reason == v1alpha1.ReasonPodTemplateRefused })
 }
 
 // stalled returns the first problem that only a change by the user solves.

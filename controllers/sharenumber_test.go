@@ -35,7 +35,7 @@ func TestGeneratedSecretsAreKnownByTheirNames(t *testing.T) {
 	made := generated(stack, shareSuffix(1))
 	g.Expect(made).To(HaveLen(len(v1alpha1.GeneratedKeys())))
 	for _, secret := range append(made, generated(stack, shareSuffix(maxShareNumber))...) {
-		g.Expect(v1alpha1.IsGenerated("chat", "chat-"+secret.suffix)).To(BeTrue(), secret.suffix)
+		g.Expect(v1alpha1.IsGenerated("chat-"+secret.suffix)).To(BeTrue(), secret.suffix)
 	}
 }
 

@@ -149,13 +149,25 @@ func GeneratedKeys() []GeneratedKey {
 	}
 }
 
-// IsGenerated reports whether a Secret of a stack's namespace has a name under which the operator keeps a generated key of that stack.
-func IsGenerated(stack, secret string) bool {
-	suffix, ok := strings.CutPrefix(secret, ChildName(stack, ""))
-	return ok && slices.ContainsFunc(GeneratedKeys(), func(g GeneratedKey) bool {
-		number, replaces := strings.CutPrefix(suffix, SuffixShareSecret+"-")
-		return suffix == g.Suffix || replaces && number != "" && strings.Trim(number, "0123456789") == ""
+// IsGenerated reports whether a Secret has a name under which the operator keeps a generated key of a stack, whatever the stack's name: a
+// login key outlives its stack, and a stack that is made tomorrow gets its keys under such names. Example: chat-share-secret-2.
+func IsGenerated(secret string) bool {
+	if first, number, ok := cutLast(secret, "-"); ok && number != "" && strings.Trim(number, "0123456789") == "" &&
+		strings.HasSuffix(first, ChildName("", SuffixShareSecret)) {
+		secret = first
+	}
+	return slices.ContainsFunc(GeneratedKeys(), func(g GeneratedKey) bool {
+		stack, ok := strings.CutSuffix(secret, ChildName("", g.Suffix))
+		return ok && stack != ""
 	})
+}
+
+// cutLast cuts a text around the last instance of a separator.
+func cutLast(text, separator string) (before, after string, found bool) {
+	if i := strings.LastIndex(text, separator); i >= 0 {
+		return text[:i], text[i+len(separator):], true
+	}
+	return text, "", false
 }
 
 // Keys of the Secrets that a spec refers to.

@@ -247,7 +247,7 @@ func TestVolumesOfTheOperatorAreReserved(t *testing.T) {
 				raw := fmt.Sprintf(`{"spec":{"volumes":[{"name":%q,"emptyDir":{}}]}}`, v.Name)
 				stack := &v1alpha1.OpenIMStack{}
 				stack.Spec.Pods = &v1alpha1.Pods{Template: &runtime.RawExtension{Raw: []byte(raw)}}
-				NewWithT(t).Expect(pods.Refusals(stack)).NotTo(BeEmpty(), "%s of %s", v.Name, d.Name)
+				NewWithT(t).Expect(pods.Refusals(stack, pods.Elsewhere{})).NotTo(BeEmpty(), "%s of %s", v.Name, d.Name)
 			}
 		}
 	}

@@ -46,6 +46,21 @@ func refusedAnnotations(spec *v1alpha1.Pods) []Refusal {
 	return found[:min(len(found), maxRefusals)]
 }
 
+// TakenAnnotations returns those of an account's annotations that spec.pods may set.
+func TakenAnnotations(annotations map[string]string) map[string]string {
+	var taken map[string]string
+	for name, value := range annotations {
+		one := &v1alpha1.Pods{ServiceAccountAnnotations: map[string]v1alpha1.AnnotationValue{name: v1alpha1.AnnotationValue(value)}}
+		if len(refusedAnnotations(one)) == 0 {
+			if taken == nil {
+				taken = map[string]string{}
+			}
+			taken[name] = value
+		}
+	}
+	return taken
+}
+
 // PullSecrets returns pull secrets with those of spec.pods after them, each once.
 func PullSecrets(spec *v1alpha1.Pods, others []v1alpha1.LocalReference) []v1alpha1.LocalReference {
 	if spec == nil {

@@ -40,7 +40,7 @@ func TestWhatIsDisclosed(t *testing.T) {
 		t.Run(fmt.Sprintf("%.70s", c.template), func(t *testing.T) {
 			g := NewWithT(t)
 			spec := &v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "rpc", Template: template(t, c.template)}}}
-			g.Expect(pods.Refusals(stackOf(spec))).To(BeEmpty())
+			g.Expect(refusalsOf(stackOf(spec))).To(BeEmpty())
 			g.Expect(pods.Exceptions(spec)).To(ContainElement(And(
 				HaveField("Name", c.name), HaveField("Lets", ContainSubstring(c.lets)), HaveField("Field", HavePrefix("spec.pods.components[rpc].")),
 			)))
@@ -57,7 +57,7 @@ func TestWhatNeedsNoException(t *testing.T) {
 		own("lifecycle: {preStop: {httpGet: {port: 80}}}"),
 	} {
 		spec := &v1alpha1.Pods{Template: template(t, text)}
-		g.Expect(pods.Refusals(stackOf(spec))).To(BeEmpty(), text)
+		g.Expect(refusalsOf(stackOf(spec))).To(BeEmpty(), text)
 		g.Expect(pods.Exceptions(spec)).To(BeEmpty(), text)
 	}
 	gateway := template(t, "spec: {containers: [{name: gateway, resources: {limits: {memory: 1Gi}}}]}")

@@ -187,7 +187,7 @@ func FuzzTemplates(f *testing.F) {
 			Template:   &runtime.RawExtension{Raw: raw},
 			Components: []v1alpha1.ComponentPods{{Name: "rpc-auth", Template: &runtime.RawExtension{Raw: raw}}},
 		}
-		refused := pods.Refusals(stackOf(spec))
+		refused := refusalsOf(stackOf(spec))
 		merged, err := pods.Merge(spec, "rpc-auth", rpcAuth())
 		if len(refused) > 0 {
 			return

@@ -27,7 +27,7 @@ func TestATemplateCannotWriteWhatTheAuditFinds(t *testing.T) {
 	for _, key := range keys {
 		for _, field := range []string{"annotations", "labels"} {
 			for _, written := range []string{key, strings.ToUpper(key)} {
-				found := pods.Refusals(annotated(t, field, written, "false"))
+				found := refusalsOf(annotated(t, field, written, "false"))
 				NewWithT(t).Expect(found).To(ConsistOf(And(
 					HaveField("Field", "spec.pods.template.metadata."+field), HaveField("Why", ContainSubstring("no policy seals: remove it")),
 				)), written)
@@ -45,9 +45,9 @@ func TestNoWebhookIsAskedForAContainer(t *testing.T) {
 	} {
 		for _, field := range []string{"annotations", "labels"} {
 			g := NewWithT(t)
-			g.Expect(pods.Refusals(annotated(t, field, key, "true"))).To(ConsistOf(HaveField("Why", ContainSubstring("no exception lists"))), key)
+			g.Expect(refusalsOf(annotated(t, field, key, "true"))).To(ConsistOf(HaveField("Why", ContainSubstring("no exception lists"))), key)
 			for _, value := range []string{"false", "disabled", "None"} {
-				g.Expect(pods.Refusals(annotated(t, field, key, value))).To(BeEmpty(), "%s keeps %s away", value, key)
+				g.Expect(refusalsOf(annotated(t, field, key, value))).To(BeEmpty(), "%s keeps %s away", value, key)
 			}
 		}
 	}
@@ -60,7 +60,7 @@ func TestOtherKeysOfPodsAreTaken(t *testing.T) {
 		"backup.velero.io/backup-volumes", "kubernetes.io/egress-bandwidth", "istio", "networkservicemesh", "dapr.example.com/enabled",
 	} {
 		for _, field := range []string{"annotations", "labels"} {
-			NewWithT(t).Expect(pods.Refusals(annotated(t, field, key, "true"))).To(BeEmpty(), key)
+			NewWithT(t).Expect(refusalsOf(annotated(t, field, key, "true"))).To(BeEmpty(), key)
 		}
 	}
 }

@@ -21,14 +21,14 @@ type Refusal struct {
 const maxRefusals = 8
 
 // Refusals returns what is not taken of the templates of a stack and of its annotations, in the order of the spec: at most eight of each
-// template, and of the annotations. The stack is needed for the names of its Secrets.
-func Refusals(stack *v1alpha1.OpenIMStack) []Refusal {
+// template, and of the annotations. The stack, and what is elsewhere, are needed for the names of Secrets.
+func Refusals(stack *v1alpha1.OpenIMStack, elsewhere Elsewhere) []Refusal {
 	spec := stack.Spec.Pods
 	found := refusedFields(spec)
 	if len(found) > 0 {
 		return found
 	}
-	names := secretsOf(stack)
+	names := secretsOf(stack, elsewhere)
 	for _, layer := range Layers(spec) {
 		found = append(found, names.refusals(layer)...)
 	}

@@ -237,13 +237,13 @@ func TestWhatIsRefused(t *testing.T) {
 			g := NewWithT(t)
 			spec := &v1alpha1.Pods{Template: template(t, c.template)}
 			field := strings.TrimSuffix("spec.pods.template."+c.field, ".")
-			found := pods.Refusals(stackOf(spec))
+			found := refusalsOf(stackOf(spec))
 			g.Expect(found).To(ContainElement(And(HaveField("Field", field), HaveField("Why", ContainSubstring(c.why)))))
 			g.Expect(found).To(HaveEach(HaveField("Why", MatchRegexp("(write|remove|use|correct|leave|shorten|describe) ?"))), "each has a remedy")
 			g.Expect(pods.Exceptions(spec)).To(BeEmpty(), "it reaches no pod")
 
 			spec = &v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "rpc", Template: template(t, c.template)}}}
-			g.Expect(pods.Refusals(stackOf(spec))).To(ContainElement(HaveField("Field", HavePrefix("spec.pods.components[rpc].template"))))
+			g.Expect(refusalsOf(stackOf(spec))).To(ContainElement(HaveField("Field", HavePrefix("spec.pods.components[rpc].template"))))
 		})
 	}
 }
@@ -293,13 +293,13 @@ spec:
 func TestWhatIsTaken(t *testing.T) {
 	g := NewWithT(t)
 	spec := &v1alpha1.Pods{Template: template(t, everything)}
-	g.Expect(pods.Refusals(stackOf(spec))).To(BeEmpty())
-	g.Expect(pods.Refusals(stackOf(nil))).To(BeEmpty())
-	g.Expect(pods.Refusals(stackOf(&v1alpha1.Pods{Template: template(t, "{}")}))).To(BeEmpty())
+	g.Expect(refusalsOf(stackOf(spec))).To(BeEmpty())
+	g.Expect(refusalsOf(stackOf(nil))).To(BeEmpty())
+	g.Expect(refusalsOf(stackOf(&v1alpha1.Pods{Template: template(t, "{}")}))).To(BeEmpty())
 	gateway := template(t, "spec: {containers: [{name: gateway, resources: {limits: {memory: 1Gi}}}]}")
-	g.Expect(pods.Refusals(stackOf(&v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "gateway", Template: gateway}}}))).To(BeEmpty())
+	g.Expect(refusalsOf(stackOf(&v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "gateway", Template: gateway}}}))).To(BeEmpty())
 	backend := &v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{Name: "backend", Template: gateway}}}
-	g.Expect(pods.Refusals(stackOf(backend))).NotTo(BeEmpty())
+	g.Expect(refusalsOf(stackOf(backend))).NotTo(BeEmpty())
 }
 
 func TestNoValueOfATemplateIsRepeated(t *testing.T) {
@@ -315,7 +315,7 @@ func TestNoValueOfATemplateIsRepeated(t *testing.T) {
 			raw = converted
 		}
 		g := NewWithT(t)
-		found := pods.Refusals(stackOf(&v1alpha1.Pods{Template: &runtime.RawExtension{Raw: raw}}))
+		found := refusalsOf(stackOf(&v1alpha1.Pods{Template: &runtime.RawExtension{Raw: raw}}))
 		g.Expect(found).NotTo(BeEmpty(), text)
 		g.Expect(fmt.Sprint(found)).NotTo(ContainSubstring("hunter"), text)
 	}
@@ -326,10 +326,10 @@ func TestTheSameTemplateIsAlwaysRefusedWithTheSameText(t *testing.T) {
 	g := NewWithT(t)
 	const reserved = "{pod-template-hash: z, openimstack.dev/x: z, app.kubernetes.io/name: z}"
 	spec := &v1alpha1.Pods{Template: template(t, "metadata: {labels: "+reserved+", annotations: "+reserved+"}")}
-	first := pods.Refusals(stackOf(spec))
+	first := refusalsOf(stackOf(spec))
 	g.Expect(first).To(HaveEach(HaveField("Why", HavePrefix("app.kubernetes.io/name: "))), "the first by name")
 	for range 50 {
-		g.Expect(pods.Refusals(stackOf(spec))).To(Equal(first))
+		g.Expect(refusalsOf(stackOf(spec))).To(Equal(first))
 	}
 }
 
@@ -339,7 +339,7 @@ func TestOneTemplateReportsEightFieldsAtMost(t *testing.T) {
 		env = append(env, fmt.Sprintf("{name: IMENV_%d}", i))
 	}
 	spec := &v1alpha1.Pods{Template: template(t, own("env: ["+strings.Join(env, ",")+"]"))}
-	NewWithT(t).Expect(pods.Refusals(stackOf(spec))).To(HaveLen(8))
+	NewWithT(t).Expect(refusalsOf(stackOf(spec))).To(HaveLen(8))
 }
 
 func TestTheSizeOfAllTemplatesIsBounded(t *testing.T) {
@@ -348,11 +348,11 @@ func TestTheSizeOfAllTemplatesIsBounded(t *testing.T) {
 		return template(t, "metadata: {annotations: {a: '"+strings.Repeat("x", bytes-len(`{"metadata":{"annotations":{"a":""}}}`))+"'}}")
 	}
 	spec := &v1alpha1.Pods{Template: of(16 << 10), Components: []v1alpha1.ComponentPods{{Name: "rpc", Template: of(16 << 10)}}}
-	g.Expect(pods.Refusals(stackOf(spec))).To(BeEmpty())
+	g.Expect(refusalsOf(stackOf(spec))).To(BeEmpty())
 	spec.Components = append(spec.Components, v1alpha1.ComponentPods{Name: "api", Template: template(t, "{}")})
-	g.Expect(pods.Refusals(stackOf(spec))).To(ConsistOf(HaveField("Field", "spec.pods")))
+	g.Expect(refusalsOf(stackOf(spec))).To(ConsistOf(HaveField("Field", "spec.pods")))
 
 	// A run revision writes some characters as six bytes.
 	spec = &v1alpha1.Pods{Template: template(t, "metadata: {annotations: {a: '"+strings.Repeat("<", 3000)+"'}}")}
-	g.Expect(pods.Refusals(stackOf(spec))).To(ConsistOf(HaveField("Why", ContainSubstring("shorten it"))))
+	g.Expect(refusalsOf(stackOf(spec))).To(ConsistOf(HaveField("Why", ContainSubstring("shorten it"))))
 }

@@ -13,10 +13,33 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
+// Named are the paths of fields by which specs name Secrets, by name of the Secret.
+type Named map[string][]string
+
+// Add adds what others name, each path once.
+func (n Named) Add(others Named) {
+	for name, paths := range others {
+		for _, path := range paths {
+			if !slices.Contains(n[name], path) {
+				n[name] = append(n[name], path)
+			}
+		}
+	}
+}
+
+// Elsewhere are the Secrets that are closed to the templates of a stack although the stack's present spec need not name them.
+type Elsewhere struct {
+	// Earlier are named by the specs of the run revisions that the stack keeps. Otherwise one edit could drop the field that names a Secret
+	// and read the Secret by a template.
+	Earlier Named
+	// Others are named by the other stacks of the namespace, and by the specs of the run revisions that these keep.
+	Others Named
+}
+
 // References returns the paths of the fields by which a spec names Secrets, by name of the Secret. The fields are found by their types, so
 // that a new field is among them without being listed. Example: {"redis": ["spec.dependencies.redis.credentialsRef"]}
-func References(spec *v1alpha1.OpenIMStackSpec) map[string][]string {
-	found := map[string][]string{}
+func References(spec *v1alpha1.OpenIMStackSpec) Named {
+	found := Named{}
 	collect(reflect.ValueOf(spec).Elem(), "spec", func(path, name string) {
 		if name != "" && !slices.Contains(found[name], path) {
 			found[name] = append(found[name], path)
@@ -104,30 +127,48 @@ func Reads(component, path string) bool {
 
 // secrets judges which Secrets templates may read.
 type secrets struct {
-	stack  string
-	fields map[string][]string
+	fields Named
+	Elsewhere
 }
 
-func secretsOf(stack *v1alpha1.OpenIMStack) secrets {
-	return secrets{stack.Name, References(&stack.Spec)}
+func secretsOf(stack *v1alpha1.OpenIMStack, elsewhere Elsewhere) secrets {
+	return secrets{References(&stack.Spec), elsewhere}
 }
 
-// why returns why a template must not read a Secret, "" when it may: the Secret is none of the stack, or each component of the template
-// reads the Secret of each field that names it. One Secret may hold the credentials of several stores.
+// why returns why a template must not read a Secret, "" when it may: the Secret is none of a stack, or each component of the template reads
+// the Secret of each field that names it. One Secret may hold the credentials of several stores. What only another stack names, no
+// component reads.
 func (s secrets) why(layer, name string) string {
-	if v1alpha1.IsGenerated(s.stack, name) {
-		return fmt.Sprintf("Secret %s holds a key that the operator generates for this stack, which a component gets of the operator alone: "+
-			"remove it, or use a Secret of your own", shorten(name))
+	if v1alpha1.IsGenerated(name) {
+		return fmt.Sprintf("Secret %s has the name of a key that the operator generates for a stack, which a component gets of the operator "+
+			"alone: remove it, or use a Secret with another name", shorten(name))
 	}
-	for _, path := range s.fields[name] {
+	if path, component := unread(layer, s.fields[name]); path != "" {
+		return fmt.Sprintf("Secret %s is that of %s, which pods of %s do not read: remove it, or use another Secret",
+			shorten(name), path, component)
+	}
+	if path, component := unread(layer, s.Earlier[name]); path != "" {
+		return fmt.Sprintf("Secret %s is that of %s in a kept run revision, which pods of %s do not read: remove it, or use another Secret",
+			shorten(name), path, component)
+	}
+	path, _ := unread(layer, s.Others[name])
+	if path != "" || len(s.Others[name]) > 0 && len(s.fields[name]) == 0 {
+		return fmt.Sprintf("Secret %s is that of another OpenIMStack of the namespace, which names it or has named it: remove it, or use "+
+			"another Secret", shorten(name))
+	}
+	return ""
+}
+
+// unread returns the first of the fields whose Secret a component of a template does not read, and that component; "" when each reads all.
+func unread(layer string, paths []string) (path, component string) {
+	for _, path := range paths {
 		for _, component := range componentsOf(layer) {
 			if !Reads(component, path) {
-				return fmt.Sprintf("Secret %s is that of %s, which pods of %s do not read: remove it, or use another Secret",
-					shorten(name), path, component)
+				return path, component
 			}
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // componentsOf returns the components that a template is merged into.
@@ -150,6 +191,14 @@ func (s secrets) refusals(layer Layer) []Refusal {
 		}
 	}
 	return found[:min(len(found), maxRefusals)]
+}
+
+// ReadSecrets reports whether a template reads a Secret, of whomever. Without one, nobody needs to know what is Elsewhere.
+func ReadSecrets(spec *v1alpha1.Pods) bool {
+	return slices.ContainsFunc(Layers(spec), func(layer Layer) bool {
+		var template corev1.PodTemplateSpec
+		return strict.UnmarshalCaseSensitivePreserveInts(layer.raw, &template) == nil && len(secretsIn(&template.Spec)) > 0
+	})
 }
 
 type secretIn struct{ field, name string }

@@ -46,6 +46,11 @@ wrapper:
 	return stack
 }
 
+// refusalsOf returns those of a stack that is alone in its namespace and has no run revision.
+func refusalsOf(stack *v1alpha1.OpenIMStack) []pods.Refusal {
+	return pods.Refusals(stack, pods.Elsewhere{})
+}
+
 // ways are the fields by which a template reads the Secret %s.
 var ways = map[string]string{
 	volume("secret: {secretName: %s}"):                                        "volumes[files].secret.secretName",
@@ -66,21 +71,24 @@ func TestATemplateCannotReadASecretOfTheStack(t *testing.T) {
 	for way, field := range ways {
 		for _, name := range []string{
 			"chat-share-secret", "chat-share-secret-2", "chat-share-secret-999999", "chat-assertion", "chat-login", "chat-custody", "chat-digest",
+			"other-share-secret", "other-share-secret-7", "other-assertion", "other-login", "o-t-h-e-r-custody", "1-digest", "chat-login-login",
 			"share", "registry", "kafka", "redis", "mongodb-client", "mongodb", "twice", "fcm", "wrapper-redis", "certificate", "ingress",
 			"login-keys", "jwks",
 		} {
 			g := NewWithT(t)
 			text := fmt.Sprintf(way, name)
-			found := pods.Refusals(withSecrets(t, "all", text))
+			found := refusalsOf(withSecrets(t, "all", text))
 			g.Expect(found).To(ConsistOf(HaveField("Field", "spec.pods.template.spec."+field)), text)
-			g.Expect(found[0].Why).To(And(HavePrefix("Secret "+name+" "), MatchRegexp("remove it, or use (another Secret|a Secret of your own)$")))
+			g.Expect(found[0].Why).To(And(HavePrefix("Secret "+name+" "),
+				MatchRegexp("remove it, or use (another Secret|a Secret with another name)$")))
 		}
 		// Life goes on: Secrets of others, and names that only look alike.
 		for _, name := range []string{
-			"mine", "chat", "chat-", "chat-login-2", "chat-share-secret-", "chat-share-secret-x", "chat-share-secret-2-a", "other-login", "login",
+			"mine", "chat", "chat-", "chat-login-2", "chat-share-secret-", "chat-share-secret-x", "chat-share-secret-2-a", "share-secret",
+			"share-secret-2", "login", "custody", "digest", "assertion", "-login", "-share-secret-2", "chatlogin", "chat-login-tls", "login-chat",
 			"redis2", "chat-tls",
 		} {
-			NewWithT(t).Expect(pods.Refusals(withSecrets(t, "all", fmt.Sprintf(way, name)))).To(BeEmpty(), name)
+			NewWithT(t).Expect(refusalsOf(withSecrets(t, "all", fmt.Sprintf(way, name)))).To(BeEmpty(), name)
 		}
 	}
 }
@@ -113,7 +121,7 @@ func TestATemplateMayReadWhatItsComponentReads(t *testing.T) {
 		{"rpc-auth", "chat-share-secret", "the operator generates"},
 	} {
 		g := NewWithT(t)
-		found := pods.Refusals(withSecrets(t, c.layer, volume("secret: {secretName: "+c.name+"}")))
+		found := refusalsOf(withSecrets(t, c.layer, volume("secret: {secretName: "+c.name+"}")))
 		if c.why == "" {
 			g.Expect(found).To(BeEmpty(), "%s of %s", c.name, c.layer)
 		} else {
@@ -122,10 +130,82 @@ func TestATemplateMayReadWhatItsComponentReads(t *testing.T) {
 	}
 }
 
+// One edit must not drop the field that names a Secret and read the Secret by a template: the pods of the template could be replaced before
+// those that need the field are. What kept run revisions name stays closed to the components that never read it.
+func TestASecretStaysClosedWhileARunRevisionNamesIt(t *testing.T) {
+	earlier := pods.References(&withSecrets(t, "all", "spec: {}").Spec)
+	for _, c := range []struct{ layer, name, why string }{
+		{"gateway", "kafka", "" +
+			"Secret kafka is that of spec.dependencies.kafka.credentialsRef in a kept run revision, which pods of gateway do not read"},
+		{"rpc", "kafka", "pods of rpc-auth do not read"},
+		{"gateway", "login-keys", "spec.wrapper.auth.users.serverKeys.secretRef in a kept run revision"},
+		{"all", "jwks", "spec.wrapper.auth.admins.issuers.jwks.secretRef in a kept run revision"},
+		{"all", "share", "spec.secretRef in a kept run revision"},
+		{"api", "twice", "spec.dependencies.objectStorage.minio.credentialsRef in a kept run revision"},
+		{"msgtransfer", "kafka", ""}, // it had the Secret, and a rollback gives it the Secret again
+		{"gateway", "certificate", ""},
+		{"gateway", "mine", ""},
+	} {
+		g := NewWithT(t)
+		stack := stackOf(&v1alpha1.Pods{Components: []v1alpha1.ComponentPods{{
+			Name: v1alpha1.PodsName(c.layer), Template: template(t, volume("secret: {secretName: "+c.name+"}")),
+		}}})
+		if c.layer == "all" {
+			stack.Spec.Pods = &v1alpha1.Pods{Template: stack.Spec.Pods.Components[0].Template}
+		}
+		found := pods.Refusals(stack, pods.Elsewhere{Earlier: earlier})
+		if c.why == "" {
+			g.Expect(found).To(BeEmpty(), "%s of %s", c.name, c.layer)
+		} else {
+			why := And(ContainSubstring(c.why), HaveSuffix("use another Secret"))
+			g.Expect(found).To(ConsistOf(HaveField("Why", why)), "%s of %s", c.name, c.layer)
+		}
+		g.Expect(refusalsOf(stack)).To(BeEmpty(), "once no revision names %s", c.name)
+	}
+}
+
+// What another stack names is closed, unless the stack names it too, and only to components that would read the other's field.
+func TestASecretOfAnotherStackIsClosed(t *testing.T) {
+	others := pods.Named{
+		"theirs": {"spec.dependencies.kafka.credentialsRef"}, "kafka": {"spec.dependencies.kafka.credentialsRef"},
+		"redis": {"spec.wrapper.auth.users.serverKeys.secretRef"},
+	}
+	for _, c := range []struct{ layer, name, why string }{
+		{"msgtransfer", "theirs", "Secret theirs is that of another OpenIMStack of the namespace, which names it or has named it: remove it"},
+		{"all", "theirs", "another OpenIMStack of the namespace"},
+		{"msgtransfer", "kafka", ""}, // both stacks name it for the same store
+		{"rpc-user", "redis", "another OpenIMStack of the namespace"},
+		{"gateway", "mine", ""},
+	} {
+		g := NewWithT(t)
+		stack := withSecrets(t, c.layer, volume("secret: {secretName: "+c.name+"}"))
+		found := pods.Refusals(stack, pods.Elsewhere{Others: others})
+		if c.why == "" {
+			g.Expect(found).To(BeEmpty(), "%s of %s", c.name, c.layer)
+		} else {
+			g.Expect(found).To(ConsistOf(HaveField("Why", ContainSubstring(c.why))), "%s of %s", c.name, c.layer)
+		}
+	}
+	stack := withSecrets(t, "rpc-user", volume("secret: {secretName: redis}"))
+	NewWithT(t).Expect(refusalsOf(stack)).To(BeEmpty(), "once the other stack is gone")
+}
+
+// Only templates that read a Secret are worth a look at other specs.
+func TestWhetherTemplatesReadSecrets(t *testing.T) {
+	g := NewWithT(t)
+	for way := range ways {
+		g.Expect(pods.ReadSecrets(withSecrets(t, "rpc", fmt.Sprintf(way, "mine")).Spec.Pods)).To(BeTrue(), way)
+	}
+	for _, text := range []string{"spec: {}", "spec: {imagePullSecrets: [{name: a}]}", "spec: {volumez: []}", volume("emptyDir: {}")} {
+		g.Expect(pods.ReadSecrets(withSecrets(t, "all", text).Spec.Pods)).To(BeFalse(), text)
+	}
+	g.Expect(pods.ReadSecrets(nil)).To(BeFalse())
+}
+
 // The names of Secrets that only pull images stay usable for that, and a name that no Secret can have is no way around.
 func TestPullingImagesReadsNoSecret(t *testing.T) {
 	stack := withSecrets(t, "all", "spec: {imagePullSecrets: [{name: registry}, {name: kafka}]}")
-	NewWithT(t).Expect(pods.Refusals(stack)).To(BeEmpty())
+	NewWithT(t).Expect(refusalsOf(stack)).To(BeEmpty())
 }
 
 func TestOneTemplateReportsEightSecretsAtMost(t *testing.T) {
@@ -133,7 +213,7 @@ func TestOneTemplateReportsEightSecretsAtMost(t *testing.T) {
 	for i := range 40 {
 		env = append(env, fmt.Sprintf("{name: A%d, valueFrom: {secretKeyRef: {name: kafka, key: a}}}", i))
 	}
-	NewWithT(t).Expect(pods.Refusals(withSecrets(t, "all", extra("env: ["+strings.Join(env, ",")+"]")))).To(HaveLen(8))
+	NewWithT(t).Expect(refusalsOf(withSecrets(t, "all", extra("env: ["+strings.Join(env, ",")+"]")))).To(HaveLen(8))
 }
 
 // notNames are the fields of the CRD whose names speak of a Secret or a reference and which name no Secret.

@@ -62,7 +62,7 @@ func TestAnnotationsOfServiceAccounts(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewWithT(t)
-			found := pods.Refusals(stackOf(&v1alpha1.Pods{ServiceAccountAnnotations: c.annotations}))
+			found := refusalsOf(stackOf(&v1alpha1.Pods{ServiceAccountAnnotations: c.annotations}))
 			if c.want == "" {
 				g.Expect(found).To(BeEmpty())
 				return
@@ -78,7 +78,7 @@ func TestAnnotationsOfServiceAccounts(t *testing.T) {
 	for i := range 16 {
 		many[fmt.Sprintf("kubernetes.io/%d", i)] = ""
 	}
-	NewWithT(t).Expect(pods.Refusals(stackOf(&v1alpha1.Pods{ServiceAccountAnnotations: many}))).To(HaveLen(8), "a bounded message")
+	NewWithT(t).Expect(refusalsOf(stackOf(&v1alpha1.Pods{ServiceAccountAnnotations: many}))).To(HaveLen(8), "a bounded message")
 }
 
 func TestHowManyPodsMayBeEvicted(t *testing.T) {

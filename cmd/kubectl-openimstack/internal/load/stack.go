@@ -76,7 +76,7 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 		return nil, fmt.Errorf("resolving the references of OpenIMStack %s/%s: %w", object.Namespace, object.Name, err)
 	}
 	g := seal.Next(known, facts.Locations).Graph(object)
-	refused, usable := podRefusals(object)
+	refused, usable := podRefusals(object, s.Stacks)
 	workloads, err := manifests.Workloads(usable, facts, manifests.Options{
 		WrapperImage: cmp.Or(f.WrapperImage, DefaultWrapperImage()), SupervisorImage: cmp.Or(f.SupervisorImage, DefaultSupervisorImage()),
 	})
@@ -100,10 +100,17 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 	return stack, nil
 }
 
-// podRefusals returns what is refused of the templates of spec.pods, and the stack without these templates when something is.
-func podRefusals(object *v1alpha1.OpenIMStack) ([]string, *v1alpha1.OpenIMStack) {
+// podRefusals returns what is refused of the templates of spec.pods, and the stack without these templates when something is. stacks are
+// all of the snapshot. Run revisions are not read, and so the operator may refuse more.
+func podRefusals(object *v1alpha1.OpenIMStack, stacks []v1alpha1.OpenIMStack) ([]string, *v1alpha1.OpenIMStack) {
+	elsewhere := pods.Elsewhere{Others: pods.Named{}}
+	for i := range stacks {
+		if stacks[i].Namespace == object.Namespace && stacks[i].Name != object.Name {
+			elsewhere.Others.Add(pods.References(&stacks[i].Spec))
+		}
+	}
 	var refused []string
-	for _, refusal := range pods.Refusals(object) {
+	for _, refusal := range pods.Refusals(object, elsewhere) {
 		refused = append(refused, refusal.Field+": "+refusal.Why)
 	}
 	if len(refused) == 0 {

@@ -1,0 +1,120 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/outcome"
+	"github.com/openimstack/openim-operator/openim/pods"
+)
+
+// acceptedPods keeps spec.pods of each stack as it was accepted last, in memory: a new process knows none.
+type acceptedPods struct {
+	mutex   sync.Mutex
+	byStack map[types.NamespacedName]ownedPods
+}
+
+type ownedPods struct {
+	owner types.UID
+	pods  *v1alpha1.Pods
+}
+
+func newAcceptedPods() *acceptedPods {
+	return &acceptedPods{byStack: map[types.NamespacedName]ownedPods{}}
+}
+
+func (a *acceptedPods) set(stack *v1alpha1.OpenIMStack) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.byStack[client.ObjectKeyFromObject(stack)] = ownedPods{stack.UID, stack.Spec.Pods.DeepCopy()}
+}
+
+// get reports false for a stack of which nothing is known, also for one that was deleted and created again.
+func (a *acceptedPods) get(stack *v1alpha1.OpenIMStack) (*v1alpha1.Pods, bool) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	known, ok := a.byStack[client.ObjectKeyFromObject(stack)]
+	return known.pods, ok && known.owner == stack.UID
+}
+
+func (a *acceptedPods) forget(stack types.NamespacedName) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	delete(a.byStack, stack)
+}
+
+// others returns the children that follow the newest spec at once. While a part of spec.pods is refused, ServiceAccounts and disruption
+// budgets follow what was accepted last: they are created and repaired, because without its account no pod can be made.
+func (r *Reconciler) others(ctx context.Context, s *scope) ([]client.Object, error) {
+	if !s.podsRefused() {
+		if !s.suspended() {
+			r.accepted.set(s.stack)
+		}
+		return otherChildren(s.stack, s)
+	}
+	earlier, known := r.accepted.get(s.stack)
+	of := s.stack.DeepCopy()
+	of.Spec.Pods = earlier
+	objects, err := otherChildren(of, s)
+	if err != nil || known {
+		return objects, err
+	}
+	return objects, r.keepPods(ctx, s, objects)
+}
+
+func otherChildren(stack *v1alpha1.OpenIMStack, s *scope) ([]client.Object, error) {
+	objects, err := manifests.Others(stack, s.facts, s.heldHot())
+	if err != nil {
+		return nil, outcome.NewTerminal(v1alpha1.ReasonInvalidSpec, err.Error()) // pure: another attempt fails too
+	}
+	return objects, nil
+}
+
+// keepPods gives the accounts and budgets that exist what they have: changes of it make no run revision, so that nothing else tells it to a
+// new process. An account that is gone gets the annotations of another one, because all have the same. A budget that is gone gets the
+// default.
+func (r *Reconciler) keepPods(ctx context.Context, s *scope, objects []client.Object) error {
+	in, labels := client.InNamespace(s.stack.Namespace), client.MatchingLabels(manifests.CommonLabels(s.stack.Name))
+	var accounts corev1.ServiceAccountList // the cache does not hold their annotations, nor the budgets' content
+	if err := r.live.List(ctx, &accounts, in, labels); err != nil {
+		return fmt.Errorf("listing the ServiceAccounts of the stack: %w", err)
+	}
+	var budgets policyv1.PodDisruptionBudgetList
+	if err := r.live.List(ctx, &budgets, in, labels); err != nil {
+		return fmt.Errorf("listing the disruption budgets of the stack: %w", err)
+	}
+	annotations := map[string]map[string]string{}
+	var sibling map[string]string
+	for i := range accounts.Items {
+		kept := pods.TakenAnnotations(accounts.Items[i].Annotations)
+		annotations[accounts.Items[i].Name] = kept
+		if sibling == nil {
+			sibling = kept
+		}
+	}
+	for _, object := range objects {
+		switch o := object.(type) {
+		case *corev1.ServiceAccount:
+			kept, exists := annotations[o.Name]
+			if !exists {
+				kept = sibling
+			}
+			o.Annotations = kept
+		case *policyv1.PodDisruptionBudget:
+			for i := range budgets.Items {
+				if live := &budgets.Items[i]; live.Name == o.Name && live.Spec.MaxUnavailable != nil {
+					o.Spec.MaxUnavailable = live.Spec.MaxUnavailable
+				}
+			}
+		}
+	}
+	return nil
+}
