@@ -6,6 +6,7 @@ import (
 	"crypto/md5" // OpenIM names files by it
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -64,6 +65,7 @@ func TestAFileIsUploadedByOneUserAndDownloadedByAnother(t *testing.T) {
 	files.attacks(t, as(alice), as(bob))
 
 	// After the refusals both still work.
+	g.Expect(files.download(t, l, bob, "alice/own.mp4")).To(HaveLen(partBytes + 1))
 	g.Expect(files.download(t, l, bob, "alice/picture.png")).To(HaveLen(70_000))
 	files.upload(t, as(bob), "bob/note.txt", []byte("after the refusals"))
 	g.Expect(files.download(t, l, alice, "bob/note.txt")).To(Equal([]byte("after the refusals")))
@@ -124,6 +126,53 @@ func (f *objectStore) attacks(t *testing.T, alice, bob loopback.API) {
 
 	// Alice's upload goes on.
 	f.finish(t, alice, started, "alice/next.txt", content)
+	f.foreignTickets(t, alice, bob)
+}
+
+// foreignTickets are what bob can try with upload ids that OpenIM itself would accept: alice's, and some that bob wrote.
+func (f *objectStore) foreignTickets(t *testing.T, alice, bob loopback.API) {
+	t.Helper()
+	g := NewWithT(t)
+	note, film := make([]byte, 3000), make([]byte, partBytes+1)
+	_, _ = rand.Read(note) // never fails
+	_, _ = rand.Read(film)
+	begun := map[string]loopback.Object{}
+	for name, content := range map[string][]byte{"alice/own.txt": note, "alice/own.mp4": film} {
+		begun[name] = alice.Must(t, "/object/initiate_multipart_upload", uploadOf(name, content))
+		f.put(t, begun[name], content)
+	}
+	ticket := func(name string) string { return fmt.Sprint(loopback.At(begun[name], "upload", "uploadID")) }
+	forged := func(id string, content []byte) string {
+		hash, _ := hashOf(content)
+		return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, `{"a":1,"b":%q,"c":"openim/data/hash/%s","d":1,"e":%q}`, id, hash, hash))
+	}
+	_, ofNote := hashOf(note)
+	_, ofFilm := hashOf(film)
+	for _, try := range []struct{ name, path, uploadID, as string }{
+		{"alice's upload in one part", "/object/complete_multipart_upload", ticket("alice/own.txt"), "bob/note.txt"},
+		{"alice's upload in parts", "/object/complete_multipart_upload", ticket("alice/own.mp4"), "bob/film.mp4"},
+		{"parts of alice's upload", "/object/auth_sign", ticket("alice/own.mp4"), ""},
+		{"parts of an upload that nobody began", "/object/auth_sign", forged("x", note), ""},
+		{"another setting of a file", "/object/auth_sign", forged("x&acl", note), ""},
+		{"a ticket cut short", "/object/auth_sign", ticket("alice/own.mp4")[:100], ""},
+	} {
+		body := loopback.Object{"uploadID": try.uploadID, "partNumbers": []int{1}}
+		if try.as != "" {
+			body = loopback.Object{"uploadID": try.uploadID, "name": try.as, "parts": ofNote, "contentType": "text/plain", "cause": "test"}
+		}
+		if try.as == "bob/film.mp4" {
+			body["parts"] = ofFilm
+		}
+		reply, err := bob.Post(t.Context(), try.path, body)
+		g.Expect(err).NotTo(HaveOccurred(), try.name)
+		g.Expect(reply.OK()).To(BeFalse(), "bob has %s: %s", try.name, reply)
+		g.Expect(reply.Code).To(Equal(wire.CodeNoPermission), "%s: %s", try.name, reply)
+	}
+	// Alice signs her parts, and completes both; what she uploaded is what she gets.
+	signed := alice.Must(t, "/object/auth_sign", loopback.Object{"uploadID": ticket("alice/own.mp4"), "partNumbers": []int{1, 2}})
+	g.Expect(signed["parts"]).To(HaveLen(2))
+	f.complete(t, alice, begun["alice/own.txt"], "alice/own.txt", note)
+	f.complete(t, alice, begun["alice/own.mp4"], "alice/own.mp4", film)
 }
 
 // objectStore is a real server of S3 with TLS.
@@ -226,6 +275,13 @@ func (f *objectStore) upload(t *testing.T, api loopback.API, name string, conten
 // finish puts the parts of an upload that was begun, and completes it.
 func (f *objectStore) finish(t *testing.T, api loopback.API, started loopback.Object, name string, content []byte) {
 	t.Helper()
+	f.put(t, started, content)
+	f.complete(t, api, started, name, content)
+}
+
+// put puts the parts of an upload that was begun.
+func (f *objectStore) put(t *testing.T, started loopback.Object, content []byte) {
+	t.Helper()
 	g := NewWithT(t)
 	for i, part := range parts(content) {
 		signed := loopback.At(started, "upload", "sign", "parts", i)
@@ -247,8 +303,13 @@ func (f *objectStore) finish(t *testing.T, api loopback.API, started loopback.Ob
 		g.Expect(err).NotTo(HaveOccurred())
 		text, _ := io.ReadAll(io.LimitReader(reply.Body, 4096))
 		_ = reply.Body.Close()
-		g.Expect(reply.StatusCode).To(Equal(http.StatusOK), "part %d of %s: %s", i+1, name, text)
+		g.Expect(reply.StatusCode).To(Equal(http.StatusOK), "part %d: %s", i+1, text)
 	}
+}
+
+// complete completes an upload whose parts are put.
+func (f *objectStore) complete(t *testing.T, api loopback.API, started loopback.Object, name string, content []byte) {
+	t.Helper()
 	_, ofParts := hashOf(content)
 	api.Must(t, "/object/complete_multipart_upload", loopback.Object{
 		"uploadID": loopback.At(started, "upload", "uploadID"), "parts": ofParts, "name": name, "contentType": "application/octet-stream",

@@ -61,6 +61,7 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 			sessions: s.sessions, login: s.logins, now: now, adminUserID: c.OpenIM.AdminUserID}
 		h.users = newUsers(usersOptions(c.OpenIM, UsersOptions{
 			OpenIM: openim, Tokens: userTokens{s.vault}, Members: userMembers{openim}, Concurrency: h.concurrency, Replies: newReplyMetrics(reg),
+			Tickets: s.tickets,
 		}))
 		background = append(background, s.sessions.Run,
 			watchDependencies(log, reg, []dependency{{"redis", s.redis.Ready}, {"mongodb", s.registry.Ping}}),

@@ -14,6 +14,7 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/login"
 	"github.com/openimstack/openim-operator/wrapper/openimclient"
 	"github.com/openimstack/openim-operator/wrapper/redisdb"
+	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/session"
 	"github.com/openimstack/openim-operator/wrapper/tokenvault"
 )
@@ -26,6 +27,7 @@ type stores struct {
 	replays  *replays
 	sessions *session.Store
 	logins   *login.Service
+	tickets  routes.Tickets
 	keys     *filewatch.Source[*login.ServerKeys] // of the login
 	// files are the watched files. They must be read once before the first call.
 	files []filewatch.Reloader
@@ -60,8 +62,9 @@ func openStores(c Config, openim *openimclient.Client, log *slog.Logger, reg pro
 			Redis: db, Lifetime: c.Users.Session.Lifetime, Idle: c.Users.Session.Idle, Now: now, Log: log, Registerer: reg,
 			Seal: SessionSealer(keys, now),
 		}),
-		keys:  serverKeys,
-		files: files,
+		tickets: UploadTickets(keys, now),
+		keys:    serverKeys,
+		files:   files,
 	}
 	var err error
 	if s.logins, err = login.New(login.Options{

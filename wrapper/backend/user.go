@@ -53,6 +53,8 @@ type UsersOptions struct {
 	// Pictures allows users to request scaled pictures of objects from OpenIM.
 	Pictures    bool
 	Concurrency *concurrency
+	// Tickets seals the tickets of uploads. nil: calls with a ticket are refused.
+	Tickets routes.Tickets
 	// Replies counts what is removed from replies. It may be nil.
 	Replies *replyMetrics
 }
@@ -163,7 +165,7 @@ func (u *users) answer(ctx context.Context, header http.Header, call userCall, r
 }
 
 func (u *users) callerOf(p auth.Principal) routes.Caller {
-	return routes.Caller{UserID: p.Subject, PlatformID: p.PlatformID, Pictures: u.Pictures}
+	return routes.Caller{UserID: p.Subject, PlatformID: p.PlatformID, Pictures: u.Pictures, Tickets: u.Tickets}
 }
 
 // enforce returns the body that is sent to OpenIM, and the needs that must be looked up first.

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,11 @@ func (u *users) project(
 			return nil, &f
 		}
 		projected, err = route.ProjectReply(reply.Data, asked)
+	}
+	if errors.Is(err, routes.ErrTicketsUnavailable) {
+		f := wire.Unavailable.Because("the upload's ticket cannot be made now: begin the upload again after a second")
+		rec.Refuse(f, err.Error())
+		return nil, &f
 	}
 	if err != nil {
 		f := wire.BadGateway.Because("OpenIM's reply has another form than this wrapper knows: check whether the call took effect")

@@ -117,7 +117,7 @@ func usersHandler(openim openimAsUser, release routes.Release, change func(*User
 	reg, log := prometheus.NewRegistry(), &bytes.Buffer{}
 	b := newConcurrency(reg, routes.Limits)
 	o := UsersOptions{OpenIM: openim, Tokens: twoTokens{}, Members: aliceGroups{}, Release: release,
-		ObjectURL: &url.URL{Scheme: "https", Host: "s3.example.com"}, Concurrency: b}
+		ObjectURL: &url.URL{Scheme: "https", Host: "s3.example.com"}, Concurrency: b, Tickets: routestest.Unsealed{}}
 	if change != nil {
 		change(&o)
 	}

@@ -108,9 +108,9 @@ func (e *enforcement) apply(rule Identity) *wire.Failure {
 	case AnyName:
 		err = e.each(rule.Field, func(p fieldValue) error { return objectName(p.field, p.text()) })
 	case UploadTicket:
-		err = e.each(rule.Field, func(p fieldValue) error { return uploadTicket(p.field, p.text()) })
+		err = e.each(rule.Field, func(p fieldValue) error { return e.ticket(p, TicketUpload) })
 	case FormTicket:
-		err = e.each(rule.Field, func(p fieldValue) error { return formTicket(p.field, p.text(), e.caller.UserID) })
+		err = e.each(rule.Field, func(p fieldValue) error { return e.ticket(p, TicketForm) })
 	case Filled:
 		err = e.filled(rule.Field)
 	case Live:
@@ -140,6 +140,10 @@ func (e *enforcement) apply(rule Identity) *wire.Failure {
 	}
 	if err == nil {
 		return nil
+	}
+	var failure wire.Failure
+	if errors.As(err, &failure) {
+		return &failure
 	}
 	if malformed, ok := err.(*malformedError); ok { //nolint:errorlint // never wrapped
 		return refuse(wire.BadRequest, malformed)

@@ -52,10 +52,11 @@ const (
 	OwnName Rule = "must begin with the caller's id and a slash"
 	// AnyName: the name of any object; a user who knows the name may read the object.
 	AnyName Rule = "may be anybody's object"
-	// UploadTicket: OpenIM's unsigned upload id; the key in it must be one that OpenIM creates.
-	UploadTicket Rule = "must be an upload id as OpenIM makes it"
-	// FormTicket: OpenIM's unsigned form id; the key and the name in it must be the caller's own.
-	FormTicket Rule = "must be a form id of the caller's"
+	// UploadTicket: the sealed ticket of an upload of the caller's (TicketUpload); becomes OpenIM's, in which the key must be one that OpenIM
+	// creates.
+	UploadTicket Rule = "must be an upload id that the caller was given; becomes OpenIM's"
+	// FormTicket: the same of a form (TicketForm); the key and the name in OpenIM's ticket must be the caller's own.
+	FormTicket Rule = "must be a form id that the caller was given; becomes OpenIM's"
 	// AtMostOne: a list of at most one element.
 	AtMostOne Rule = "must have at most one element"
 	// Never: must be absent, false, 0 or empty, and is removed.
@@ -87,6 +88,8 @@ type Caller struct {
 	PlatformID int32 // OpenIM's numbers, 1 to 9
 	// Pictures permits thumbnails of objects, which openim-rpc-third makes in memory.
 	Pictures bool
+	// Tickets seals and opens the tickets of uploads. nil: calls with a ticket are refused.
+	Tickets Tickets
 }
 
 // NeedKind is the kind of a condition that must be checked with OpenIM.

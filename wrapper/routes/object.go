@@ -1,11 +1,8 @@
 package routes
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/url"
-	"path"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -40,89 +37,6 @@ func ownName(field, name, user string) error {
 		return fmt.Errorf("%s must begin with your own user id and a slash", field)
 	}
 	return nil
-}
-
-// OpenIM's upload and form ids contain their meaning unencrypted and unsigned (tools/s3/cont/id.go, rpc/third/s3.go). A forged id could
-// make OpenIM sign, copy or delete another object. Therefore only ids are accepted that OpenIM could have issued to the caller.
-var (
-	hashOf     = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	tempKey    = regexp.MustCompile(`^openim/temp/([0-9]{1,4}/){1,8}([0-9a-f]{32})_([0-9]{1,19})_[0-9a-f]{32}\.presigned$`)
-	directDate = regexp.MustCompile(`^[0-9]{8}$`)
-	directFile = regexp.MustCompile(`^[0-9a-f]{32}(\.[^/]*)?$`)
-)
-
-const (
-	hashKeys   = "openim/data/hash/"
-	directKeys = "openim/direct"
-
-	ticketMultipart = 1
-	ticketPresigned = 2
-)
-
-// uploadTicket checks an upload id: {"a":type,"b":id,"c":key,"d":size,"e":hash} in base64.
-func uploadTicket(field, ticket string) error {
-	data, err := base64.StdEncoding.DecodeString(ticket)
-	if err != nil {
-		return malformed("%s must be an upload id as OpenIM gives it", field)
-	}
-	members, err := wire.DecodeObject(data)
-	if err != nil || !only(members, "a", "b", "c", "d", "e") {
-		return malformed("%s must be an upload id as OpenIM gives it", field)
-	}
-	kind, _ := members["a"].(int64)
-	key, _ := members["c"].(string)
-	size, _ := members["d"].(int64)
-	hash, _ := members["e"].(string)
-	good := false
-	switch kind {
-	case ticketMultipart:
-		good = hashOf.MatchString(hash) && key == hashKeys+hash
-	case ticketPresigned:
-		parts := tempKey.FindStringSubmatch(key)
-		good = parts != nil && parts[2] == hash && parts[3] == fmt.Sprint(size)
-	}
-	if !good {
-		return fmt.Errorf("%s must be an upload id as OpenIM gives it", field)
-	}
-	return nil
-}
-
-// formTicket checks a form id: {"name","size","contentType","group","key"} in base64 without padding.
-func formTicket(field, ticket, user string) error {
-	data, err := base64.RawStdEncoding.DecodeString(ticket)
-	if err != nil {
-		return malformed("%s must be a form id as OpenIM gives it", field)
-	}
-	members, err := wire.DecodeObject(data)
-	if err != nil || !only(members, "name", "size", "contentType", "group", "key") {
-		return malformed("%s must be a form id as OpenIM gives it", field)
-	}
-	name, _ := members["name"].(string)
-	if err := ownName(field+", its name,", name, user); err != nil {
-		return err
-	}
-	key, _ := members["key"].(string)
-	rest, ok := strings.CutPrefix(key, directKeys+"/")
-	date, rest, ok2 := strings.Cut(rest, "/")
-	file, ok3 := strings.CutPrefix(rest, user+"/")
-	if !ok || !ok2 || !ok3 || !directDate.MatchString(date) || !directFile.MatchString(file) || path.Clean(key) != key {
-		return fmt.Errorf("%s must be a form id that OpenIM gave you", field)
-	}
-	return nil
-}
-
-// only reports whether an object has no members with other names or spellings: OpenIM's decoder ignores case.
-func only(object map[string]any, names ...string) bool {
-	for key := range object {
-		known := false
-		for _, n := range names {
-			known = known || n == key
-		}
-		if !known {
-			return false
-		}
-	}
-	return true
 }
 
 // objectQuery has the parameters by which OpenIM makes a thumbnail of an object, and the maximum of the numeric ones.

@@ -127,6 +127,9 @@ func (r *jsonReader) textOf(n *node) error {
 	if err != nil {
 		return err
 	}
+	if n.ticket != "" {
+		return r.sealed(n, raw, escaped)
+	}
 	r.out = append(append(append(r.out, '"'), raw...), '"')
 	if n.slot >= 0 {
 		text, err := plain(raw, escaped)
@@ -135,6 +138,24 @@ func (r *jsonReader) textOf(n *node) error {
 		}
 		r.set(n.slot, text)
 	}
+	return nil
+}
+
+// sealed writes the sealed form of a ticket.
+func (r *jsonReader) sealed(n *node, raw []byte, escaped bool) error {
+	ticket, err := plain(raw, escaped)
+	if err != nil {
+		return err
+	}
+	sealed, err := r.ownership.asked.sealTicket(n.ticket, n.path, string(ticket))
+	if err != nil {
+		return err
+	}
+	quoted, err := json.Marshal(sealed)
+	if err != nil {
+		return errNotJSON
+	}
+	r.out = append(r.out, quoted...)
 	return nil
 }
 

@@ -10,6 +10,20 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
+// Tickets of OpenIM's for uploads of alice.
+var (
+	uploadInParts = base64.StdEncoding.EncodeToString([]byte(
+		`{"a":1,"b":"id","c":"openim/data/hash/0cc175b9c0f1b6a831c399e269772661","d":9,"e":"0cc175b9c0f1b6a831c399e269772661"}`))
+	formOfAlice = base64.RawStdEncoding.EncodeToString([]byte(
+		`{"name":"alice/a.txt","size":1,"key":"openim/direct/20260102/alice/0cc175b9c0f1b6a831c399e269772661.txt"}`))
+)
+
+// unsealed passes tickets on as they are.
+type unsealed struct{}
+
+func (unsealed) Seal(_ Ticket, _, ticket string) (string, error) { return ticket, nil }
+func (unsealed) Open(_ Ticket, _, sealed string) (string, error) { return sealed, nil }
+
 // sample builds a complete reply of a shape, with all members and one element in each list and map. alice may receive all of it if the
 // request names the ids of asked, except for change: a text or key at a path.
 type sample struct{ change map[string]string }
@@ -19,20 +33,21 @@ var honest = map[string]string{
 	"ownerUserID": "alice", "fromUserID": "alice", "toUserID": "alice", "userID": "alice", "sendID": "alice", "recvID": "alice",
 	"groupID": "4711", "respList{}": "4711", "notificationMsgs{}": "n_4711", "content": "aGVsbG8=",
 	"conversationID": "sg_4711", "conversationIDs[]": "sg_4711", "pinnedConversationIDs[]": "sg_4711", "delete[]": "sg_4711",
+	"uploadID": uploadInParts, "id": formOfAlice,
 	"msgs{}": "sg_4711", "seqs{}": "sg_4711", "maxSeqs{}": "sg_4711", "minSeqs{}": "sg_4711",
 }
 
 // asked is alice's call to which the sample is the reply.
 func askedBy(r *Route, protobuf bool) Asked {
 	text := strings.NewReplacer(
-		"{self}", "alice", "{peer}", "alice", "{group}", "4711", "{pair}", "si_alice_alice", "{sg}", "sg_4711", "{form}", "f",
+		"{self}", "alice", "{peer}", "alice", "{group}", "4711", "{pair}", "si_alice_alice", "{sg}", "sg_4711", "{form}", formOfAlice, "{upload}", uploadInParts,
 	).Replace(r.Example)
 	body, err := Decode([]byte(text))
 	if err != nil {
 		panic(err)
 	}
 	return Asked{
-		Caller: Caller{UserID: "alice", PlatformID: 5}, Body: body, Protobuf: protobuf,
+		Caller: Caller{UserID: "alice", PlatformID: 5, Tickets: unsealed{}}, Body: body, Protobuf: protobuf,
 		Member: map[string]bool{"sg_4711": true, "n_4711": true, "sg_815": false},
 	}
 }

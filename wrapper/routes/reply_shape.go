@@ -43,6 +43,8 @@ type node struct {
 	below []int
 	// slot of the text, or of a map's key; -1: none
 	slot int
+	// ticket is the kind of the ticket that the text is; "": none
+	ticket Ticket
 }
 
 // field is a member of an object.
@@ -84,6 +86,13 @@ func compileReplies(text string, rules map[string][]Keep) map[string]*replyShape
 		s := &replyShape{message: name, root: expand(messages, name, "")}
 		for _, rule := range rules[r.Upstream()] {
 			s.attach(rule)
+		}
+		for path, kind := range replyTickets[r.Upstream()] {
+			at, _, _ := s.find(path)
+			if at.kind != kindText || r.Protobuf {
+				panic(fmt.Sprintf("%s of the reply %s is not a text in JSON", path, s.message))
+			}
+			at.ticket = kind
 		}
 		s.root.collectSlots()
 		shapes[r.Path] = s

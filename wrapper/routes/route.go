@@ -95,7 +95,8 @@ type Route struct {
 	// Protobuf: an official SDK sends the body as protobuf.
 	Protobuf bool
 	// Example is a small body of a user's call that OpenIM can execute. {self} is the user, {peer} a friend, {group} a group of the user,
-	// {pair} the conversation with the friend, {sg} the conversation of the group.
+	// {pair} the conversation with the friend, {sg} the conversation of the group,
+	// {upload} and {form} the tickets of uploads of the user.
 	Example string
 	// Nothing is the data of the reply to a caller without conversations. OpenIM would interpret an empty list as all conversations.
 	Nothing string

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -244,6 +245,14 @@ func TestUploadTickets(t *testing.T) {
 	}{
 		{"of many parts", `{"a":1,"b":"id","c":"openim/data/hash/` + hash + `","d":9,"e":"` + hash + `"}`, true},
 		{"of one", `{"a":2,"c":"openim/temp/2026/11/22/01/50/00/` + hash + `_9_` + hash + `.presigned","d":9,"e":"` + hash + `"}`, true},
+		{"another request to the store", `{"a":1,"b":"x&acl","c":"openim/data/hash/` + hash + `","d":9,"e":"` + hash + `"}`, false},
+		{"a fragment", `{"a":1,"b":"x#y","c":"openim/data/hash/` + hash + `","d":9,"e":"` + hash + `"}`, false},
+		{"an escape", `{"a":1,"b":"x%26acl","c":"openim/data/hash/` + hash + `","d":9,"e":"` + hash + `"}`, false},
+		{"a line break", `{"a":1,"b":"x\n","c":"openim/data/hash/` + hash + `","d":9,"e":"` + hash + `"}`, false},
+		{"no id of the store", `{"a":1,"c":"openim/data/hash/` + hash + `","d":9,"e":"` + hash + `"}`, false},
+		{"a long id", `{"a":1,"b":"` + strings.Repeat("x", 1025) + `","c":"openim/data/hash/` + hash + `","d":9,"e":"` + hash + `"}`, false},
+		{"no size", `{"a":1,"b":"id","c":"openim/data/hash/` + hash + `","e":"` + hash + `"}`, false},
+		{"one part with an id", `{"a":2,"b":"id","c":"openim/temp/2026/` + hash + `_9_` + hash + `.presigned","d":9,"e":"` + hash + `"}`, false},
 		{"another object", `{"a":1,"b":"id","c":"openim/data/hash/` + hash + `","d":9,"e":"ffffffffffffffffffffffffffffffff"}`, false},
 		{"an object of a form", `{"a":2,"c":"openim/direct/20260102/victor/x","d":9,"e":"` + hash + `"}`, false},
 		{"above", `{"a":2,"c":"openim/temp/2026/../` + hash + `_9_` + hash + `.presigned","d":9,"e":"` + hash + `"}`, false},

@@ -4,6 +4,9 @@ package routes
 var objectRoute = &Route{Method: get, Path: "/object/*name", Audience: User, Limit: Read, Audit: AuditRead, Body: 0, Repeatable: true,
 	Why: "read an object, by a redirect to the object store; OpenIM would serve it without a login"}
 
+// whyTicket is the reason for UploadTicket.
+const whyTicket = "OpenIM would sign parts of any user's upload, and complete it under the caller's name"
+
 var objectRoutes = []Route{
 	{Method: get, Path: "/third/prometheus", Audience: Nobody,
 		Why: "an unauthenticated redirect to an address from OpenIM's configuration"},
@@ -36,16 +39,16 @@ var objectRoutes = []Route{
 		Example: `{"name":"{self}/a.txt","hash":"0cc175b9c0f1b6a831c399e269772661","size":1,"partSize":5242880,"maxParts":1,"cause":"","contentType":"text/plain"}`},
 	{Method: post, Path: "/object/auth_sign", Audience: User, Limit: Write, Audit: AuditWrite, Body: Medium, Repeatable: true,
 		Why:      "addresses for the parts of an upload",
-		Identity: []Identity{{Field: "uploadID", Rule: UploadTicket}},
-		Example:  `{"uploadID":"eyJhIjoxLCJiIjoiaWQiLCJjIjoib3BlbmltL2RhdGEvaGFzaC8wY2MxNzViOWMwZjFiNmE4MzFjMzk5ZTI2OTc3MjY2MSIsImQiOjEsImUiOiIwY2MxNzViOWMwZjFiNmE4MzFjMzk5ZTI2OTc3MjY2MSJ9","partNumbers":[1]}`},
+		Identity: []Identity{{Field: "uploadID", Rule: UploadTicket, Why: whyTicket}},
+		Example:  `{"uploadID":"{upload}","partNumbers":[1]}`},
 	{Method: post, Path: "/object/complete_multipart_upload", Audience: User, Limit: Write, Audit: AuditWrite, Body: Medium,
 		Why: "end an upload",
 		Identity: []Identity{
 			{Field: "name", Rule: OwnName},
-			{Field: "uploadID", Rule: UploadTicket},
+			{Field: "uploadID", Rule: UploadTicket, Why: whyTicket},
 			{Field: "urlPrefix", Rule: Dropped, Why: "OpenIM uses the prefix that the backend sends"},
 		},
-		Example: `{"name":"{self}/a.txt","uploadID":"eyJhIjoxLCJiIjoiaWQiLCJjIjoib3BlbmltL2RhdGEvaGFzaC8wY2MxNzViOWMwZjFiNmE4MzFjMzk5ZTI2OTc3MjY2MSIsImQiOjEsImUiOiIwY2MxNzViOWMwZjFiNmE4MzFjMzk5ZTI2OTc3MjY2MSJ9","parts":["0cc175b9c0f1b6a831c399e269772661"],"cause":"","contentType":"text/plain"}`},
+		Example: `{"name":"{self}/a.txt","uploadID":"{upload}","parts":["0cc175b9c0f1b6a831c399e269772661"],"cause":"","contentType":"text/plain"}`},
 	{Method: post, Path: "/object/access_url", Audience: User, Limit: Read, Audit: AuditRead, Body: Small, Repeatable: true,
 		Why: "an address to read an object at, valid for a week",
 		Identity: []Identity{{Field: "name", Rule: AnyName},

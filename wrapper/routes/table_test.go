@@ -18,7 +18,7 @@ import (
 var (
 	alice  = routestest.Identities{Self: "alice", Peer: "bob", Group: "4711"}
 	victim = routestest.Identities{Self: "victor", Peer: "wanda", Group: "815"}
-	caller = routes.Caller{UserID: alice.Self, PlatformID: 5}
+	caller = routes.Caller{UserID: alice.Self, PlatformID: 5, Tickets: routestest.Unsealed{}}
 )
 
 // lines returns the fields of the lines of a file in testdata, without its comments.

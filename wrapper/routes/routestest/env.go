@@ -36,10 +36,26 @@ func (w Identities) Form() string {
 		`{"name":%q,"size":1,"contentType":"text/plain","group":"","key":%q}`, w.Object(), "openim/direct/20260102/"+w.Self+"/"+file)))
 }
 
+// Upload returns an upload id as OpenIM would issue it for an upload in parts. OpenIM writes no user into it.
+func (w Identities) Upload() string {
+	const hash = "0cc175b9c0f1b6a831c399e269772661"
+	return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, `{"a":1,"b":"id","c":"openim/data/hash/%s","d":1,"e":%q}`, hash, hash))
+}
+
+// Unsealed is a routes.Tickets that passes OpenIM's tickets on as they are: for tests of everything else about a route.
+type Unsealed struct{}
+
+// Seal implements routes.Tickets.
+func (Unsealed) Seal(_ routes.Ticket, _, ticket string) (string, error) { return ticket, nil }
+
+// Open implements routes.Tickets.
+func (Unsealed) Open(_ routes.Ticket, _, sealed string) (string, error) { return sealed, nil }
+
 // Body returns the route's example for these users, decoded.
 func (w Identities) Body(r *routes.Route) map[string]any {
 	text := strings.NewReplacer(
 		"{self}", w.Self, "{peer}", w.Peer, "{group}", w.Group, "{pair}", w.Pair(), "{sg}", w.GroupChat(), "{form}", w.Form(),
+		"{upload}", w.Upload(),
 	).Replace(r.Example)
 	body, err := routes.Decode([]byte(text))
 	if err != nil {
