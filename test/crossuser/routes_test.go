@@ -3,14 +3,18 @@ package crossuser
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/routes"
 	"github.com/openimstack/openim-operator/wrapper/routes/routestest"
+	"github.com/openimstack/openim-operator/wrapper/tokenvault"
 )
 
 // The wrapper's handling of a case, for the page.
@@ -65,6 +69,7 @@ func declared(t *testing.T, s *testEnv) []row {
 func (s *testEnv) wrapped(t *testing.T, attacker *attacker, victim *userData, a routestest.Attack, before string) (result, after string) {
 	t.Helper()
 	g := NewWithT(t)
+	s.sealTickets(t, attacker, a)
 	s.witness.forget()
 	reply, err := s.through(attacker).Post(t.Context(), a.Route.Path, a.Body)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -97,6 +102,24 @@ func (s *testEnv) wrapped(t *testing.T, attacker *attacker, victim *userData, a 
 		g.Expect(after).To(Equal(before), "the victim's data has changed")
 	}
 	return result, after
+}
+
+// sealTickets replaces OpenIM's tickets in the body by those that the wrapper would have given the attacker, except in the attacked field.
+func (s *testEnv) sealTickets(t *testing.T, attacker *attacker, a routestest.Attack) {
+	t.Helper()
+	keys := tokenvault.KeyFile(filepath.Join(s.Dir, "wrapper", "custody"))
+	_, err := keys.Reload()
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	tickets := backend.UploadTickets(keys, time.Now)
+	for _, rule := range a.Route.Identity {
+		kind := map[routes.Rule]routes.Ticket{routes.UploadTicket: routes.TicketUpload, routes.FormTicket: routes.TicketForm}[rule.Rule]
+		if kind == "" || rule.Field == a.Rule.Field {
+			continue
+		}
+		sealed, err := tickets.Seal(kind, attacker.Self, fmt.Sprint(a.Body[rule.Field]))
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		a.Body[rule.Field] = sealed
+	}
 }
 
 // bare runs one case without the wrapper and returns its result.

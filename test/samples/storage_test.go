@@ -168,7 +168,7 @@ func (f *objectStore) foreignTickets(t *testing.T, alice, bob loopback.API) {
 		g.Expect(reply.OK()).To(BeFalse(), "bob has %s: %s", try.name, reply)
 		g.Expect(reply.Code).To(Equal(wire.CodeNoPermission), "%s: %s", try.name, reply)
 	}
-	// Alice signs her parts, and completes both; what she uploaded is what she gets.
+	// Alice signs the parts, and completes both uploads.
 	signed := alice.Must(t, "/object/auth_sign", loopback.Object{"uploadID": ticket("alice/own.mp4"), "partNumbers": []int{1, 2}})
 	g.Expect(signed["parts"]).To(HaveLen(2))
 	f.complete(t, alice, begun["alice/own.txt"], "alice/own.txt", note)

@@ -49,8 +49,8 @@ func begun(ticket string) func(openimclient.Request, string) (wire.Envelope, err
 	}
 }
 
-// TestATicketIsItsUsersAlone begins uploads of alice's through the handler, and presents at every route that takes a ticket what is hers,
-// and what is not.
+// TestATicketIsItsUsersAlone begins uploads of alice's through the handler, and presents at every route that takes a ticket alice's own,
+// and other texts.
 func TestATicketIsItsUsersAlone(t *testing.T) {
 	g := NewWithT(t)
 	openim, keys := &openIMAsUser{answer: begun(own.Upload())}, oneKey("k")
