@@ -141,8 +141,7 @@ func (e *enforcement) apply(rule Identity) *wire.Failure {
 	if err == nil {
 		return nil
 	}
-	var failure wire.Failure
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[wire.Failure](err); ok {
 		return &failure
 	}
 	if malformed, ok := err.(*malformedError); ok { //nolint:errorlint // never wrapped

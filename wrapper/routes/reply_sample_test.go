@@ -40,7 +40,8 @@ var honest = map[string]string{
 // asked is alice's call to which the sample is the reply.
 func askedBy(r *Route, protobuf bool) Asked {
 	text := strings.NewReplacer(
-		"{self}", "alice", "{peer}", "alice", "{group}", "4711", "{pair}", "si_alice_alice", "{sg}", "sg_4711", "{form}", formOfAlice, "{upload}", uploadInParts,
+		"{self}", "alice", "{peer}", "alice", "{group}", "4711", "{pair}", "si_alice_alice", "{sg}", "sg_4711", "{form}", formOfAlice,
+		"{upload}", uploadInParts,
 	).Replace(r.Example)
 	body, err := Decode([]byte(text))
 	if err != nil {
