@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/revision"
 	"github.com/openimstack/openim-operator/openim/pods"
 )
@@ -53,7 +54,7 @@ func (r *Reconciler) elsewhere(ctx context.Context, stack *v1alpha1.OpenIMStack)
 		return found, nil
 	}
 	var stacks v1alpha1.OpenIMStackList
-	if err := r.client.List(ctx, &stacks, client.InNamespace(stack.Namespace), shared); err != nil {
+	if err := r.client.List(ctx, &stacks, client.InNamespace(stack.Namespace), apply.Shared); err != nil {
 		return found, fmt.Errorf("listing the OpenIMStacks of the namespace to compare their Secrets: %w", err)
 	}
 	for i := range stacks.Items {
@@ -63,7 +64,7 @@ func (r *Reconciler) elsewhere(ctx context.Context, stack *v1alpha1.OpenIMStack)
 	}
 	var revisions appsv1.ControllerRevisionList
 	labels := client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelRevision: v1alpha1.RevisionRun}
-	if err := r.client.List(ctx, &revisions, client.InNamespace(stack.Namespace), labels, shared); err != nil {
+	if err := r.client.List(ctx, &revisions, client.InNamespace(stack.Namespace), labels, apply.Shared); err != nil {
 		return found, fmt.Errorf("listing the run revisions of the namespace to compare their Secrets: %w", err)
 	}
 	for i := range revisions.Items {

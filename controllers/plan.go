@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/observe"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/revision"
@@ -132,7 +133,7 @@ func (s *scope) revisionOf(component string) string {
 // moving returns the stacks whose status says that a rollout is under way.
 func (r *Reconciler) moving(ctx context.Context) ([]types.NamespacedName, error) {
 	var all v1alpha1.OpenIMStackList
-	if err := r.client.List(ctx, &all, shared); err != nil {
+	if err := r.client.List(ctx, &all, apply.Shared); err != nil {
 		return nil, fmt.Errorf("listing OpenIMStacks to count their rollouts: %w", err)
 	}
 	var moving []types.NamespacedName

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/observe"
 	"github.com/openimstack/openim-operator/netpol/graph"
@@ -26,7 +27,7 @@ func componentOf(child client.Object) string { return child.GetLabels()[v1alpha1
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	in, labels := client.InNamespace(s.stack.Namespace), client.MatchingLabels(manifests.CommonLabels(s.stack.Name))
 	var deployments appsv1.DeploymentList
-	if err := r.client.List(ctx, &deployments, in, labels, shared); err != nil {
+	if err := r.client.List(ctx, &deployments, in, labels, apply.Shared); err != nil {
 		return fmt.Errorf("listing Deployments: %w", err)
 	}
 	s.deployments, s.checking = map[string]*appsv1.Deployment{}, nil
@@ -41,7 +42,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		}
 	}
 	var services corev1.ServiceList
-	if err := r.client.List(ctx, &services, in, labels, shared); err != nil {
+	if err := r.client.List(ctx, &services, in, labels, apply.Shared); err != nil {
 		return fmt.Errorf("listing Services: %w", err)
 	}
 	s.services = map[string]bool{}
@@ -52,7 +53,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		return err
 	}
 	var pods corev1.PodList
-	if err := r.client.List(ctx, &pods, in, client.MatchingLabels{v1alpha1.LabelInstance: s.stack.Name}, shared); err != nil {
+	if err := r.client.List(ctx, &pods, in, client.MatchingLabels{v1alpha1.LabelInstance: s.stack.Name}, apply.Shared); err != nil {
 		return fmt.Errorf("listing pods: %w", err)
 	}
 	s.pods, s.components = pods.Items, nil

@@ -21,10 +21,6 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// shared makes the cache return its own objects instead of copies, which were a third of the memory that a reconciliation allocated. They
-// must not be changed: `make test-envtest-race` runs with the mutation detector of client-go, which ends the suite when one is.
-const shared = client.UnsafeDisableDeepCopy
-
 // scope holds what the phases of one reconciliation have found so far.
 type scope struct {
 	stack *v1alpha1.OpenIMStack

@@ -332,7 +332,7 @@ func (a *Applier) cached(ctx context.Context, gvk schema.GroupVersionKind, name 
 		return nil, err
 	}
 	current := empty.(client.Object)
-	err = a.client.Get(ctx, name, current, shared)
+	err = a.client.Get(ctx, name, current, Shared)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
