@@ -56,6 +56,7 @@ type Reconciler struct {
 	named      *namedByRuns
 	slots      *rollout.Slots
 	seals      *seals
+	kept       *keptStacks
 	claims     *claimRegistry
 	acceptance *acceptance
 	pacer      *pacer
@@ -74,7 +75,7 @@ func NewReconciler(
 		client: c, live: live, applier: apply.New(c, live, applyOptions()), events: recorder, options: options, access: access,
 		prober: loop, references: newReferences(), lastHot: newLastGood(), accepted: newAcceptedPods(), runs: newRuns(), named: newNamedByRuns(),
 		slots: rollout.NewSlots(DefaultRollouts),
-		seals: newSeals(), claims: newClaimRegistry(), acceptance: newAcceptance(), pacer: newPacer(),
+		seals: newSeals(), kept: newKeptStacks(), claims: newClaimRegistry(), acceptance: newAcceptance(), pacer: newPacer(),
 		resolutions: newResolutions(), watched: watchedMetadata(nil, nil),
 	}
 }
@@ -105,6 +106,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 			r.runs.forget(request.NamespacedName)
 			r.slots.Release(request.NamespacedName)
 			r.seals.forget(request.NamespacedName)
+			r.kept.forget(request.NamespacedName)
 			r.claims.forget(request.NamespacedName)
 			r.acceptance.forget(request.NamespacedName)
 			r.pacer.forget(request.NamespacedName)

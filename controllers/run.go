@@ -28,18 +28,32 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	if s.planned == nil && (s.foreign || len(s.deployments) == 0) {
 		return nil
 	}
-	others, err := r.others(ctx, s)
+	unchanged, err := r.unchangedWorkloads(ctx, s)
 	if err != nil {
 		return err
 	}
-	others = append(r.keepHot(s, others), exposures(s.stack)...)
-	deployments, failure := r.assigned(ctx, s)
-	s.workloads = slices.Concat(others, deployments)
+	var failure error
+	if !unchanged {
+		others, err := r.others(ctx, s)
+		if err != nil {
+			return err
+		}
+		others = append(r.keepHot(s, others), exposures(s.stack)...)
+		var deployments []client.Object
+		deployments, failure = r.assigned(ctx, s)
+		s.workloads = slices.Concat(others, deployments)
+	}
 	s.objects = slices.Concat(s.policies, s.workloads)
 	if s.suspended() {
 		return failure
 	}
-	err = errors.Join(failure, r.apply(ctx, s), r.endCheck(ctx, s))
+	if !unchanged {
+		kept, unwritten := r.apply(ctx, s)
+		if failure = errors.Join(failure, unwritten); failure == nil {
+			r.keepWorkloads(s, kept)
+		}
+	}
+	err = errors.Join(failure, r.endCheck(ctx, s))
 	err = errors.Join(err, r.replan(ctx, s))
 	s.applied = s.sealed && s.planned != nil && err == nil
 	return err
@@ -130,8 +144,9 @@ func (s *scope) lostRevision(component string) error {
 }
 
 // apply writes the children that differ, in order.
-func (r *Reconciler) apply(ctx context.Context, s *scope) error {
+func (r *Reconciler) apply(ctx context.Context, s *scope) ([]apply.Kept, error) {
 	var failures []error
+	var kept []apply.Kept
 	for _, object := range s.workloads {
 		_, deployment := object.(*appsv1.Deployment)
 		if deployment && !s.sealed {
@@ -145,12 +160,13 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) error {
 			}
 			continue
 		}
+		kept = append(kept, result.Kept)
 		s.generations[kindOf(object)+"/"+object.GetName()] = result.Generation
 		if result.Result == apply.Created || result.Result == apply.Repaired {
 			s.note(string(result.Result), object)
 		}
 	}
-	return errors.Join(failures...)
+	return kept, errors.Join(failures...)
 }
 
 // refuse notes that the API server refused a Deployment for a reason that waiting does not end.

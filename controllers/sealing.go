@@ -32,14 +32,8 @@ func (r *Reconciler) decidePolicies(ctx context.Context, s *scope) error {
 		s.policies = manifests.Policies(s.stack, seal.Record{}.Graph(s.stack))[:1]
 		return err
 	}
-	s.desire(seal.Next(known, s.facts.Locations))
+	r.desire(s, seal.Next(known, s.facts.Locations))
 	return nil
-}
-
-// desire sets the record of places, and what follows from it.
-func (s *scope) desire(record seal.Record) {
-	s.places, s.graph = record, record.Graph(s.stack)
-	s.policies = manifests.Policies(s.stack, s.graph)
 }
 
 // tellProber passes the graph of the policies and the unresolved references to the prober.
@@ -58,20 +52,21 @@ func (r *Reconciler) tellProber(_ context.Context, s *scope) error {
 // seal records the places and writes the policies, before anything else of the stack is written. No Deployment is written unless all of it
 // succeeds. While the stack is suspended nothing is written.
 func (r *Reconciler) seal(ctx context.Context, s *scope) error {
-	ownership := r.retainDefaultDeny(ctx, s) // the policy is written even when its owners are not known
-	if s.suspended() {
-		return ownership
+	owners, ownership := r.podOwners(ctx, s) // the policy is written even when its owners are not known
+	unchanged, err := r.unchangedPolicies(ctx, s, owners, ownership == nil)
+	if !unchanged {
+		s.retainDefaultDeny(owners)
 	}
-	failures := []error{r.record(ctx, s)}
+	if s.suspended() {
+		return errors.Join(ownership, err)
+	}
+	failures := []error{err, r.record(ctx, s)}
 	s.missing = nil
-	for _, policy := range s.policies {
-		applied, err := r.applier.Apply(ctx, policy)
-		if err != nil {
-			failures, s.missing = append(failures, err), append(s.missing, policy.GetName())
-			continue
-		}
-		if applied.Result == apply.Created || applied.Result == apply.Repaired {
-			s.note(string(applied.Result), policy)
+	if !unchanged {
+		kept, failed := r.applyPolicies(ctx, s)
+		failures = append(failures, failed...)
+		if s.undecided == "" && len(failed) == 0 && ownership == nil {
+			r.keepPolicies(s, owners, kept)
 		}
 	}
 	s.policiesInPlace = s.undecided == "" && len(s.missing) == 0
@@ -81,6 +76,22 @@ func (r *Reconciler) seal(ctx context.Context, s *scope) error {
 	failure := errors.Join(failures...)
 	s.sealed = s.policiesInPlace && failure == nil
 	return errors.Join(failure, ownership)
+}
+
+// applyPolicies writes the policies that differ. It tries all of them.
+func (r *Reconciler) applyPolicies(ctx context.Context, s *scope) (kept []apply.Kept, failures []error) {
+	for _, policy := range s.policies {
+		applied, err := r.applier.Apply(ctx, policy)
+		if err != nil {
+			failures, s.missing = append(failures, err), append(s.missing, policy.GetName())
+			continue
+		}
+		kept = append(kept, applied.Kept)
+		if applied.Result == apply.Created || applied.Result == apply.Repaired {
+			s.note(string(applied.Result), policy)
+		}
+	}
+	return kept, failures
 }
 
 // record keeps the places in a ControllerRevision, and deletes the older ones.
@@ -93,12 +104,23 @@ func (r *Reconciler) record(ctx context.Context, s *scope) error {
 	if sequence == 0 {
 		return nil // nothing was ever known
 	}
-	revision, err := seal.Revision(s.stack.Name, s.stack.Namespace, common, manifests.OwnerReference(s.stack), s.places, sequence)
+	revision, recorded, err := r.sealIsRecorded(ctx, s, sequence)
 	if err != nil {
 		return err
 	}
-	if err := r.applier.Record(ctx, revision); err != nil {
-		return err
+	if !recorded {
+		revision, err = seal.Revision(s.stack.Name, s.stack.Namespace, common, manifests.OwnerReference(s.stack), s.places, sequence)
+		if err != nil {
+			return err
+		}
+		seen, err := r.applier.Record(ctx, revision)
+		if err != nil {
+			return err
+		}
+		r.kept.of(s.stack).seal = keptSeal{}
+		if seen != nil {
+			r.kept.of(s.stack).seal = keptSeal{sequence, revision.Name, versionOf(seen)}
+		}
 	}
 	_, err = r.applier.Prune(ctx, apply.PruneOptions{
 		Namespace: s.stack.Namespace, Labels: seal.Labels(common), Owner: s.stack.UID, Wanted: []client.Object{revision},
@@ -133,9 +155,9 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	if s.suspended() || !s.applied || !s.resolved() || !s.places.Retains() || !s.settled() {
 		return nil
 	}
-	s.desire(s.places.Release())
-	s.objects = slices.Concat(s.policies, s.workloads)
+	r.desire(s, s.places.Release())
 	err := errors.Join(r.tellProber(ctx, s), r.seal(ctx, s))
+	s.objects = slices.Concat(s.policies, s.workloads)
 	s.applied = s.sealed
 	return err
 }

@@ -58,13 +58,14 @@ func (r *Reconciler) shareSecretNumber(ctx context.Context, s *scope) (int, erro
 	if highest > 0 {
 		return highest, nil
 	}
-	secrets, err := r.generatedMetadata(ctx, s)
+	// From the API server: a number that the cache lacks would bring an earlier value back.
+	secrets, err := listGenerated(ctx, r.live, s)
 	if err != nil {
 		return 0, err
 	}
-	for i := range secrets {
-		if !ownedByEarlierStack(&secrets[i], s.stack) {
-			highest = max(highest, shareNumber(s.stack.Name, secrets[i].Name))
+	for i := range secrets.Items {
+		if !ownedByEarlierStack(&secrets.Items[i], s.stack) {
+			highest = max(highest, shareNumber(s.stack.Name, secrets.Items[i].Name))
 		}
 	}
 	return max(highest, 1), nil

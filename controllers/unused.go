@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 )
 
@@ -40,19 +41,33 @@ func (r *Reconciler) findUnusedSecrets(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// generatedMetadata returns the metadata of the Secrets with the stack's labels, as they were when this reconciliation first asked.
+// generatedMetadata returns the metadata of the Secrets with the stack's labels, as they were when this reconciliation first asked. They come
+// from the cache, whose watch wakes the stack when they change. It may lack a Secret that was just created: a caller that acts on the
+// absence of one asks the API server.
 func (r *Reconciler) generatedMetadata(ctx context.Context, s *scope) ([]metav1.PartialObjectMetadata, error) {
 	if s.secretMetadata != nil {
 		return s.secretMetadata.Items, nil
 	}
+	reader := r.watched(secretKind)
+	if reader == nil {
+		reader = r.live
+	}
+	list, err := listGenerated(ctx, reader, s)
+	if err == nil {
+		s.secretMetadata = list
+	}
+	return list.Items, err
+}
+
+// listGenerated lists the metadata of the Secrets with the stack's labels. They may be the cache's own objects and must not be changed.
+func listGenerated(ctx context.Context, reader client.Reader, s *scope) (*metav1.PartialObjectMetadataList, error) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
 	labels := client.MatchingLabels(manifests.CommonLabels(s.stack.Name))
-	if err := r.client.List(ctx, list, client.InNamespace(s.stack.Namespace), labels); err != nil {
-		return nil, fmt.Errorf("listing the metadata of generated Secrets: %w", err)
+	if err := reader.List(ctx, list, client.InNamespace(s.stack.Namespace), labels, apply.Shared); err != nil {
+		return list, fmt.Errorf("listing the metadata of generated Secrets: %w", err)
 	}
-	s.secretMetadata = list
-	return list.Items, nil
+	return list, nil
 }
 
 // secretMetadataOf returns the metadata of a generated Secret, nil when it does not exist. One that lost its labels is read by its name.

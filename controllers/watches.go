@@ -39,6 +39,7 @@ func CacheOptions(namespaces []string) cache.Options {
 		options.ByObject[kind] = cache.ByObject{Label: ours, Transform: apply.Slim}
 	}
 	options.ByObject[&appsv1.ControllerRevision{}] = cache.ByObject{Label: ours, Transform: slimRevision}
+	options.ByObject[&corev1.Secret{}] = cache.ByObject{Transform: slimSecret}
 	options.ByObject[&corev1.Pod{}] = cache.ByObject{Label: podNames(), Transform: observe.Pod}
 	for _, namespace := range namespaces {
 		if options.DefaultNamespaces == nil {
@@ -52,6 +53,20 @@ func CacheOptions(namespaces []string) cache.Options {
 // ClientOptions are those of the manager's client: Secrets are read from the API server, so that no value of one is kept.
 func ClientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}
+}
+
+// slimSecret removes what nobody reads of a Secret's metadata before it enters the cache. The annotation that kubectl apply leaves repeats
+// the data: no value of a Secret is kept, and the Secrets of others may have 256 KiB of annotations each.
+func slimSecret(object any) (any, error) {
+	if o, ok := object.(metav1.Object); ok {
+		o.SetManagedFields(nil)
+		o.SetAnnotations(nil)
+		o.SetFinalizers(nil)
+	}
+	if s, ok := object.(*corev1.Secret); ok {
+		s.Data, s.StringData = nil, nil // nobody watches Secrets other than by their metadata
+	}
+	return object, nil
 }
 
 // slimRevision removes the data of a run revision, which is large and read once (runs.go), before it enters the cache.

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"encoding/json"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -9,6 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -60,12 +62,50 @@ func TestTheCacheHoldsOurChildrenAndNoSecret(t *testing.T) {
 			g.Expect(by.Transform).NotTo(BeNil(), "200 stacks have 3,000 pods")
 			continue
 		}
+		if _, secret := object.(*corev1.Secret); secret {
+			continue // below
+		}
 		kinds[kindOf(object)] = true
 		g.Expect(by.Transform).NotTo(BeNil(), "%T", object)
 		g.Expect(by.Label.String()).To(Equal("app.kubernetes.io/managed-by=openim-operator"))
 	}
 	g.Expect(kinds).To(HaveLen(len(owned()) + len(revisions())))
 	g.Expect(kinds).NotTo(HaveKey("Secret"))
+}
+
+// The annotation of kubectl apply repeats the data of a Secret.
+func TestTheCacheHoldsNoValueOfASecret(t *testing.T) {
+	g := NewWithT(t)
+	const value = "aHVudGVyMg=="
+	var transform func(any) (any, error)
+	for object, by := range CacheOptions(nil).ByObject {
+		if _, secret := object.(*corev1.Secret); secret {
+			transform = by.Transform
+			g.Expect(by.Label).To(BeNil(), "references lead to Secrets of any labels")
+		}
+	}
+	meta := metav1.ObjectMeta{
+		Namespace: "im", Name: "redis", UID: "u", ResourceVersion: "7", Labels: map[string]string{"a": "b"},
+		OwnerReferences: []metav1.OwnerReference{{Kind: "OpenIMStack", Name: "chat"}},
+		Annotations:     map[string]string{corev1.LastAppliedConfigAnnotation: `{"data":{"password":"` + value + `"}}`},
+		ManagedFields:   []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}, Finalizers: []string{"example.com/x"},
+	}
+	for _, o := range []client.Object{
+		&metav1.PartialObjectMetadata{ObjectMeta: meta},
+		&corev1.Secret{ObjectMeta: meta, Data: map[string][]byte{"password": []byte(value)}, StringData: map[string]string{"a": value}},
+	} {
+		kept, err := transform(o.DeepCopyObject())
+		g.Expect(err).NotTo(HaveOccurred())
+		text, err := json.Marshal(kept)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(string(text)).NotTo(Or(ContainSubstring(value), ContainSubstring("YUhWdWRHVnlNZz09"), ContainSubstring("kubectl")))
+		left := kept.(client.Object)
+		g.Expect(left.GetOwnerReferences()).To(HaveLen(1), "a Secret of an earlier stack is told by its owner")
+		g.Expect(left.GetLabels()).To(HaveLen(1))
+		g.Expect(versionOf(left)).To(Equal("u/7"))
+	}
+	tombstone := cache.DeletedFinalStateUnknown{Key: "im/redis"}
+	g.Expect(transform(tombstone)).To(Equal(tombstone))
 }
 
 // A common gap of operators: policies are written once and never checked again.

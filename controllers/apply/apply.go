@@ -36,6 +36,8 @@ type Outcome struct {
 	Result Result
 	// Generation of the object once it is as desired. A cache with a lower generation is behind.
 	Generation int64
+	// Kept is what Unchanged compares later.
+	Kept Kept
 }
 
 // Options of an Applier.
@@ -90,8 +92,9 @@ func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, err
 	if err != nil {
 		return Outcome{}, fmt.Errorf("reading %s %s: %w", gvk.Kind, key.name, err)
 	}
+	kept := Kept{gvk: gvk, key: key, intent: intentHash, anyReplicas: a.scaledByOthers(wanted)}
 	if current != nil && a.memory.unchanged(key, intentHash, current.GetResourceVersion()) {
-		return Outcome{Unchanged, current.GetGeneration()}, nil
+		return Outcome{Unchanged, current.GetGeneration(), kept}, nil
 	}
 	intent, err := a.intent(wanted)
 	if err != nil {
@@ -100,11 +103,11 @@ func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, err
 	replicas := a.takeReplicas(intent)
 	var seen digest
 	if current != nil {
-		if seen, err = cachedPrint(current, replicas.free()); err != nil {
+		if seen, err = cachedPrint(current, kept.anyReplicas); err != nil {
 			return Outcome{}, fmt.Errorf("comparing %s: %w", describe(intent), err)
 		}
 		if a.memory.same(key, intentHash, seen, current.GetResourceVersion()) {
-			return Outcome{Unchanged, current.GetGeneration()}, nil
+			return Outcome{Unchanged, current.GetGeneration(), kept}, nil
 		}
 	}
 	applied, before, err := a.put(ctx, intent, current)
@@ -114,7 +117,7 @@ func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, err
 	if applied, err = a.scale(ctx, applied, replicas); err != nil {
 		return Outcome{}, err
 	}
-	print, err := a.typed(applied, replicas.free())
+	print, err := a.typed(applied, kept.anyReplicas)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("comparing %s: %w", describe(intent), err)
 	}
@@ -127,7 +130,7 @@ func (a *Applier) Apply(ctx context.Context, wanted client.Object) (Outcome, err
 		result = Repaired
 	}
 	a.memory.remember(key, intentHash, print)
-	return Outcome{result, applied.GetGeneration()}, nil
+	return Outcome{result, applied.GetGeneration(), kept}, nil
 }
 
 // Differs reports whether Apply would change the object, by a dry run. Owners that are pods do not count: they come and go, and the garbage

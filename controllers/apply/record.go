@@ -14,19 +14,25 @@ import (
 )
 
 // Record makes sure that a ControllerRevision exists with exactly the wanted data. The API server lets nobody change the data of a
-// revision, so one with other data is deleted and made again. A revision of another controller is a terminal fault.
-func (a *Applier) Record(ctx context.Context, wanted *appsv1.ControllerRevision) error {
+// revision, so one with other data is deleted and made again. A revision of another controller is a terminal fault. It returns the revision of the cache when that is the wanted one, else nil.
+func (a *Applier) Record(ctx context.Context, wanted *appsv1.ControllerRevision) (*appsv1.ControllerRevision, error) {
 	key := client.ObjectKeyFromObject(wanted)
 	var current appsv1.ControllerRevision
 	if err := a.client.Get(ctx, key, &current); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("reading ControllerRevision %s: %w", key, err)
+		return nil, fmt.Errorf("reading ControllerRevision %s: %w", key, err)
 	} else if err == nil && sameRevision(&current, wanted) {
-		return nil
+		return &current, nil
 	}
+	return nil, a.makeRevision(ctx, key, wanted)
+}
+
+// makeRevision creates a ControllerRevision, in place of one with other data.
+func (a *Applier) makeRevision(ctx context.Context, key client.ObjectKey, wanted *appsv1.ControllerRevision) error {
 	wanted, err := ordered(wanted)
 	if err != nil {
 		return describeCreate(key, err)
 	}
+	var current appsv1.ControllerRevision
 	err = a.client.Create(ctx, wanted.DeepCopy(), a.owner)
 	if !apierrors.IsAlreadyExists(err) {
 		return describeCreate(key, err)

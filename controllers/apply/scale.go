@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -31,8 +32,12 @@ func (a *Applier) takeReplicas(intent *unstructured.Unstructured) *scaling {
 	return &scaling{replicas: replicas, initial: initial}
 }
 
-// free reports whether the number of replicas of a live object may be any.
-func (s *scaling) free() bool { return s != nil && s.initial }
+// scaledByOthers reports whether the number of replicas of a live object may be any, because the desired one has it at creation alone.
+func (a *Applier) scaledByOthers(wanted client.Object) bool {
+	d, deployment := wanted.(*appsv1.Deployment)
+	_, initial := wanted.GetAnnotations()[a.options.InitialReplicas]
+	return deployment && initial && d.Spec.Replicas != nil
+}
 
 // defaultReplicas is the number that the API server writes when nobody sends one.
 const defaultReplicas = 1

@@ -35,10 +35,14 @@ func Policies(g Graph) []*networkingv1.NetworkPolicy {
 	return policies
 }
 
+// DeniedPods returns the labels of the pods that the default deny policy of a stack selects: all of its pods.
+func DeniedPods(stack string) map[string]string {
+	return map[string]string{v1alpha1.LabelInstance: stack, v1alpha1.LabelPartOf: v1alpha1.PartOf}
+}
+
 func (g Graph) defaultDeny() *networkingv1.NetworkPolicy {
-	selector := map[string]string{v1alpha1.LabelInstance: g.Stack, v1alpha1.LabelPartOf: v1alpha1.PartOf}
 	why := "denies all connections that no other policy of the stack allows"
-	return g.policy(v1alpha1.ComponentBoundary, DefaultDeny, selector, why, networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress)
+	return g.policy(v1alpha1.ComponentBoundary, DefaultDeny, DeniedPods(g.Stack), why, networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress)
 }
 
 func (g Graph) allowIngress(c Component, connections []Edge) *networkingv1.NetworkPolicy {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -92,6 +93,27 @@ func (c *cluster) prepare(ctx context.Context, namespace string) error {
 		if err := c.client.Create(ctx, object); err != nil {
 			return fmt.Errorf("preparing %s: %w", namespace, err)
 		}
+	}
+	return nil
+}
+
+// Sizes of a Secret that belongs to no stack, in bytes. The annotations are as long as those that `kubectl apply` leaves: it repeats the
+// data there, and the API server takes 256 KiB of annotations.
+const (
+	foreignData       = 1_000_000
+	foreignAnnotation = 200_000
+)
+
+// addForeignSecret creates a large Secret that no stack refers to.
+func (c *cluster) addForeignSecret(ctx context.Context, i int) error {
+	err := c.client.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("foreign-%03d", i), Namespace: metav1.NamespaceDefault, Annotations: map[string]string{
+			corev1.LastAppliedConfigAnnotation: strings.Repeat("x", foreignAnnotation),
+		}},
+		Data: map[string][]byte{"content": make([]byte, foreignData)},
+	})
+	if err != nil {
+		return fmt.Errorf("creating a Secret that belongs to no stack: %w", err)
 	}
 	return nil
 }

@@ -67,18 +67,21 @@ func compare(s settings, figures []figure) error {
 		}
 	}
 	key := strconv.Itoa(s.stacks)
+	if s.foreign > 0 {
+		key += fmt.Sprintf(" and %d foreign Secrets", s.foreign)
+	}
 	if s.update {
 		return write(s.ranges, all, key, figures)
 	}
 	ranges, ok := all[key]
 	if !ok {
-		return fmt.Errorf("%s has no ranges for %d stacks: write them with -update", s.ranges, s.stacks)
+		return fmt.Errorf("%s has no ranges for %s stacks: write them with -update", s.ranges, key)
 	}
 	var outside []error
 	for _, f := range figures {
 		most, known := ranges[f.key]
 		if !known {
-			outside = append(outside, fmt.Errorf("%s has no bound of %s for %d stacks: write it with -update", s.ranges, f.key, s.stacks))
+			outside = append(outside, fmt.Errorf("%s has no bound of %s for %s stacks: write it with -update", s.ranges, f.key, key))
 		} else if f.value > most {
 			outside = append(outside, fmt.Errorf("%s: %s %s is more than %s", f.name, number(f.value), f.unit, number(most)))
 		}

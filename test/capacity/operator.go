@@ -26,6 +26,7 @@ const (
 	metricReconcile = "controller_runtime_reconcile_time_seconds"
 	metricQueue     = "workqueue_depth"
 	metricActive    = "controller_runtime_active_workers"
+	metricAllocated = "go_memstats_alloc_bytes_total"
 )
 
 // clockTick is the unit of CPU time in /proc (USER_HZ, 100 on every Linux that Go runs on).
@@ -36,6 +37,8 @@ type operator struct {
 	command *exec.Cmd
 	metrics string
 	ended   chan error
+	// read is how often the metrics were read.
+	read int
 }
 
 // startOperator starts the operator and waits until it serves metrics.
@@ -95,6 +98,7 @@ type sample struct {
 	cpu       time.Duration
 	rss, peak int64
 	metrics   map[string]*dto.MetricFamily
+	read      int
 }
 
 func (o *operator) sample(ctx context.Context) (sample, error) {
@@ -108,7 +112,8 @@ func (o *operator) sample(ctx context.Context) (sample, error) {
 	}
 	defer func() { _ = response.Body.Close() }()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	s := sample{}
+	o.read++
+	s := sample{read: o.read}
 	if s.metrics, err = parser.TextToMetricFamilies(io.LimitReader(response.Body, 64<<20)); err != nil {
 		return sample{}, fmt.Errorf("reading the operator's metrics: %w", err)
 	}
@@ -177,6 +182,14 @@ func (s sample) requests() float64 {
 }
 
 func (s sample) reads() float64 { return s.sum(metricRequests, isRead) }
+
+// allocated is the number of bytes that the process has allocated since its start.
+func (s sample) allocated() float64 {
+	return s.sum(metricAllocated, func(map[string]string) bool { return true })
+}
+
+// scrapes is how often the metrics were read until then.
+func (s sample) scrapes() float64 { return float64(s.read) }
 
 func (s sample) writes() float64 { return s.requests() - s.reads() }
 

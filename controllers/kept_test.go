@@ -1,0 +1,163 @@
+package controllers_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/manifests/manifeststest"
+	"github.com/openimstack/openim-operator/controllers/prober"
+)
+
+// While nothing has changed, no child is made anew. Whatever changes, the children are made, compared and repaired, and then rest again.
+func TestChildrenAreMadeAgainWhenSomethingChanged(t *testing.T) {
+	b := newBench(t)
+	b.rest()
+	made := func() bool { return b.r.MadeChildren(b.stack()) }
+	b.Expect(b.reconcile()).To(Succeed())
+	b.Expect(made()).To(BeFalse(), "nothing changed")
+
+	// again expects that a change is followed by new children once, and that all is as it was before afterwards.
+	again := func(what string, change func(), repaired func() bool) {
+		t.Helper()
+		change()
+		b.Expect(b.reconcile()).To(Succeed(), what)
+		b.Expect(made()).To(BeTrue(), "%s: the children are made", what)
+		b.Expect(repaired()).To(BeTrue(), "%s: it is repaired", what)
+		b.rest()
+		b.Expect(b.reconcile()).To(Succeed(), what)
+		b.Expect(made()).To(BeFalse(), "%s, and nothing after it", what)
+		b.Expect(repaired()).To(BeTrue(), what)
+	}
+	nothing := func() bool { return true }
+
+	service := func(name string) *corev1.Service {
+		var found corev1.Service
+		b.Expect(b.get(name, &found)).To(Succeed())
+		return &found
+	}
+	again("somebody changed a Service", func() {
+		changed := service("chat-api")
+		changed.Spec.Selector[v1alpha1.LabelComponent] = "mine"
+		b.Expect(b.c.Update(t.Context(), changed)).To(Succeed())
+	}, func() bool { return service("chat-api").Spec.Selector[v1alpha1.LabelComponent] == "api" })
+	again("somebody deleted a policy", func() {
+		b.Expect(b.c.Delete(t.Context(), &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{
+			Namespace: benchNamespace, Name: "chat-default-deny",
+		}})).To(Succeed())
+	}, func() bool { return b.get("chat-default-deny", &networkingv1.NetworkPolicy{}) == nil })
+	again("somebody changed a Deployment's template", func() {
+		var d appsv1.Deployment
+		b.Expect(b.get("chat-api", &d)).To(Succeed())
+		d.Spec.Template.Spec.Containers[0].Image = "example.com/other:1"
+		b.Expect(b.c.Update(t.Context(), &d)).To(Succeed())
+	}, func() bool {
+		var d appsv1.Deployment
+		return b.get("chat-api", &d) == nil && d.Spec.Template.Spec.Containers[0].Image != "example.com/other:1"
+	})
+	again("somebody took the labels off a Service", func() {
+		changed := service("chat-push")
+		changed.Labels = nil
+		b.Expect(b.c.Update(t.Context(), changed)).To(Succeed())
+	}, func() bool { return len(service("chat-push").Labels) > 0 })
+	again("the spec changed", func() {
+		b.edit(func(s *v1alpha1.OpenIMStack) {
+			s.Generation++
+			s.Spec.Upgrade = &v1alpha1.Upgrade{Strategy: v1alpha1.UpgradeAllAtOnce}
+		})
+	}, nothing)
+	again("another process", func() { b.restart() }, nothing)
+}
+
+// The status of a Deployment changes its resource version, and nothing that is desired of it.
+func TestADeploymentWhoseStatusChangedIsComparedAndNotMade(t *testing.T) {
+	b := newBench(t)
+	b.rest()
+	var d appsv1.Deployment
+	b.Expect(b.get("chat-api", &d)).To(Succeed())
+	d.Status.Replicas++
+	b.Expect(b.c.Update(t.Context(), &d)).To(Succeed())
+	b.Expect(b.reconcile()).To(Succeed())
+	b.Expect(b.r.MadeChildren(b.stack())).To(BeFalse())
+	b.Expect(b.get("chat-api", &d)).To(Succeed())
+}
+
+// rest reconciles until the objects are seen as they were written.
+func (b *bench) rest() {
+	for range 4 {
+		b.Expect(b.reconcile()).To(Succeed())
+	}
+	b.r.MadeChildren(b.stack())
+}
+
+// lists counts the lists of pods and Secrets that the API server answers.
+type lists struct {
+	client.Client
+
+	pods, secrets int
+}
+
+func (l *lists) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if metadata, ok := list.(*metav1.PartialObjectMetadataList); ok {
+		switch metadata.Kind {
+		case "PodList":
+			l.pods++
+		case "SecretList":
+			l.secrets++
+		}
+	}
+	return l.Client.List(ctx, list, options...)
+}
+
+// A reconciliation that changes nothing asks the API server neither for pods nor for Secrets. The pods that own the default deny policy are
+// listed when the cache shows others, and after a minute: the cache lacks a pod without its name label, and the policy selects it.
+func TestPodsAndSecretsAreListedWhenTheyChanged(t *testing.T) {
+	b := newBench(t)
+	live, now := &lists{Client: b.c}, time.Now()
+	b.r = controllers.NewReconciler(b.c, live, events.NewFakeRecorder(10_000), prober.New(b.c, live, prober.Options{}),
+		manifests.Options{WrapperImage: manifeststest.WrapperImage}, dependencies.Access{})
+	b.r.Watching(b.c, func() time.Time { return now })
+	b.rest()
+	reconcile := func() lists {
+		t.Helper()
+		live.pods, live.secrets = 0, 0
+		b.Expect(b.reconcile()).To(Succeed())
+		return lists{pods: live.pods, secrets: live.secrets}
+	}
+	owners := func() (names []string) {
+		var p networkingv1.NetworkPolicy
+		b.Expect(b.get("chat-default-deny", &p)).To(Succeed())
+		for _, o := range p.OwnerReferences[1:] {
+			names = append(names, o.Name)
+		}
+		return names
+	}
+	b.Expect(reconcile()).To(Equal(lists{}))
+
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: benchNamespace, Name: "chat-api-1", UID: "1", Labels: map[string]string{
+		v1alpha1.LabelInstance: "chat", v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelName: v1alpha1.NameOpenIM,
+	}}}
+	b.Expect(b.c.Create(t.Context(), pod)).To(Succeed())
+	b.Expect(reconcile().pods).To(Equal(1), "a pod came")
+	b.Expect(owners()).To(Equal([]string{"chat-api-1"}))
+	b.Expect(reconcile()).To(Equal(lists{}))
+	now = now.Add(time.Minute)
+	b.Expect(reconcile().pods).To(Equal(1), "a minute passed")
+	b.Expect(reconcile()).To(Equal(lists{}))
+	b.Expect(b.c.Delete(t.Context(), pod)).To(Succeed())
+	b.Expect(reconcile().pods).To(Equal(1), "the pod ended")
+	b.Expect(owners()).To(BeEmpty())
+	b.Expect(reconcile()).To(Equal(lists{}))
+}
