@@ -46,8 +46,9 @@ func (r *Reconciler) podOwners(ctx context.Context, s *scope) ([]metav1.OwnerRef
 		return r.presentOwners(ctx, s)
 	}
 	selected, in := client.MatchingLabels(graph.DeniedPods(s.stack.Name)), client.InNamespace(s.stack.Namespace)
-	var shown corev1.PodList
-	if err := r.client.List(ctx, &shown, in, selected, apply.Shared); err != nil {
+	var shown corev1.PodList // of the labels that the policy selects by, the cache keeps this one
+	ofStack := client.MatchingLabels{v1alpha1.LabelInstance: s.stack.Name}
+	if err := r.client.List(ctx, &shown, in, ofStack, apply.Shared); err != nil {
 		return r.ownersUnlisted(ctx, s, err)
 	}
 	var seen []types.UID

@@ -162,7 +162,6 @@ func (r *Reconciler) render(stack *v1alpha1.OpenIMStack, in revision.Inputs) (ma
 
 // recordRun makes sure that a run revision exists and is the newest, and adds it to the history of the scope.
 func (r *Reconciler) recordRun(ctx context.Context, s *scope, name string, d revision.Data, stored map[string]revision.Data) error {
-	known := r.runs.of(s.stack)
 	var all []revision.Stored
 	for _, h := range s.history {
 		all = append(all, revision.Stored{Name: h.Name, Number: h.Number, Data: stored[h.Name]})
@@ -177,7 +176,7 @@ func (r *Reconciler) recordRun(ctx context.Context, s *scope, name string, d rev
 	if s.suspended() {
 		if action == revision.Create {
 			s.pending = append(s.pending, "ControllerRevision/"+name)
-			known.data[name] = d
+			r.keepRun(s, name, d)
 			s.history = slices.Insert(s.history, 0, runRevision{Revision: summarise(name, d)})
 		}
 		return nil
@@ -214,7 +213,8 @@ func (r *Reconciler) createRun(
 	s.note("Created", created)
 	known := r.runs.of(s.stack)
 	summary := summarise(name, d)
-	known.data[name], known.summaries[created.UID] = d, summary
+	r.keepRun(s, name, d)
+	known.summaries[created.UID] = summary
 	summary.Number, summary.RolledOut = created.Revision, created.Annotations[v1alpha1.AnnotationRolledOut] == "true"
 	s.history = slices.Insert(s.history, 0, runRevision{Revision: summary, uid: created.UID, configMaps: configMapsOf(created)})
 	return nil
@@ -229,7 +229,7 @@ func (r *Reconciler) restoreRuns(ctx context.Context, s *scope) error {
 		if s.hasRun(name) {
 			continue
 		}
-		if d, ok := known.data[name]; ok && !s.suspended() {
+		if d, ok := known.data.get(name); ok && !s.suspended() {
 			if err := r.createRun(ctx, s, name, d, 1, rolledOut(name == s.stack.Status.CurrentRevision)); err != nil {
 				return err
 			}
@@ -302,7 +302,7 @@ func (r *Reconciler) reviveRun(ctx context.Context, s *scope, name string) error
 		return nil // a part of it is gone
 	}
 	if s.suspended() {
-		r.runs.of(s.stack).data[made] = d
+		r.keepRun(s, made, d)
 		s.history = slices.Insert(s.history, 0, runRevision{Revision: summarise(made, d)})
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -35,7 +36,9 @@ type stackRuns struct {
 	// summaries by the UID of the ControllerRevision.
 	summaries map[types.UID]rollout.Revision
 	// data by the name of the revision.
-	data map[string]revision.Data
+	data packedRuns
+	// shares are the values of share.secret that a revision was made with, by name.
+	shares map[string]sharesOfRun
 	// last proposal, and the request that it answers.
 	last *proposed
 	// refused is the revision that was tried last by a dry run, nil before the first. It has no problems when it was taken.
@@ -68,7 +71,8 @@ func (m *runs) of(stack *v1alpha1.OpenIMStack) *stackRuns {
 	if known := m.byStack[key]; known != nil && known.owner == stack.UID {
 		return known
 	}
-	known := &stackRuns{owner: stack.UID, summaries: map[types.UID]rollout.Revision{}, data: map[string]revision.Data{}}
+	known := &stackRuns{owner: stack.UID, summaries: map[types.UID]rollout.Revision{}, data: packedRuns{},
+		shares: map[string]sharesOfRun{}}
 	m.byStack[key] = known
 	return known
 }
@@ -211,24 +215,38 @@ func (r *Reconciler) readRun(ctx context.Context, s *scope, name string) (revisi
 
 // runData returns the data of a run revision, from memory if it is there.
 func (r *Reconciler) runData(ctx context.Context, s *scope, name string) (revision.Data, error) {
-	known := r.runs.of(s.stack)
-	if d, ok := known.data[name]; ok {
+	if d, ok := s.runs[name]; ok {
+		return d, nil
+	}
+	if d, ok := r.runs.of(s.stack).data.get(name); ok {
+		s.unpacked(name, d)
 		return d, nil
 	}
 	d, err := r.readRun(ctx, s, name)
 	if err == nil {
-		known.data[name] = d
+		r.keepRun(s, name, d)
 	}
 	return d, err
 }
 
+// keepRun keeps the data of a run revision in memory.
+func (r *Reconciler) keepRun(s *scope, name string, d revision.Data) {
+	r.runs.of(s.stack).data.put(name, d)
+	s.unpacked(name, d)
+}
+
+// unpacked keeps the data of a run revision for the rest of the reconciliation.
+func (s *scope) unpacked(name string, d revision.Data) {
+	if s.runs == nil {
+		s.runs = map[string]revision.Data{}
+	}
+	s.runs[name] = d
+}
+
 // keepData drops the data of all revisions but the named ones.
 func (k *stackRuns) keepData(names map[string]bool) {
-	for name := range k.data {
-		if !names[name] {
-			delete(k.data, name)
-		}
-	}
+	maps.DeleteFunc(k.data, func(name string, _ []byte) bool { return !names[name] })
+	maps.DeleteFunc(k.shares, func(name string, _ sharesOfRun) bool { return !names[name] })
 }
 
 // answer returns the last proposal when it answers the same request.

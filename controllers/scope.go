@@ -15,6 +15,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/observe"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/prober"
+	"github.com/openimstack/openim-operator/controllers/revision"
 	"github.com/openimstack/openim-operator/controllers/rollout"
 	"github.com/openimstack/openim-operator/controllers/seal"
 	"github.com/openimstack/openim-operator/netpol/graph"
@@ -54,7 +55,9 @@ type scope struct {
 	policies, workloads, objects []client.Object
 	// history holds the run revisions that exist, the newest first; wanted is the name of the revision of the spec, "" when there is none
 	// yet. outdated are the components that the present operator would render otherwise.
-	history  []runRevision
+	history []runRevision
+	// runs are the data of run revisions that were needed so far, by name. They must not be changed.
+	runs     map[string]revision.Data
 	wanted   string
 	outdated []string
 	// proposed is true when wanted was computed from the present spec, and revised when all that the spec refers to resolves, too. foreign is

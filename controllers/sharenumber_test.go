@@ -80,13 +80,13 @@ func TestTheNextStepFollowsFromTheCompletedRevision(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			d := revision.Data{Components: map[string]revision.Component{"rpc-auth": component(c.auth), "backend": component(c.backend)}}
-			previous, waits := replaced(d, next)
+			previous, waits := sharesIn(d).replaced(next)
 			g.Expect(previous).To(Equal(c.previous))
 			g.Expect(waits).To(Equal(c.waits))
 		})
 	}
 	g := NewWithT(t)
-	previous, waits := replaced(revision.Data{Components: map[string]revision.Component{"rpc-auth": component(auth(before))}}, next)
+	previous, waits := sharesIn(revision.Data{Components: map[string]revision.Component{"rpc-auth": component(auth(before))}}).replaced(next)
 	g.Expect(previous).To(BeEmpty(), "an external wrapper is not ours to prepare")
 	g.Expect(waits).To(BeFalse())
 }

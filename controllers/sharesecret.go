@@ -114,15 +114,49 @@ func (r *Reconciler) shareSecrets(ctx context.Context, s *scope) (dependencies.S
 	if completed == "" || s.stack.Spec.Wrapper.ExternalRef != nil || upgrade != nil && upgrade.Strategy == v1alpha1.UpgradeAllAtOnce {
 		return secrets, nil
 	}
-	d, err := r.runData(ctx, s, completed)
+	shares, err := r.sharesOf(ctx, s, completed)
 	if bad := new(revision.DataError); apierrors.IsNotFound(err) || errors.As(err, &bad) {
 		return secrets, nil // revise reports it
 	}
 	if err != nil {
 		return secrets, err
 	}
-	secrets.Previous, secrets.Waits = replaced(d, wanted)
+	secrets.Previous, secrets.Waits = shares.replaced(wanted)
 	return secrets, nil
+}
+
+// sharesOfRun are the Secrets with share.secret that the pods of a run revision read.
+type sharesOfRun struct {
+	// both is true when the revision has openim-rpc-auth and a backend.
+	both    bool
+	auth    string
+	backend []string
+}
+
+func sharesIn(d revision.Data) sharesOfRun {
+	auth, hasAuth := d.Components[string(openim.RPCAuth)]
+	backend, hasBackend := d.Components[v1alpha1.ComponentBackend]
+	if !hasAuth || !hasBackend {
+		return sharesOfRun{}
+	}
+	return sharesOfRun{
+		true, manifests.ShareSecretOf(&auth.Template.Spec), manifests.ShareSecretsOfBackend(&backend.Template.Spec),
+	}
+}
+
+// sharesOf returns the Secrets with share.secret of a run revision. Its data, which never change, are read once.
+func (r *Reconciler) sharesOf(ctx context.Context, s *scope, name string) (sharesOfRun, error) {
+	known := r.runs.of(s.stack)
+	if shares, ok := known.shares[name]; ok {
+		return shares, nil
+	}
+	d, err := r.runData(ctx, s, name)
+	if err != nil {
+		return sharesOfRun{}, err
+	}
+	shares := sharesIn(d)
+	known.shares[name] = shares
+	return shares, nil
 }
 
 // completedRun returns the name of the run revision to which the last rollout was completed, "" when there is none. When the status was
@@ -151,15 +185,9 @@ func (r *Reconciler) completedRun(ctx context.Context, s *scope) (string, error)
 
 // replaced returns the share.secret that the completed revision has and that is not the wanted one, "" when there is none, and whether its
 // backend does not know the wanted one yet.
-func replaced(completed revision.Data, wanted string) (previous string, waits bool) {
-	auth, hasAuth := completed.Components[string(openim.RPCAuth)]
-	backend, hasBackend := completed.Components[v1alpha1.ComponentBackend]
-	if !hasAuth || !hasBackend {
+func (c sharesOfRun) replaced(wanted string) (previous string, waits bool) {
+	if !c.both || c.auth == wanted {
 		return "", false
 	}
-	previous = manifests.ShareSecretOf(&auth.Template.Spec)
-	if previous == wanted {
-		return "", false
-	}
-	return previous, !slices.Contains(manifests.ShareSecretsOfBackend(&backend.Template.Spec), wanted)
+	return c.auth, !slices.Contains(c.backend, wanted)
 }

@@ -359,11 +359,15 @@ func withoutMessages(status v1alpha1.OpenIMStackStatus) *v1alpha1.OpenIMStackSta
 	return silent
 }
 
-// changedConditions returns the conditions whose status or reason is new. Messages of progress change often and make no event.
+// changedConditions returns the conditions whose status or reason is new, for events. Messages of progress change often and make no event.
+// Nor does the first value of a condition that says nothing bad: a new stack would have one for each of its conditions. Ready tells of it.
 func changedConditions(before, after []metav1.Condition) []metav1.Condition {
 	var out []metav1.Condition
 	for _, c := range after {
 		old := apimeta.FindStatusCondition(before, c.Type)
+		if old == nil && c.Type != v1alpha1.ConditionReady && eventType(c) == corev1.EventTypeNormal {
+			continue
+		}
 		if old == nil || old.Status != c.Status || old.Reason != c.Reason {
 			out = append(out, c)
 		}
