@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -17,7 +18,7 @@ const slimmed metav1.ManagedFieldsOperationType = "Slimmed"
 
 // Slim is a transform of a cache (client-go, cache.TransformFunc). Of children whose content nobody reads it keeps the metadata and the
 // digest by which Apply compares them: the content of a hundred stacks would be tens of megabytes. Services and Ingresses that clients
-// outside the cluster reach keep the addresses that they were given, too. Other objects lose their managed fields.
+// outside the cluster reach keep the addresses that they were given, too. Other objects lose their managed fields. All share texts that are the same (intern.go).
 func Slim(object any) (any, error) {
 	o, ok := object.(client.Object)
 	if !ok {
@@ -45,6 +46,9 @@ func Slim(object any) (any, error) {
 		slim = &networkingv1.Ingress{Status: o.Status}
 	case *policyv1.PodDisruptionBudget:
 		slim = &policyv1.PodDisruptionBudget{}
+	case *appsv1.Deployment:
+		shared.share(o, &o.Spec)
+		return o, nil
 	default:
 		return o, nil
 	}
@@ -62,6 +66,7 @@ func Slim(object any) (any, error) {
 	slim.SetOwnerReferences(o.GetOwnerReferences())
 	slim.SetLabels(o.GetLabels())
 	slim.SetManagedFields([]metav1.ManagedFieldsEntry{{Operation: slimmed, Manager: hex.EncodeToString(print[:])}})
+	shared.share(slim, nil)
 	return slim, nil
 }
 
