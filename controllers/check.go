@@ -14,7 +14,6 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/accept"
-	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/outcome"
@@ -102,11 +101,11 @@ func (s *scope) lostSecrets() []dependencies.Problem {
 
 // checkSharedStores compares the stack's claims to stores with those of all other stacks.
 func (r *Reconciler) checkSharedStores(ctx context.Context, s *scope) error {
-	var all v1alpha1.OpenIMStackList
-	if err := r.client.List(ctx, &all, apply.Shared); err != nil {
+	all, err := r.allStacks(ctx)
+	if err != nil {
 		return fmt.Errorf("listing OpenIMStacks to compare their stores: %w", err)
 	}
-	sharing := r.claims.compare(s.stack, s.facts.Claims, all.Items)
+	sharing := r.claims.compare(s.stack, s.facts.Claims, all)
 	s.problems = append(s.problems, sharing.Problems...)
 	s.facts.Locations = dependencies.Refuse(s.stack, s.facts.Locations, sharing.Refused)
 	s.warnings = append(s.warnings, sharing.Warnings...)

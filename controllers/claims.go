@@ -58,15 +58,15 @@ func (l *claimRegistry) exclusively(run func() error) error {
 }
 
 // compare compares the claims of a stack with those of all other stacks, and records them.
-func (l *claimRegistry) compare(stack *v1alpha1.OpenIMStack, wanted []openim.Claim, all []v1alpha1.OpenIMStack) dependencies.Sharing {
+func (l *claimRegistry) compare(stack *v1alpha1.OpenIMStack, wanted []openim.Claim, all []*v1alpha1.OpenIMStack) dependencies.Sharing {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	self := l.tenant(stack)
 	self.Wanted = wanted
 	var others []dependencies.Tenant
-	for i := range all {
-		if all[i].UID != stack.UID {
-			others = append(others, l.tenant(&all[i]))
+	for _, other := range all {
+		if other.UID != stack.UID {
+			others = append(others, l.tenant(other))
 		}
 	}
 	sharing := dependencies.Shared(self, others)

@@ -31,6 +31,6 @@ func TestAnOlderCopyOfAStackDoesNotHideWhatItClaimsNow(t *testing.T) {
 
 	second := stackWithDatabase("second", 1, 5)
 	second.CreationTimestamp = metav1.NewTime(time.Unix(1, 0)) // the first is older
-	sharing := claims.compare(second, dependencies.ClaimsOfSpec(second), []v1alpha1.OpenIMStack{*before, *second})
+	sharing := claims.compare(second, dependencies.ClaimsOfSpec(second), []*v1alpha1.OpenIMStack{before, second})
 	g.Expect(sharing.Problems).NotTo(BeEmpty(), "the first stack has database 5")
 }

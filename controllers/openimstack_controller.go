@@ -63,6 +63,8 @@ type Reconciler struct {
 	// resolutions are what the references of stacks resolved to. watched returns the cache that shows whether they still do.
 	resolutions *resolutions
 	watched     func(schema.GroupVersionKind) client.Reader
+	// indexed lists stacks without copies, nil when the cache cannot.
+	indexed indexedStacks
 }
 
 // NewReconciler returns a Reconciler. It passes each stack's graph to the prober, and writes the prober's results to the status. live reads

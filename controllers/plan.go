@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/observe"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/revision"
@@ -132,16 +131,16 @@ func (s *scope) revisionOf(component string) string {
 
 // moving returns the stacks whose status says that a rollout is under way.
 func (r *Reconciler) moving(ctx context.Context) ([]types.NamespacedName, error) {
-	var all v1alpha1.OpenIMStackList
-	if err := r.client.List(ctx, &all, apply.Shared); err != nil {
+	all, err := r.allStacks(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("listing OpenIMStacks to count their rollouts: %w", err)
 	}
 	var moving []types.NamespacedName
-	for i := range all.Items {
-		suspended := all.Items[i].Spec.Suspend != nil && *all.Items[i].Spec.Suspend
-		installs := all.Items[i].Status.CurrentRevision == "" // a first installation has nothing to protect
-		if rollout.Moving(all.Items[i].Status.Rollout) && !installs && !suspended && all.Items[i].DeletionTimestamp.IsZero() {
-			moving = append(moving, client.ObjectKeyFromObject(&all.Items[i]))
+	for _, stack := range all {
+		suspended := stack.Spec.Suspend != nil && *stack.Spec.Suspend
+		installs := stack.Status.CurrentRevision == "" // a first installation has nothing to protect
+		if rollout.Moving(stack.Status.Rollout) && !installs && !suspended && stack.DeletionTimestamp.IsZero() {
+			moving = append(moving, client.ObjectKeyFromObject(stack))
 		}
 	}
 	return moving, nil

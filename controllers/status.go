@@ -360,12 +360,12 @@ func withoutMessages(status v1alpha1.OpenIMStackStatus) *v1alpha1.OpenIMStackSta
 }
 
 // changedConditions returns the conditions whose status or reason is new, for events. Messages of progress change often and make no event.
-// Nor does the first value of a condition that says nothing bad: a new stack would have one for each of its conditions. Ready tells of it.
+// Nor do conditions of a new stack that say nothing bad: it would have one for each. Ready tells of it.
 func changedConditions(before, after []metav1.Condition) []metav1.Condition {
 	var out []metav1.Condition
 	for _, c := range after {
 		old := apimeta.FindStatusCondition(before, c.Type)
-		if old == nil && c.Type != v1alpha1.ConditionReady && eventType(c) == corev1.EventTypeNormal {
+		if len(before) == 0 && c.Type != v1alpha1.ConditionReady && eventType(c) == corev1.EventTypeNormal {
 			continue
 		}
 		if old == nil || old.Status != c.Status || old.Reason != c.Reason {

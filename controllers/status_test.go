@@ -271,6 +271,27 @@ func TestTheSameSituationGivesTheSameStatus(t *testing.T) {
 	NewWithT(t).Expect(turned).To(BeEmpty())
 }
 
+// The first status of a stack has some nine conditions. What comes later is news, good or bad.
+func TestTheFirstConditionsMakeAnEventWhenTheyAreBad(t *testing.T) {
+	g := NewWithT(t)
+	types := func(changed []metav1.Condition) (names []string) {
+		for _, c := range changed {
+			names = append(names, c.Type)
+		}
+		return names
+	}
+	g.Expect(types(running().updateStatus())).To(ConsistOf(v1alpha1.ConditionReady))
+	broken := running(func(s *scope) {
+		s.problems = []dependencies.Problem{{Reason: v1alpha1.ReasonServiceNotFound, Field: "spec.dependencies.redis", Message: "is gone"}}
+	})
+	g.Expect(types(broken.updateStatus())).To(ContainElements(v1alpha1.ConditionReady, v1alpha1.ConditionDependenciesReady))
+
+	known := running()
+	known.updateStatus()
+	known.proposed, known.outdated = true, []string{"backend"}
+	g.Expect(types(known.updateStatus())).To(ContainElement(v1alpha1.ConditionUpdateAvailable))
+}
+
 func TestAMessageOfProgressMakesNoEvent(t *testing.T) {
 	s := running(func(s *scope) { delete(s.deployments, "push"); delete(s.deployments, "api") })
 	s.updateStatus()

@@ -90,6 +90,9 @@ const (
 // SetupWithManager watches stacks, every owned kind, and what stacks refer to. The prober's SetupWithManager must have been called.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.watched = watchedMetadata(mgr.GetCache(), r.prober.Watched())
+	if err := r.indexStacks(mgr); err != nil {
+		return err
+	}
 	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 	secretReaders := func(o client.Object) []types.NamespacedName {
 		stacks := r.references.ofSecret(client.ObjectKeyFromObject(o))
