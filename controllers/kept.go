@@ -109,8 +109,8 @@ func (r *Reconciler) desire(s *scope, record seal.Record) {
 	s.policies = manifests.Policies(s.stack, s.graph)
 }
 
-// unchangedPolicies reports whether all policies are in place as desired, without making them, and sets those of the scope to the cache's own
-// objects. owners are the pods that own the default deny policy. It makes the policies when they are to be compared and applied.
+// unchangedPolicies reports whether all policies are in place as desired, without making them, and sets those of the scope to the cache's
+// own objects. owners are the pods that own the default deny policy. It makes the policies when they are to be compared and applied.
 func (r *Reconciler) unchangedPolicies(ctx context.Context, s *scope, owners []metav1.OwnerReference, ownersKnown bool) (bool, error) {
 	if s.policies != nil {
 		return false, nil // other inputs
@@ -181,7 +181,8 @@ func (r *Reconciler) keepWorkloads(s *scope, kept []apply.Kept) {
 	}
 }
 
-// sealIsRecorded reports whether the ControllerRevision with the places of a number is as it was when it had the right content, and returns it.
+// sealIsRecorded reports whether the ControllerRevision with the places of a number is as it was when it had the right content, and returns
+// it.
 func (r *Reconciler) sealIsRecorded(ctx context.Context, s *scope, sequence int64) (*appsv1.ControllerRevision, bool, error) {
 	known := r.kept.of(s.stack).seal
 	if known.version == "" || known.sequence != sequence {

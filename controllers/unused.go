@@ -41,9 +41,9 @@ func (r *Reconciler) findUnusedSecrets(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// generatedMetadata returns the metadata of the Secrets with the stack's labels, as they were when this reconciliation first asked. They come
-// from the cache, whose watch wakes the stack when they change. It may lack a Secret that was just created: a caller that acts on the
-// absence of one asks the API server.
+// generatedMetadata returns the metadata of the Secrets with the stack's labels, as they were when this reconciliation first asked. They
+// come from the cache, whose watch wakes the stack when they change. It may lack a Secret that was just created: a caller that acts on
+// the absence of one asks the API server.
 func (r *Reconciler) generatedMetadata(ctx context.Context, s *scope) ([]metav1.PartialObjectMetadata, error) {
 	if s.secretMetadata != nil {
 		return s.secretMetadata.Items, nil

@@ -14,7 +14,8 @@ import (
 )
 
 // Record makes sure that a ControllerRevision exists with exactly the wanted data. The API server lets nobody change the data of a
-// revision, so one with other data is deleted and made again. A revision of another controller is a terminal fault. It returns the revision of the cache when that is the wanted one, else nil.
+// revision, so one with other data is deleted and made again. A revision of another controller is a terminal fault. It returns the
+// revision of the cache when that is the wanted one, else nil.
 func (a *Applier) Record(ctx context.Context, wanted *appsv1.ControllerRevision) (*appsv1.ControllerRevision, error) {
 	key := client.ObjectKeyFromObject(wanted)
 	var current appsv1.ControllerRevision

@@ -18,7 +18,8 @@ const slimmed metav1.ManagedFieldsOperationType = "Slimmed"
 
 // Slim is a transform of a cache (client-go, cache.TransformFunc). Of children whose content nobody reads it keeps the metadata and the
 // digest by which Apply compares them: the content of a hundred stacks would be tens of megabytes. Services and Ingresses that clients
-// outside the cluster reach keep the addresses that they were given, too. Other objects lose their managed fields. All share texts that are the same (intern.go).
+// outside the cluster reach keep the addresses that they were given, too. Other objects lose their managed fields. All share
+// texts that are the same (intern.go).
 func Slim(object any) (any, error) {
 	o, ok := object.(client.Object)
 	if !ok {

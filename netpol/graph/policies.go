@@ -42,7 +42,8 @@ func DeniedPods(stack string) map[string]string {
 
 func (g Graph) defaultDeny() *networkingv1.NetworkPolicy {
 	why := "denies all connections that no other policy of the stack allows"
-	return g.policy(v1alpha1.ComponentBoundary, DefaultDeny, DeniedPods(g.Stack), why, networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress)
+	pods := DeniedPods(g.Stack)
+	return g.policy(v1alpha1.ComponentBoundary, DefaultDeny, pods, why, networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress)
 }
 
 func (g Graph) allowIngress(c Component, connections []Edge) *networkingv1.NetworkPolicy {

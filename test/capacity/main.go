@@ -52,8 +52,8 @@ func run(ctx context.Context, args []string) (err error) {
 	flags.StringVar(&s.pprof, "pprof", "0", "the address at which the operator serves profiles; 0: nowhere")
 	flags.IntVar(&s.foreign, "foreign", 0, "number of Secrets of 1 MB, with annotations of 200 KB, that belong to no stack")
 	flags.IntVar(&s.touches, "touches", 3, "how often each stack is reconciled without a change")
-	flags.StringVar(&s.profiles, "profiles", "", "a directory for profiles of the operator: heap.pprof at rest, cpu.pprof and allocs.pprof of "+
-		"reconciliations that change nothing; needs -pprof; empty: none are taken")
+	flags.StringVar(&s.profiles, "profiles", "", "a directory for profiles of the operator: heap.pprof at rest, cpu.pprof and allocs.pprof "+
+		"of reconciliations that change nothing; needs -pprof; empty: none are taken")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
