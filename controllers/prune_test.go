@@ -91,7 +91,8 @@ func TestNoConfigMapOfARunningPodIsPruned(t *testing.T) {
 		if behind {
 			return s
 		}
-		g.Expect(r.apply(t.Context(), s)).To(Succeed())
+		_, err = r.apply(t.Context(), s)
+		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(r.observe(t.Context(), s)).To(Succeed())
 		g.Expect(r.prune(t.Context(), s)).To(Succeed())
 		return s
