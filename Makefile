@@ -165,11 +165,16 @@ test-web: ## Run the web client's tests: in node, in a real Chromium with the re
 
 .PHONY: e2e
 e2e: ## Run the end-to-end suite on a real cluster. TEST_FLAGS='-ginkgo.focus=...' selects specs.
-	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=!outages && !lifecycle' $(TEST_FLAGS)
+	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=!outages && !lifecycle && !monitoring' $(TEST_FLAGS)
 
 .PHONY: e2e-outages
 e2e-outages: ## Crash stores, kubelet and operator on a real cluster while messages flow, and take etcd away for six minutes. Half an hour.
 	go test -tags e2e ./test/e2e -v -count=1 -timeout 90m -ginkgo.v '-ginkgo.label-filter=outages || basic' $(TEST_FLAGS)
+
+.PHONY: e2e-monitoring
+e2e-monitoring: ## Scrape a real stack with a real Prometheus through the lockdown, and make three alerts fire. 15 minutes.
+	go test -C hack/scrapeconfig ./...
+	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=monitoring || basic' $(TEST_FLAGS)
 
 .PHONY: e2e-lifecycle
 e2e-lifecycle: ## Upgrade a stack on a real cluster to a release that breaks a route, and all its images with one replica each. Half an hour.
