@@ -62,7 +62,8 @@ func (x *resolutions) forget(key types.NamespacedName) {
 	delete(x.byStack, key)
 }
 
-// resolveReferences returns the facts of a stack, and from which versions of which objects they were made. They are read anew unless all that they were read from is watched, and is as it was.
+// resolveReferences returns the facts of a stack, and from which versions of which objects they were made. They are read anew unless all
+// that they were read from is watched, and is as it was.
 func (r *Reconciler) resolveReferences(
 	ctx context.Context, stack *v1alpha1.OpenIMStack, secrets dependencies.ShareSecrets,
 ) (openim.Facts, *readVersions, []dependencies.Problem, error) {
