@@ -108,7 +108,7 @@ func (m *model) edited(t *rapid.T) {
 			v1alpha1.RolloutProgressing, held, v1alpha1.RolloutRollingBack, v1alpha1.RolloutRolledBack}).Draw(t, "state"),
 		From: name("from"), To: name("to"), FailedRevision: name("failed"),
 		Direction: rapid.SampledFrom([]v1alpha1.RolloutDirection{"", v1alpha1.RolloutForward, v1alpha1.RolloutBackward}).Draw(t, "direction"),
-		Wave:      int32(rapid.IntRange(0, 16).Draw(t, "wave")), //nolint:gosec // sixteen at most
+		Wave:      int32(rapid.IntRange(0, 16).Draw(t, "wave")),
 		Components: rapid.SliceOfDistinct(rapid.SampledFrom([]string{"auth", "user", "push", "api", "backend", "gateway", "none"}),
 			rapid.ID[string]).Draw(t, "components"),
 		WaveStartTime: when("start"),
@@ -118,7 +118,7 @@ func (m *model) edited(t *rapid.T) {
 			State: rapid.SampledFrom([]v1alpha1.CheckState{"", v1alpha1.CheckRunning, v1alpha1.CheckPassed, v1alpha1.CheckFailed,
 				v1alpha1.CheckUnknown, v1alpha1.CheckSkipped}).Draw(t, "check state"),
 			After:     rapid.SampledFrom([]v1alpha1.CheckPoint{"", v1alpha1.CheckEachWave, v1alpha1.CheckLastWave}).Draw(t, "after"),
-			Wave:      int32(rapid.IntRange(0, 16).Draw(t, "check wave")), //nolint:gosec // sixteen at most
+			Wave:      int32(rapid.IntRange(0, 16).Draw(t, "check wave")),
 			StartTime: when("check start"),
 		}
 	}
