@@ -153,9 +153,8 @@ func newTopics(spec *v1alpha1.Topics) *openim.NewTopics {
 	if spec == nil || spec.Management != v1alpha1.TopicsCreate {
 		return nil
 	}
-	return &openim.NewTopics{
-		Partitions: ptr.Deref(spec.Partitions, openim.DefaultPartitions), Replication: ptr.Deref(spec.Replication, 0),
-	}
+	partitions, _ := openim.PartitionsOf(spec)
+	return &openim.NewTopics{Partitions: partitions, Replication: ptr.Deref(spec.Replication, 0)}
 }
 
 // kafkaTLS returns the settings of TLS to Kafka, nil without TLS.
