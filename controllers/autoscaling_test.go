@@ -60,7 +60,7 @@ var _ = Describe("Autoscaling", func() {
 		before := o.waitIdle("1s", w.namespace)
 		for range 3 { // as Kubernetes reports what it measured
 			live := scaler()
-			live.Status.CurrentReplicas = live.Status.CurrentReplicas + 1
+			live.Status.CurrentReplicas++
 			Expect(k8s.Status().Update(w.ctx, live)).To(Succeed())
 		}
 		Expect(o.waitIdle("2s", w.namespace)).To(Equal(before), "the status of an autoscaler makes no request")
