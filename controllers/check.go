@@ -53,7 +53,7 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	}))
 }
 
-// settingRefusals returns what OpenIM's release does not take of the spec's settings, and what is refused of its pod templates. Meanwhile
+// settingRefusals returns what OpenIM's release does not take of the spec's settings, and what is refused of spec.pods. Meanwhile
 // every component stays as it is, also those that do not read the setting: a spec with another release must not change some of them alone,
 // nor the gateway without the backend. A release that is not supported is a problem of its own.
 func settingRefusals(s *scope, elsewhere pods.Elsewhere) []dependencies.Problem {
@@ -66,6 +66,11 @@ func settingRefusals(s *scope, elsewhere pods.Elsewhere) []dependencies.Problem 
 	for _, refusal := range pods.Refusals(s.stack, elsewhere) {
 		problems = append(problems, dependencies.Problem{
 			Reason: v1alpha1.ReasonPodTemplateRefused, Field: refusal.Field, Message: refusal.Why, Stalled: true,
+		})
+	}
+	for _, refusal := range pods.RefusedScaling(&s.stack.Spec) {
+		problems = append(problems, dependencies.Problem{
+			Reason: refusal.Reason, Field: refusal.Field, Message: refusal.Why, Stalled: true,
 		})
 	}
 	return problems

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -13,7 +14,7 @@ import (
 func owned() []client.Object {
 	return []client.Object{
 		&networkingv1.NetworkPolicy{}, &corev1.ServiceAccount{}, &corev1.ConfigMap{}, &corev1.Service{}, &appsv1.Deployment{},
-		&policyv1.PodDisruptionBudget{}, &networkingv1.Ingress{},
+		&policyv1.PodDisruptionBudget{}, &autoscalingv2.HorizontalPodAutoscaler{}, &networkingv1.Ingress{},
 	}
 }
 
@@ -24,7 +25,7 @@ func revisions() []client.Object { return []client.Object{&appsv1.ControllerRevi
 func ownedLists() []client.ObjectList {
 	return []client.ObjectList{
 		&networkingv1.NetworkPolicyList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &appsv1.DeploymentList{},
-		&policyv1.PodDisruptionBudgetList{}, &networkingv1.IngressList{},
+		&policyv1.PodDisruptionBudgetList{}, &autoscalingv2.HorizontalPodAutoscalerList{}, &networkingv1.IngressList{},
 	}
 }
 
@@ -45,6 +46,8 @@ func kindOf(object client.Object) string {
 		return "Deployment"
 	case *policyv1.PodDisruptionBudget:
 		return "PodDisruptionBudget"
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		return "HorizontalPodAutoscaler"
 	case *appsv1.ControllerRevision:
 		return "ControllerRevision"
 	case *corev1.Secret:

@@ -98,7 +98,7 @@ func (s *scope) workload(component string, d revision.Data, name string) []clien
 	stored := d.Components[component]
 	rendered := manifests.Rendered{
 		Template: *stored.Template.DeepCopy(), ConfigMaps: map[string]map[string]string{},
-		Recreate: s.recreates(component, &stored.Template),
+		Recreate: s.recreates(component, &stored.Template), Scaled: s.autoscaled[v1alpha1.ChildName(s.stack.Name, component)],
 	}
 	for _, configMap := range stored.ConfigMaps {
 		rendered.ConfigMaps[configMap] = d.ConfigMap(configMap)

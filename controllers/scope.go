@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -39,6 +40,8 @@ type scope struct {
 	unexposed []dependencies.Problem
 	// templatesInvalid is true when the API server refuses the Deployments with the templates of spec.pods.
 	templatesInvalid bool
+	// autoscaled are the components that an autoscaler of an earlier spec scales while spec.pods is refused, by the names of their children.
+	autoscaled map[string]bool
 	// warnings about references that work for now.
 	warnings []dependencies.Warning
 	// generated are the generated Secrets as the status will list them. Lost ones that are not generated again are problems.
@@ -137,10 +140,13 @@ func (s *scope) heldHot() bool {
 	return dependencies.Unread(s.unread, gateway) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, own)
 }
 
+// podsField starts the fields of what is refused of spec.pods.
+const podsField = "spec.pods"
+
 // podsRefused reports whether a part of spec.pods is refused, here or by the API server, or could not be judged.
 func (s *scope) podsRefused() bool {
 	return s.podsUnread || s.templatesInvalid ||
-		slices.ContainsFunc(s.refusals, func(p dependencies.Problem) bool { return p.Reason == v1alpha1.ReasonPodTemplateRefused })
+		slices.ContainsFunc(s.refusals, func(p dependencies.Problem) bool { return strings.HasPrefix(p.Field, podsField) })
 }
 
 // stalled returns the first problem that only a change by the user solves.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -91,6 +93,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	})
 	for _, kind := range append(owned(), revisions()...) {
 		// No predicate on the generation: most of these kinds have no generation. Resyncs change nothing and are dropped.
+		if _, scaler := kind.(*autoscalingv2.HorizontalPodAutoscaler); scaler {
+			b = b.Owns(kind, builder.WithPredicates(predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+				return !apply.SameContent(e.ObjectOld, e.ObjectNew) // Kubernetes writes the status every 15 seconds
+			}}))
+			continue
+		}
 		b = b.Owns(kind, changed)
 	}
 	return r.watchGrants(mgr, b, changed).

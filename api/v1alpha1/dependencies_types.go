@@ -157,6 +157,11 @@ type Redis struct {
 	// +kubebuilder:validation:Maximum=1023
 	Database *int32 `json:"database,omitempty"`
 
+	// tls encrypts the connections of gateway and backend to a Redis of their own. No supported release of OpenIM speaks TLS to Redis: a
+	// stack with it in dependencies is refused and says what to do. Default: plain.
+	// +optional
+	TLS *RedisTLS `json:"tls,omitempty"`
+
 	// peers select Redis on the network, when the addresses are host names that are not Services.
 	// +optional
 	// +listType=atomic

@@ -6,10 +6,6 @@ import "k8s.io/apimachinery/pkg/api/resource"
 // +kubebuilder:validation:XValidation:rule="has(self.credentialsRef)",message="wrapper.redis.credentialsRef is needed: without a password, access to this Redis gives access to every session. Name a Secret with the key password"
 type WrapperRedis struct {
 	Redis `json:",inline"`
-
-	// tls encrypts the connections. Default: plain.
-	// +optional
-	TLS *RedisTLS `json:"tls,omitempty"`
 }
 
 // RedisTLS configures how the server's certificate is verified.

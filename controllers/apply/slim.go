@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -45,6 +46,8 @@ func Slim(object any) (any, error) {
 		slim = &networkingv1.Ingress{Status: o.Status}
 	case *policyv1.PodDisruptionBudget:
 		slim = &policyv1.PodDisruptionBudget{}
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		slim = &autoscalingv2.HorizontalPodAutoscaler{}
 	default:
 		return o, nil
 	}
@@ -63,6 +66,13 @@ func Slim(object any) (any, error) {
 	slim.SetLabels(o.GetLabels())
 	slim.SetManagedFields([]metav1.ManagedFieldsEntry{{Operation: slimmed, Manager: hex.EncodeToString(print[:])}})
 	return slim, nil
+}
+
+// SameContent reports whether two versions of a slim object differ in nothing but their status. It reports false when one is not slim.
+func SameContent(before, after metav1.Object) bool {
+	a, slimBefore := slimPrint(before)
+	b, slimAfter := slimPrint(after)
+	return slimBefore && slimAfter && a == b
 }
 
 // slimPrint returns the digest that a slim object carries. It reports false for another object.

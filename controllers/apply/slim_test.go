@@ -5,6 +5,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -37,6 +38,7 @@ func slimKinds() []client.Object {
 		&corev1.ConfigMap{ObjectMeta: whole(), Data: map[string]string{"k": "v"}},
 		&corev1.Service{ObjectMeta: whole(), Spec: corev1.ServiceSpec{ExternalName: "example.com"}},
 		&corev1.ServiceAccount{ObjectMeta: whole(), AutomountServiceAccountToken: ptr.To(false)},
+		&autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: whole(), Spec: autoscalingv2.HorizontalPodAutoscalerSpec{MaxReplicas: 3}},
 		&policyv1.PodDisruptionBudget{ObjectMeta: whole(), Spec: policyv1.PodDisruptionBudgetSpec{MinAvailable: ptr.To(intstr.FromInt32(1))}},
 	}
 }

@@ -100,7 +100,7 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 	return stack, nil
 }
 
-// podRefusals returns what is refused of the templates of spec.pods, and the stack without these templates when something is. stacks are
+// podRefusals returns what is refused of spec.pods, and the stack without spec.pods when something is. stacks are
 // all of the snapshot. Run revisions are not read, and so the operator may refuse more.
 func podRefusals(object *v1alpha1.OpenIMStack, stacks []v1alpha1.OpenIMStack) ([]string, *v1alpha1.OpenIMStack) {
 	elsewhere := pods.Elsewhere{Others: pods.Named{}}
@@ -111,6 +111,9 @@ func podRefusals(object *v1alpha1.OpenIMStack, stacks []v1alpha1.OpenIMStack) ([
 	}
 	var refused []string
 	for _, refusal := range pods.Refusals(object, elsewhere) {
+		refused = append(refused, refusal.Field+": "+refusal.Why)
+	}
+	for _, refusal := range pods.RefusedScaling(&object.Spec) {
 		refused = append(refused, refusal.Field+": "+refusal.Why)
 	}
 	if len(refused) == 0 {
