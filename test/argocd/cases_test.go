@@ -83,7 +83,8 @@ var situations = []situation{
 		health: "Healthy", message: []string{"Ready"}, kstatus: "Current",
 	},
 	{
-		name: "nothing has given a listener an address", line: healthy + " Exposed=False/$", reasons: []string{"WaitingForAddress"},
+		name: "nothing has given a listener an address", line: healthy + " Exposed=False/$",
+		reasons: []string{"WaitingForAddress", "CRDMissing", "WaitingForGateway", "RouteNotAccepted", "RouteNotResolved"},
 		health: "Healthy", message: []string{"Ready"}, kstatus: "Current",
 	},
 	{
