@@ -41,6 +41,7 @@ func Slim(object any) (any, error) {
 		kept := &corev1.Service{}
 		if o.Spec.Type == corev1.ServiceTypeLoadBalancer || o.Spec.Type == corev1.ServiceTypeNodePort {
 			kept.Spec.Type, kept.Spec.Ports, kept.Status.LoadBalancer = o.Spec.Type, o.Spec.Ports, o.Status.LoadBalancer
+			kept.Spec.ExternalTrafficPolicy = o.Spec.ExternalTrafficPolicy
 		}
 		slim = kept
 	case *networkingv1.Ingress:

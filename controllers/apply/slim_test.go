@@ -87,6 +87,20 @@ func TestASlimObjectKeepsItsDigestAndLosesItsContent(t *testing.T) {
 	}
 }
 
+// The status says on which nodes a port answers.
+func TestASlimServiceOfNodesKeepsWhereItAnswers(t *testing.T) {
+	g := NewWithT(t)
+	slim, err := Slim(&corev1.Service{ObjectMeta: whole(), Spec: corev1.ServiceSpec{
+		Type: corev1.ServiceTypeNodePort, ExternalTrafficPolicy: corev1.ServiceExternalTrafficPolicyLocal,
+		Ports: []corev1.ServicePort{{Port: 80, NodePort: 30080}}, Selector: map[string]string{"a": "b"},
+	}})
+	g.Expect(err).NotTo(HaveOccurred())
+	kept := slim.(*corev1.Service).Spec
+	g.Expect(kept.ExternalTrafficPolicy).To(Equal(corev1.ServiceExternalTrafficPolicyLocal))
+	g.Expect(kept.Ports).To(HaveLen(1))
+	g.Expect(kept.Selector).To(BeNil())
+}
+
 // A digest that a client wrote would hide a change from the operator.
 func TestNobodyGivesAnObjectADigest(t *testing.T) {
 	g := NewWithT(t)
