@@ -30,8 +30,8 @@ import (
 	"github.com/openimstack/openim-operator/controllers/observe"
 )
 
-// CacheOptions are for NewCache. They limit the cache to the operator's own children and to pods with the names of stacks' pods, reduced by observe.Pod, and to
-// namespaces when some are given. Of Secrets and EndpointSlices only the metadata is watched.
+// CacheOptions are for NewCache. They limit the cache to the operator's own children and to pods with the names of stacks' pods,
+// reduced by observe.Pod, and to namespaces when some are given. Of Secrets and EndpointSlices only the metadata is watched.
 func CacheOptions(namespaces []string) cache.Options {
 	options := cache.Options{ByObject: map[client.Object]cache.ByObject{}, DefaultTransform: cache.TransformStripManagedFields()}
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})

@@ -165,8 +165,8 @@ const (
 	ReasonExposed = "Exposed"
 	// ReasonWaitingForAddress: a Service or an Ingress has no address yet. See its events, and that its implementation runs.
 	ReasonWaitingForAddress = "WaitingForAddress"
-	// ReasonCRDMissing: the cluster does not serve HTTPRoutes, or no BackendTLSPolicies. Install the Gateway API 1.4 or later, or write ingress
-	// instead. It is looked for again every minute.
+	// ReasonCRDMissing: the cluster does not serve HTTPRoutes, or no BackendTLSPolicies. Install the Gateway API 1.4 or later, or write
+	// ingress instead. It is looked for again every minute.
 	ReasonCRDMissing = "CRDMissing"
 	// ReasonWaitingForGateway: no implementation of the Gateway API has said yet whether it serves the HTTPRoute. Correct parentRefs, and see
 	// that the Gateway exists and its implementation runs.

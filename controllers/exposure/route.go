@@ -29,14 +29,14 @@ type Route struct {
 // maxSaid bounds the text of an implementation that a message repeats, in bytes.
 const maxSaid = 256
 
-// ByRoute returns the way by an HTTPRoute. It is open when each of its Gateways has accepted the route as it is now, resolved what the route
-// names, and accepts the BackendTLSPolicy too.
+// ByRoute returns the way by an HTTPRoute. It is open when each of its Gateways has accepted the route as it is now, resolved what the
+// route names, and accepts the BackendTLSPolicy too.
 func ByRoute(listener v1alpha1.Listener, name string, r Route) Way {
 	w := Way{Listener: listener, Object: "HTTPRoute " + name}
 	switch {
 	case len(r.Missing) > 0:
-		w.Reason, w.Waiting = v1alpha1.ReasonCRDMissing, fmt.Sprintf("the cluster does not serve %s of %s: install the Gateway API 1.4 or later, "+
-			"or write ingress instead of httpRoute", strings.Join(r.Missing, " and "), gatewayv1.GroupVersion)
+		w.Reason, w.Waiting = v1alpha1.ReasonCRDMissing, fmt.Sprintf("the cluster does not serve %s of %s: install the Gateway API 1.4 or "+
+			"later, or write ingress instead of httpRoute", strings.Join(r.Missing, " and "), gatewayv1.GroupVersion)
 		return w
 	case r.Live == nil || r.WantsTLS && r.TLS == nil:
 		return w.waiting("it is not made yet")
@@ -96,12 +96,12 @@ func ofParent(all []gatewayv1.RouteParentStatus, parent gatewayv1.ParentReferenc
 	return found
 }
 
-// verdict returns why an object is not served, "" when one implementation accepted it as it is now and resolved what it names. What was said
-// of an earlier generation says nothing.
+// verdict returns why an object is not served, "" when one implementation accepted it as it is now and resolved what it names. What was
+// said of an earlier generation says nothing.
 func verdict(object, by string, statuses [][]metav1.Condition, generation int64) (reason, text string) {
 	reason = v1alpha1.ReasonWaitingForGateway
-	text = fmt.Sprintf("%s has not said yet whether it serves the %s: see that the Gateway exists, and that an implementation of its class runs",
-		by, object)
+	text = fmt.Sprintf("%s has not said yet whether it serves the %s: see that the Gateway exists, and that an implementation of its "+
+		"class runs", by, object)
 	for _, conditions := range statuses {
 		accepted := current(conditions, string(gatewayv1.RouteConditionAccepted), generation)
 		resolved := current(conditions, string(gatewayv1.RouteConditionResolvedRefs), generation)

@@ -85,7 +85,7 @@ var situations = []situation{
 	{
 		name: "nothing has given a listener an address", line: healthy + " Exposed=False/$",
 		reasons: []string{"WaitingForAddress", "CRDMissing", "WaitingForGateway", "RouteNotAccepted", "RouteNotResolved"},
-		health: "Healthy", message: []string{"Ready"}, kstatus: "Current",
+		health:  "Healthy", message: []string{"Ready"}, kstatus: "Current",
 	},
 	{
 		name: "not probed yet", line: "Observed Ready=True/Ready" + well + unverified + complete,
