@@ -19,3 +19,6 @@ func (r *Reconciler) Watching(cache client.Reader, now func() time.Time) {
 
 // RememberReferences sets for how long what references resolved to may be used again. It must be called before the start.
 func (r *Reconciler) RememberReferences(lasting time.Duration) { r.resolutions.lasting = lasting }
+
+// LookForGatewayAPI sets how often the Gateway API is looked for while a stack has a route. It must be called before the start.
+func (r *Reconciler) LookForGatewayAPI(every time.Duration) { r.gatewayAPI.every = every }

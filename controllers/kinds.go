@@ -7,6 +7,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 // owned returns the kinds of children that are applied, watched, repaired and pruned. Generated Secrets are not among them: they are
@@ -16,6 +17,15 @@ func owned() []client.Object {
 		&networkingv1.NetworkPolicy{}, &corev1.ServiceAccount{}, &corev1.ConfigMap{}, &corev1.Service{}, &appsv1.Deployment{},
 		&policyv1.PodDisruptionBudget{}, &autoscalingv2.HorizontalPodAutoscaler{}, &networkingv1.Ingress{},
 	}
+}
+
+// routeKinds returns the kinds of the Gateway API that are applied, watched, repaired and pruned where the cluster serves them.
+func routeKinds() []client.Object {
+	return []client.Object{&gatewayv1.HTTPRoute{}, &gatewayv1.BackendTLSPolicy{}}
+}
+
+func routeLists() []client.ObjectList {
+	return []client.ObjectList{&gatewayv1.HTTPRouteList{}, &gatewayv1.BackendTLSPolicyList{}}
 }
 
 // revisions returns the kinds of children that keep what the operator must not forget. They are watched too, and each has rules of its own
@@ -42,6 +52,10 @@ func kindOf(object client.Object) string {
 		return "Service"
 	case *networkingv1.Ingress:
 		return "Ingress"
+	case *gatewayv1.HTTPRoute:
+		return "HTTPRoute"
+	case *gatewayv1.BackendTLSPolicy:
+		return "BackendTLSPolicy"
 	case *appsv1.Deployment:
 		return "Deployment"
 	case *policyv1.PodDisruptionBudget:

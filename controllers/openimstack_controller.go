@@ -60,6 +60,7 @@ type Reconciler struct {
 	claims     *claimRegistry
 	acceptance *acceptance
 	pacer      *pacer
+	gatewayAPI *gatewayAPI
 	// resolutions are what the references of stacks resolved to. watched returns the cache that shows whether they still do.
 	resolutions *resolutions
 	watched     func(schema.GroupVersionKind) client.Reader
@@ -76,7 +77,7 @@ func NewReconciler(
 		prober: loop, references: newReferences(), lastHot: newLastGood(), accepted: newAcceptedPods(), runs: newRuns(), named: newNamedByRuns(),
 		slots: rollout.NewSlots(DefaultRollouts),
 		seals: newSeals(), claims: newClaimRegistry(), acceptance: newAcceptance(), pacer: newPacer(),
-		resolutions: newResolutions(), watched: watchedMetadata(nil, nil),
+		gatewayAPI: newGatewayAPI(), resolutions: newResolutions(), watched: watchedMetadata(nil, nil),
 	}
 }
 
@@ -142,7 +143,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 // result returns when the stack is to be reconciled again, at the latest. Transient faults are an error, so that they are retried with
 // backoff; the complete texts are in the log already. Of all other times the earliest wins.
 func (r *Reconciler) result(s *scope, statusDue time.Duration) (ctrl.Result, error) {
-	after := earliest(statusDue, s.requeueAfter(s.now), s.resultExpires(),
+	after := earliest(statusDue, s.requeueAfter(s.now), s.resultExpires(), s.routeRecheck(r.gatewayAPI.every),
 		r.pacer.terminal(s.stack, s.terminal() != nil || s.podsRefused()), consentRecheck(r.access, s.stack.Namespace, s.facts.Services))
 	var transient []error
 	for _, fault := range s.faults {

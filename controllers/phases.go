@@ -28,6 +28,7 @@ func (r *Reconciler) phases() []phase {
 		{"decide the policies", r.decidePolicies},
 		{"tell the prober", r.tellProber},
 		{"seal", r.seal},
+		{"find the Gateway API", r.findGatewayAPI},
 		{"prune exposures", r.pruneExposures},
 		{"observe", r.observe},
 		{"revise", r.revise},
@@ -75,7 +76,7 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 func (r *Reconciler) pruneOptions(s *scope) apply.PruneOptions {
 	return apply.PruneOptions{
 		Namespace: s.stack.Namespace, Labels: manifests.CommonLabels(s.stack.Name), Owner: s.stack.UID,
-		Wanted: slices.Concat(s.objects, manifests.Exposures(s.stack)), Lists: ownedLists(),
+		Wanted: slices.Concat(s.objects, manifests.Exposures(s.stack)), Lists: s.childLists(),
 		Keep: func(object client.Object) bool { return s.keeps(object) || s.keepsRun(object) },
 	}
 }
@@ -94,7 +95,7 @@ func (r *Reconciler) listPending(ctx context.Context, s *scope) error {
 			s.pending = append(s.pending, kindOf(object)+"/"+object.GetName())
 		}
 	}
-	pruning := []apply.PruneOptions{exposurePruning(s.stack)}
+	pruning := []apply.PruneOptions{s.exposurePruning()}
 	if s.undecided == "" {
 		pruning = append(pruning, s.policyPruning())
 	}

@@ -32,7 +32,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	others = append(r.keepHot(s, others), exposures(s.stack)...)
+	others = append(r.keepHot(s, others), s.exposures()...)
 	deployments, failure := r.assigned(ctx, s)
 	s.workloads = slices.Concat(others, deployments)
 	s.objects = slices.Concat(s.policies, s.workloads)

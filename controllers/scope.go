@@ -38,6 +38,9 @@ type scope struct {
 	problems, refusals []dependencies.Problem
 	// unexposed are the entries of spec.wrapper.gateway.expose that are refused. They hold nothing but their own objects.
 	unexposed []dependencies.Problem
+	// wantsRoute is true when an entry of spec.wrapper.gateway.expose has an httpRoute, and routing says whether routes can be made.
+	wantsRoute bool
+	routing    routing
 	// templatesInvalid is true when the API server refuses the Deployments with the templates of spec.pods.
 	templatesInvalid bool
 	// autoscaled are the components that an autoscaler of an earlier spec scales while spec.pods is refused, by the names of their children.

@@ -32,12 +32,12 @@ import (
 	"github.com/openimstack/openim-operator/controllers/observe"
 )
 
-// CacheOptions limits the cache to the operator's own children and to pods with the names of stacks' pods, reduced by observe.Pod, and to
-// namespaces when some are given. Of Secrets and EndpointSlices only the metadata is watched.
+// CacheOptions are for NewCache. They limit the cache to the operator's own children and to pods with the names of stacks' pods,
+// reduced by observe.Pod, and to namespaces when some are given. Of Secrets and EndpointSlices only the metadata is watched.
 func CacheOptions(namespaces []string) cache.Options {
 	options := cache.Options{ByObject: map[client.Object]cache.ByObject{}, DefaultTransform: cache.TransformStripManagedFields()}
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
-	for _, kind := range owned() {
+	for _, kind := range slices.Concat(owned(), routeKinds()) {
 		options.ByObject[kind] = cache.ByObject{Label: ours, Transform: apply.Slim}
 	}
 	options.ByObject[&appsv1.ControllerRevision{}] = cache.ByObject{Label: ours, Transform: slimRevision}
@@ -101,7 +101,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		}
 		b = b.Owns(kind, changed)
 	}
-	return r.watchGrants(mgr, b, changed).
+	c, err := r.watchGrants(mgr, b, changed).
 		Watches(&corev1.Pod{}, podHandler()).
 		WatchesRawSource(r.prober.Changes()).
 		WatchesRawSource(r.claims).
@@ -110,7 +110,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesRawSource(source.Kind(r.prober.Watched(), metadataOf(serviceKind), r.referencedService(),
 			predicate.TypedResourceVersionChangedPredicate[*metav1.PartialObjectMetadata]{})).
 		WatchesMetadata(metadataOf(endpointSliceKind), r.referenced(serviceReaders), changed).
-		Complete(r)
+		Build(r)
+	if err != nil {
+		return err
+	}
+	return r.setupGatewayAPI(mgr, c)
 }
 
 // generatedFor returns the stack whose labels a Secret has. Anybody who may create Secrets may write these labels; the effect is a

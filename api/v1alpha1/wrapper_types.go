@@ -69,6 +69,8 @@ type ExternalWrapper struct {
 }
 
 // GatewaySpec sizes the gateway, gives it a certificate, and brings it out of the cluster.
+// +kubebuilder:validation:XValidation:rule="has(self.tls) || !has(self.expose) || self.expose.all(e, !has(e.httpRoute) || !has(e.httpRoute.backendCARef) && !has(e.httpRoute.backendHostname))",message="httpRoute.backendCARef and httpRoute.backendHostname are about the gateway's certificate, and there is none: write gateway.tls, or remove them"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || !has(self.expose) || self.expose.all(e, !has(e.httpRoute) || has(e.httpRoute.backendHostname) || !e.httpRoute.hostnames[0].startsWith('*'))",message="the first of httpRoute.hostnames has a wildcard, which no certificate is checked for: write httpRoute.backendHostname, the name in the gateway's certificate"
 type GatewaySpec struct {
 	ProcessSpec `json:",inline"`
 

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/openim/pods"
 )
 
@@ -65,6 +66,29 @@ func (g *Graph) disclosePods(spec *v1alpha1.Pods) {
 	for _, e := range pods.Exceptions(spec) {
 		kind, _, _ := strings.Cut(e.Name, "/")
 		g.disclosures = append(g.disclosures, Exception{Name: e.Name, Field: e.Field, Lets: e.Lets, Risk: risks[kind]})
+	}
+}
+
+// discloseWebhooks adds the callers of hooks that reach the service by entries of network.extraEgress: no edge of theirs is one of
+// spec.webhooks, and OpenIM obeys the answers all the same.
+func (g *Graph) discloseWebhooks(spec *v1alpha1.OpenIMStackSpec, facts openim.Facts) {
+	if spec.Network == nil {
+		return
+	}
+	var callers []string
+	for _, process := range openim.HookCallers() {
+		leaves := slices.ContainsFunc(spec.Network.ExtraEgress, func(e v1alpha1.ExtraEgress) bool {
+			return slices.Contains(e.Components, v1alpha1.ComponentName(process))
+		})
+		if leaves && len(facts.Webhooks[process]) == 0 && len(openim.HooksOf(process, spec.Webhooks)) > 0 {
+			callers = append(callers, string(process))
+		}
+	}
+	if len(callers) > 0 {
+		g.disclosures = append(g.disclosures, Exception{
+			Name: ExceptionWebhookDirect, Field: "spec.webhooks", Risk: risks[ExceptionWebhookDirect],
+			Lets: strings.Join(callers, ", ") + " out to the service of the webhooks, by entries of network.extraEgress",
+		})
 	}
 }
 

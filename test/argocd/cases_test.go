@@ -83,8 +83,9 @@ var situations = []situation{
 		health: "Healthy", message: []string{"Ready"}, kstatus: "Current",
 	},
 	{
-		name: "nothing has given a listener an address", line: healthy + " Exposed=False/$", reasons: []string{"WaitingForAddress"},
-		health: "Healthy", message: []string{"Ready"}, kstatus: "Current",
+		name: "nothing has given a listener an address", line: healthy + " Exposed=False/$",
+		reasons: []string{"WaitingForAddress", "CRDMissing", "WaitingForGateway", "RouteNotAccepted", "RouteNotResolved"},
+		health:  "Healthy", message: []string{"Ready"}, kstatus: "Current",
 	},
 	{
 		name: "not probed yet", line: "Observed Ready=True/Ready" + well + unverified + complete,
