@@ -56,6 +56,7 @@ func (r *Reconciler) revise(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.wanted, s.proposed, s.revised = answer.name, true, len(request.Inputs.Unresolved) == 0
+	s.refuseUnread(answer.waiting)
 	return nil
 }
 
@@ -118,7 +119,8 @@ func (r *Reconciler) propose(ctx context.Context, s *scope, request revision.Req
 		return nil, err
 	}
 	answer := &proposed{
-		request: asked, history: names, name: revision.Name(s.stack.Name, hash), outdated: proposal.Outdated, missing: proposal.Missing,
+		request: asked, history: names, name: revision.Name(s.stack.Name, hash),
+		outdated: proposal.Outdated, missing: proposal.Missing, waiting: proposal.Waiting,
 	}
 	if len(proposal.Missing) > 0 && len(names) == 0 {
 		return answer, nil // the first revision must be whole
@@ -155,7 +157,10 @@ func (r *Reconciler) render(stack *v1alpha1.OpenIMStack, in revision.Inputs) (ma
 	}
 	all := make(map[string]revision.Rendering, len(rendered))
 	for name, one := range rendered {
-		all[name] = revision.Rendering{Template: one.Template, ConfigMaps: one.ConfigMaps}
+		all[name] = revision.Rendering{
+			Template: one.Template, ConfigMaps: one.ConfigMaps,
+			Unread: manifests.Unread(of, in.Facts, name, in.Images.WrapperFormat, in.Images.SupervisorFormat),
+		}
 	}
 	return all, nil
 }
@@ -178,7 +183,7 @@ func (r *Reconciler) recordRun(ctx context.Context, s *scope, name string, d rev
 		if action == revision.Create {
 			s.pending = append(s.pending, "ControllerRevision/"+name)
 			known.data[name] = d
-			s.history = slices.Insert(s.history, 0, runRevision{Revision: summarise(name, d)})
+			s.history = slices.Insert(s.history, 0, summarise(name, d))
 		}
 		return nil
 	}
@@ -216,7 +221,8 @@ func (r *Reconciler) createRun(
 	summary := summarise(name, d)
 	known.data[name], known.summaries[created.UID] = d, summary
 	summary.Number, summary.RolledOut = created.Revision, created.Annotations[v1alpha1.AnnotationRolledOut] == "true"
-	s.history = slices.Insert(s.history, 0, runRevision{Revision: summary, uid: created.UID, configMaps: configMapsOf(created)})
+	summary.uid, summary.configMaps = created.UID, configMapsOf(created)
+	s.history = slices.Insert(s.history, 0, summary)
 	return nil
 }
 
@@ -303,7 +309,7 @@ func (r *Reconciler) reviveRun(ctx context.Context, s *scope, name string) error
 	}
 	if s.suspended() {
 		r.runs.of(s.stack).data[made] = d
-		s.history = slices.Insert(s.history, 0, runRevision{Revision: summarise(made, d)})
+		s.history = slices.Insert(s.history, 0, summarise(made, d))
 		return nil
 	}
 	return r.createRun(ctx, s, made, d, 1, rolledOut(name == "" || name == s.stack.Status.CurrentRevision))
@@ -342,17 +348,21 @@ func (s *scope) sameRevision(name string) bool {
 
 // images returns the images of this operator.
 func (r *Reconciler) images() revision.Images {
-	return revision.Images{Wrapper: r.options.WrapperImage, Supervisor: r.options.SupervisorImage}
+	return revision.Images{
+		Wrapper: r.options.WrapperImage, WrapperFormat: manifests.WrapperFormat,
+		Supervisor: r.options.SupervisorImage, SupervisorFormat: manifests.SupervisorFormat,
+	}
 }
 
 // imagesOf returns the operator's images that the live templates have.
 func (r *Reconciler) imagesOf(s *scope) revision.Images {
 	images := r.images()
-	if image := s.imageOf(v1alpha1.ComponentGateway, v1alpha1.ComponentGateway); image != "" && s.stack.Spec.Wrapper.Image == "" {
-		images.Wrapper = image
+	if image := s.imageOf(v1alpha1.ComponentGateway, v1alpha1.ComponentGateway); image != "" && image != images.Wrapper &&
+		s.stack.Spec.Wrapper.Image == "" {
+		images.Wrapper, images.WrapperFormat = image, 0
 	}
-	if image := s.imageOf(string(openim.API), manifests.PrepareContainer); image != "" {
-		images.Supervisor = image
+	if image := s.imageOf(string(openim.API), manifests.PrepareContainer); image != "" && image != images.Supervisor {
+		images.Supervisor, images.SupervisorFormat = image, 0
 	}
 	return images
 }

@@ -33,7 +33,7 @@ type runs struct {
 type stackRuns struct {
 	owner types.UID
 	// summaries by the UID of the ControllerRevision.
-	summaries map[types.UID]rollout.Revision
+	summaries map[types.UID]runRevision
 	// data by the name of the revision.
 	data map[string]revision.Data
 	// last proposal, and the request that it answers.
@@ -49,11 +49,14 @@ type proposed struct {
 	name     string
 	outdated []string
 	missing  []string
+	waiting  map[string][]string
 }
 
 // runRevision is a run revision that exists.
 type runRevision struct {
 	rollout.Revision
+	// wrapper is the format of the images of gateway and backend, by component (manifests.WrapperFormat).
+	wrapper    map[string]int
 	uid        types.UID
 	configMaps []string
 }
@@ -68,7 +71,7 @@ func (m *runs) of(stack *v1alpha1.OpenIMStack) *stackRuns {
 	if known := m.byStack[key]; known != nil && known.owner == stack.UID {
 		return known
 	}
-	known := &stackRuns{owner: stack.UID, summaries: map[types.UID]rollout.Revision{}, data: map[string]revision.Data{}}
+	known := &stackRuns{owner: stack.UID, summaries: map[types.UID]runRevision{}, data: map[string]revision.Data{}}
 	m.byStack[key] = known
 	return known
 }
@@ -111,9 +114,8 @@ func (r *Reconciler) listRuns(ctx context.Context, s *scope) ([]runRevision, err
 		}
 		present[object.UID] = true
 		summary.Number, summary.RolledOut = object.Revision, object.Annotations[v1alpha1.AnnotationRolledOut] == "true"
-		all = append(all, runRevision{
-			Revision: summary, uid: object.UID, configMaps: configMapsOf(object),
-		})
+		summary.uid, summary.configMaps = object.UID, configMapsOf(object)
+		all = append(all, summary)
 	}
 	for uid := range known.summaries {
 		if !present[uid] {
@@ -196,8 +198,11 @@ func (r *Reconciler) adoptRuns(ctx context.Context, s *scope, all []appsv1.Contr
 	return nil
 }
 
-func summarise(name string, d revision.Data) rollout.Revision {
-	return rollout.Revision{Name: name, Release: d.Inputs.Facts.Settings.Release, Hashes: d.Hashes(), Images: d.Images()}
+func summarise(name string, d revision.Data) runRevision {
+	return runRevision{
+		Revision: rollout.Revision{Name: name, Release: d.Inputs.Facts.Settings.Release, Hashes: d.Hashes(), Images: d.Images()},
+		wrapper:  wrapperFormats(d),
+	}
 }
 
 // readRun reads the data of a run revision from the API server.

@@ -116,6 +116,9 @@ const (
 	ReasonSettingRefused = "SettingRefused"
 	// ReasonUnknownSetting: OpenIM's release does not have a key of spec.settings.overrides. Write one that it has.
 	ReasonUnknownSetting = "UnknownSetting"
+	// ReasonUpdateRequired: the images of components are those of an earlier operator, and do not read a field of the spec. The components
+	// keep their pods until an update is requested with the annotation openimstack.dev/update-at.
+	ReasonUpdateRequired = "UpdateRequired"
 	// ReasonUnsupportedByRelease: OpenIM's release does not have a setting, or cannot connect to a store in this way (DependenciesReady). Use
 	// a release that can, or do what the message names.
 	ReasonUnsupportedByRelease = "UnsupportedByRelease"

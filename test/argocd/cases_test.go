@@ -171,7 +171,9 @@ var situations = []situation{
 	},
 	{
 		name: "a setting is refused", line: "Observed Ready=False/$ Stalled=True/$ SettingsAccepted=False/$" + isolated + complete,
-		reasons: []string{"SettingRefused", "UnknownSetting", "UnsupportedByRelease", "PodTemplateRefused", "PodTemplateInvalid"},
+		reasons: []string{
+			"SettingRefused", "UnknownSetting", "UnsupportedByRelease", "PodTemplateRefused", "PodTemplateInvalid", "UpdateRequired",
+		},
 		health:  "Degraded", message: []string{"Stalled"},
 		kstatus: "Failed",
 	},
