@@ -42,7 +42,12 @@ func (r *Reconciler) revise(ctx context.Context, s *scope) error {
 		return nil
 	}
 	request, names := r.request(s)
-	answer := r.runs.of(s.stack).answer(request, names)
+	known := r.runs.of(s.stack)
+	if refused := known.refused; refused.answers(request, names, r.pacer.now()) {
+		s.refuseTemplates(refused.problems)
+		return nil
+	}
+	answer := known.answer(request, names)
 	if answer == nil {
 		if answer, err = r.propose(ctx, s, request, names); err != nil {
 			return err
@@ -129,7 +134,7 @@ func (r *Reconciler) propose(ctx context.Context, s *scope, request revision.Req
 	if len(request.History) > 0 {
 		last = &request.History[0]
 	}
-	if taken, err := r.tryTemplates(ctx, s, answer.name, proposal.Data, last); err != nil || !taken {
+	if taken, err := r.tryTemplates(ctx, s, answer, proposal.Data, last); err != nil || !taken {
 		return nil, err
 	}
 	if err := r.recordRun(ctx, s, answer.name, proposal.Data, stored); err != nil {

@@ -174,7 +174,7 @@ var situations = []situation{
 		reasons: []string{
 			"SettingRefused", "UnknownSetting", "UnsupportedByRelease", "PodTemplateRefused", "PodTemplateInvalid", "UpdateRequired",
 		},
-		health:  "Degraded", message: []string{"Stalled"},
+		health: "Degraded", message: []string{"Stalled"},
 		kstatus: "Failed",
 	},
 	{
