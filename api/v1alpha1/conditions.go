@@ -203,7 +203,7 @@ const (
 
 // Reasons in status.rollout.failure, beside those of components. CheckFailed and CheckSkipped are also reasons of events.
 const (
-	// RolloutReasonWaveTimeout: the components of the wave did not become available in time. The message has what is in the way.
+	// RolloutReasonWaveTimeout: the components of the wave did not become available in time. The message has what prevented it.
 	RolloutReasonWaveTimeout = "WaveTimeout"
 	// RolloutReasonCheckFailed: OpenIM does not do what the wrapper relies on. The message says what. In an event: it was so before the
 	// first wave, and the rollout goes on without checks.
