@@ -55,8 +55,8 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	}))
 }
 
-// closedReferences adds a problem for each field that names a Secret which the operator generated, for this stack or for another one that is
-// or was in the namespace. It is told by its labels, or by its controller.
+// closedReferences adds a problem for each field that names a Secret which the operator generated, for this stack or for another one that
+// is or was in the namespace. It is told by its labels, or by its controller.
 func (r *Reconciler) closedReferences(ctx context.Context, s *scope) error {
 	refusals, err := pods.GeneratedReferences(s.stack, func(name string) (bool, error) {
 		secret, err := r.secretMetadataOf(ctx, s, types.NamespacedName{Namespace: s.stack.Namespace, Name: name})

@@ -45,8 +45,8 @@ func HotName(stack string) string {
 	return v1alpha1.ChildName(stack, v1alpha1.ComponentGateway) + HotSuffix
 }
 
-// MultiLoginOf returns the multi-login policy that the ConfigMap of a gateway's hot file has, as a part of spec.settings; nil without one. A
-// file that the operator did not write may be anything: it has none.
+// MultiLoginOf returns the multi-login policy that the ConfigMap of a gateway's hot file has, as a part of spec.settings; nil without one.
+// A file that the operator did not write may be anything: it has none.
 func MultiLoginOf(object *corev1.ConfigMap) *v1alpha1.MultiLogin {
 	var file config.Hot
 	if err := yaml.UnmarshalStrict([]byte(object.Data[hotFile]), &file); err != nil || file.MultiLogin == nil {

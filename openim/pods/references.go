@@ -9,7 +9,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// GeneratedReferences returns a refusal for each field of a spec that names a Secret which the operator generated for a stack, whichever: by
+// GeneratedReferences returns a refusal for each field of a spec that names a Secret which the operator generated for any stack: by
 // such a field the key of a login or of sessions would be given to pods that must not have it. generated reports whether a Secret is one.
 // Two fields may name what the stack's own pods get of it anyway: spec.secretRef its share.secret, and serverKeys its login key.
 func GeneratedReferences(stack *v1alpha1.OpenIMStack, generated func(name string) (bool, error)) ([]Refusal, error) {
