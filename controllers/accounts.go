@@ -61,12 +61,12 @@ func (r *Reconciler) others(ctx context.Context, s *scope) ([]client.Object, err
 		if !s.suspended() {
 			r.accepted.set(s.stack)
 		}
-		return otherChildren(s.stack, s)
+		return r.otherChildren(ctx, s.stack, s)
 	}
 	earlier, known := r.accepted.get(s.stack)
 	of := s.stack.DeepCopy()
 	of.Spec.Pods = earlier
-	objects, err := otherChildren(of, s)
+	objects, err := r.otherChildren(ctx, of, s)
 	if err == nil {
 		err = r.findAutoscaled(ctx, s, objects)
 	}
@@ -76,7 +76,11 @@ func (r *Reconciler) others(ctx context.Context, s *scope) ([]client.Object, err
 	return objects, r.keepPods(ctx, s, objects)
 }
 
-func otherChildren(stack *v1alpha1.OpenIMStack, s *scope) ([]client.Object, error) {
+func (r *Reconciler) otherChildren(ctx context.Context, stack *v1alpha1.OpenIMStack, s *scope) ([]client.Object, error) {
+	stack, err := r.hotStack(ctx, stack, s)
+	if err != nil {
+		return nil, err
+	}
 	objects, err := manifests.Others(stack, s.facts, s.heldHot())
 	if err != nil {
 		return nil, outcome.NewTerminal(v1alpha1.ReasonInvalidSpec, err.Error()) // pure: another attempt fails too

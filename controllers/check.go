@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -27,6 +28,7 @@ import (
 // pinned, an invalid certificate, and settings that the gateway refuses. Meanwhile the components that they concern stay as they are.
 func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	s.problems = s.lostSecrets()
+	closed := r.closedReferences(ctx, s)
 	problem, warning := dependencies.Certificate(s.stack, s.facts, time.Now())
 	if problem != nil {
 		s.problems = append(s.problems, *problem)
@@ -40,7 +42,7 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 		s.referencesRead, s.unread, s.podsUnread = false, errors.Join(s.unread, unread), true
 	}
 	s.refusals, s.unexposed = slices.Concat(settingRefusals(s, elsewhere), refusals), exposureRefusals(s.stack)
-	return errors.Join(unread, r.claims.exclusively(func() error {
+	return errors.Join(closed, unread, r.claims.exclusively(func() error {
 		if err := r.checkSharedStores(ctx, s); err != nil {
 			s.referencesRead, s.unread = false, errors.Join(s.unread, err) // a store is used only when it is known to be free
 			s.facts.Locations = dependencies.Unresolved(s.facts.Locations)
@@ -51,6 +53,30 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 		}
 		return r.claimStores(ctx, s)
 	}))
+}
+
+// closedReferences adds a problem for each field that names a Secret which the operator generated, for this stack or for another one that
+// is or was in the namespace. It is told by its labels, or by its controller.
+func (r *Reconciler) closedReferences(ctx context.Context, s *scope) error {
+	refusals, err := pods.GeneratedReferences(s.stack, func(name string) (bool, error) {
+		secret, err := r.secretMetadataOf(ctx, s, types.NamespacedName{Namespace: s.stack.Namespace, Name: name})
+		if secret == nil || err != nil {
+			return false, err
+		}
+		owner := metav1.GetControllerOf(secret)
+		return secret.Labels[v1alpha1.LabelManagedBy] == v1alpha1.ManagedBy && secret.Labels[v1alpha1.LabelPartOf] == v1alpha1.PartOf ||
+			owner != nil && owner.Kind == "OpenIMStack", nil
+	})
+	if err != nil { // a reference is used only when it is known to be nobody's key
+		s.referencesRead, s.unread = false, errors.Join(s.unread, err)
+		return err
+	}
+	for _, refusal := range refusals {
+		s.problems = append(s.problems, dependencies.Problem{
+			Reason: v1alpha1.ReasonSecretInvalid, Field: refusal.Field, Message: refusal.Why, Stalled: true, // of all components
+		})
+	}
+	return nil
 }
 
 // settingRefusals returns what OpenIM's release does not take of the spec's settings, and what is refused of spec.pods. Meanwhile

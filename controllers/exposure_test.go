@@ -250,7 +250,7 @@ var _ = Describe("The gateway's listeners outside the cluster", Ordered, func() 
 		w.eventuallyReady("chat")
 	})
 
-	It("stay as they are while an annotation of their entry is none, and hold nothing else of the stack", func() {
+	It("stay as they are while an annotation of their entry is invalid, and hold nothing else of the stack", func() {
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Wrapper.Gateway.Expose[0].Ingress.Annotations = map[string]v1alpha1.AnnotationValue{"no name": "x"}
 			s.Wrapper.Gateway.Expose[0].Ingress.Hosts = []v1alpha1.HostName{"other.example.com"}

@@ -33,9 +33,11 @@ type runs struct {
 type stackRuns struct {
 	owner types.UID
 	// summaries by the UID of the ControllerRevision.
-	summaries map[types.UID]rollout.Revision
+	summaries map[types.UID]runRevision
 	// data by the name of the revision.
 	data map[string]revision.Data
+	// unwanted are the UIDs of ControllerRevisions without a controller that were read and not taken over.
+	unwanted map[types.UID]bool
 	// last proposal, and the request that it answers.
 	last *proposed
 	// refused is the revision that was tried last by a dry run, nil before the first. It has no problems when it was taken.
@@ -49,11 +51,14 @@ type proposed struct {
 	name     string
 	outdated []string
 	missing  []string
+	waiting  map[string][]string
 }
 
 // runRevision is a run revision that exists.
 type runRevision struct {
 	rollout.Revision
+	// wrapper is the format of the images of gateway and backend, by component (manifests.WrapperFormat).
+	wrapper    map[string]int
 	uid        types.UID
 	configMaps []string
 	// secretVersions is the value of AnnotationSecretVersions.
@@ -70,7 +75,9 @@ func (m *runs) of(stack *v1alpha1.OpenIMStack) *stackRuns {
 	if known := m.byStack[key]; known != nil && known.owner == stack.UID {
 		return known
 	}
-	known := &stackRuns{owner: stack.UID, summaries: map[types.UID]rollout.Revision{}, data: map[string]revision.Data{}}
+	known := &stackRuns{
+		owner: stack.UID, summaries: map[types.UID]runRevision{}, data: map[string]revision.Data{}, unwanted: map[types.UID]bool{},
+	}
 	m.byStack[key] = known
 	return known
 }
@@ -113,10 +120,9 @@ func (r *Reconciler) listRuns(ctx context.Context, s *scope) ([]runRevision, err
 		}
 		present[object.UID] = true
 		summary.Number, summary.RolledOut = object.Revision, object.Annotations[v1alpha1.AnnotationRolledOut] == "true"
-		all = append(all, runRevision{
-			Revision: summary, uid: object.UID, configMaps: configMapsOf(object),
-			secretVersions: object.Annotations[v1alpha1.AnnotationSecretVersions],
-		})
+		summary.uid, summary.configMaps = object.UID, configMapsOf(object)
+		summary.secretVersions = object.Annotations[v1alpha1.AnnotationSecretVersions]
+		all = append(all, summary)
 	}
 	for uid := range known.summaries {
 		if !present[uid] {
@@ -162,11 +168,13 @@ func (s *scope) usesRun(name string) bool {
 
 // adoptRuns takes over the run revisions of an earlier stack of the same name: a restore and a deletion without the children leave them
 // behind, and a restore may bring them after the stack has made its own. Without them all pods would be made anew at once, and those that
-// nobody controls would stay when the stack is deleted.
+// nobody controls would stay when the stack is deleted. A stack that has its own takes over one that nothing names only when its templates
+// are those of its hashes: a revision that the stack is about to want could otherwise be put in its place with other templates.
 func (r *Reconciler) adoptRuns(ctx context.Context, s *scope, all []appsv1.ControllerRevision) error {
 	if s.suspended() {
 		return nil
 	}
+	unwanted := r.runs.of(s.stack).unwanted
 	own := slices.ContainsFunc(all, func(o appsv1.ControllerRevision) bool { return metav1.IsControlledBy(&o, s.stack) })
 	for i := range all {
 		object := &all[i]
@@ -175,9 +183,19 @@ func (r *Reconciler) adoptRuns(ctx context.Context, s *scope, all []appsv1.Contr
 		if foreign || object.DeletionTimestamp != nil || metav1.IsControlledBy(object, s.stack) {
 			continue
 		}
-		if _, err := r.readRun(ctx, s, object.Name); err != nil {
+		unnamed := own && !s.usesRun(object.Name) // the stack does without it
+		if unnamed && unwanted[object.UID] {
+			continue
+		}
+		d, err := r.readRun(ctx, s, object.Name)
+		if err == nil && unnamed && d.CheckHashes() != nil {
+			unwanted[object.UID] = true
+			continue
+		}
+		if err != nil {
 			if _, bad := errors.AsType[*revision.DataError](err); bad && own {
-				continue // the stack does without it
+				unwanted[object.UID] = true
+				continue
 			}
 			if err := s.unusable(object.Name, err); err != nil {
 				return err
@@ -199,8 +217,11 @@ func (r *Reconciler) adoptRuns(ctx context.Context, s *scope, all []appsv1.Contr
 	return nil
 }
 
-func summarise(name string, d revision.Data) rollout.Revision {
-	return rollout.Revision{Name: name, Release: d.Inputs.Facts.Settings.Release, Hashes: d.Hashes(), Images: d.Images()}
+func summarise(name string, d revision.Data) runRevision {
+	return runRevision{
+		Revision: rollout.Revision{Name: name, Release: d.Inputs.Facts.Settings.Release, Hashes: d.Hashes(), Images: d.Images()},
+		wrapper:  wrapperFormats(d),
+	}
 }
 
 // readRun reads the data of a run revision from the API server.

@@ -130,21 +130,25 @@ func (s *scope) held(component string) bool {
 	return dependencies.Unread(s.unread, component) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, concerns)
 }
 
-// heldHot reports whether the gateway's hot file stays as it is: the gateway is held, and not by settings of OpenIM alone. Those concern
-// every component, but no process that reads them reads this file, and limits and rules must follow the spec in an emergency. The
-// multi-login policy is one of them and in this file: with it, a refused spec could log users out.
+// heldHot reports whether the gateway's hot file stays as it is: the gateway is held, and not by refused settings of OpenIM or templates
+// alone. Those concern every component, but no process that reads them reads this file, and limits and rules must follow the spec in an
+// emergency. What waits for an update of the images is not in the file (hotStack).
 func (s *scope) heldHot() bool {
 	const gateway = v1alpha1.ComponentGateway
 	concerns := func(p dependencies.Problem) bool { return p.Concerns(gateway) }
-	settings := s.stack.Spec.Settings
 	own := func(p dependencies.Problem) bool {
-		return slices.Contains(p.Components, gateway) || settings != nil && settings.MultiLogin != nil && p.Concerns(gateway)
+		return slices.Contains(p.Components, gateway) && p.Reason != v1alpha1.ReasonUpdateRequired
 	}
 	return dependencies.Unread(s.unread, gateway) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, own)
 }
 
 // podsField starts the fields of what is refused of spec.pods.
 const podsField = "spec.pods"
+
+// settingsHeld reports whether a refusal holds every component: settings of OpenIM, or templates of pods.
+func (s *scope) settingsHeld() bool {
+	return slices.ContainsFunc(s.refusals, func(p dependencies.Problem) bool { return len(p.Components) == 0 })
+}
 
 // podsRefused reports whether a part of spec.pods is refused, here or by the API server, or could not be judged.
 func (s *scope) podsRefused() bool {

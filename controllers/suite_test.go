@@ -116,6 +116,8 @@ type operator struct {
 	lag atomic.Int64
 	// secretReads counts the reads of single Secrets.
 	secretReads atomic.Int64
+	// runReads counts the reads of single ControllerRevisions with their data.
+	runReads atomic.Int64
 	// refuse answers a write in the API server's place, unless it is nil or returns nil.
 	refuse atomic.Pointer[func(*http.Request) *metav1.Status]
 }
@@ -236,6 +238,9 @@ func startWith(setting operatorSetting, prepare ...func(*controllers.Reconciler)
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
 			if strings.Contains(r.URL.Path, "/secrets/") && r.Method == http.MethodGet {
 				o.secretReads.Add(1)
+			}
+			if strings.Contains(r.URL.Path, "/controllerrevisions/") && r.Method == http.MethodGet {
+				o.runReads.Add(1)
 			}
 			if r.Method != http.MethodGet {
 				if o.isCutOff(r) {

@@ -117,6 +117,9 @@ const (
 	ReasonSettingRefused = "SettingRefused"
 	// ReasonUnknownSetting: OpenIM's release does not have a key of spec.settings.overrides. Write one that it has.
 	ReasonUnknownSetting = "UnknownSetting"
+	// ReasonUpdateRequired: the images of components are those of an earlier operator, and do not read a field of the spec. The components
+	// keep their pods until an update is requested with the annotation openimstack.dev/update-at.
+	ReasonUpdateRequired = "UpdateRequired"
 	// ReasonUnsupportedByRelease: OpenIM's release does not have a setting, or cannot connect to a store in this way (DependenciesReady). Use
 	// a release that can, or do what the message names.
 	ReasonUnsupportedByRelease = "UnsupportedByRelease"
@@ -213,7 +216,7 @@ const (
 
 // Reasons in status.rollout.failure, beside those of components. CheckFailed and CheckSkipped are also reasons of events.
 const (
-	// RolloutReasonWaveTimeout: the components of the wave did not become available in time. The message has what is in the way.
+	// RolloutReasonWaveTimeout: the components of the wave did not become available in time. The message has what prevented it.
 	RolloutReasonWaveTimeout = "WaveTimeout"
 	// RolloutReasonCheckFailed: OpenIM does not do what the wrapper relies on. The message says what. In an event: it was so before the
 	// first wave, and the rollout goes on without checks.

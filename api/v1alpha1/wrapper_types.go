@@ -181,7 +181,7 @@ type JWKSSource struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[!$-.0->A-~]+(/[!$->@-~]*)?$')",message="jwks.url must be an https URL without user, query and fragment, for example https://id.example.com/jwks.json"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://([a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?([.][a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?)*[.]?|[[][0-9a-fA-F:.]+[]])(:[1-9][0-9]{0,4})?(/([!$&->@-~]|%[0-9A-Fa-f]{2})*)?$')",message="jwks.url must be an https URL without user, query and fragment, for example https://id.example.com/jwks.json"
 	URL string `json:"url,omitempty"`
 
 	// caSecretRef is the key of a Secret with the PEM certificates of the authorities that sign the certificate of the url's server.

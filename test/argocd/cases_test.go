@@ -172,8 +172,10 @@ var situations = []situation{
 	},
 	{
 		name: "a setting is refused", line: "Observed Ready=False/$ Stalled=True/$ SettingsAccepted=False/$" + isolated + complete,
-		reasons: []string{"SettingRefused", "UnknownSetting", "UnsupportedByRelease", "PodTemplateRefused", "PodTemplateInvalid"},
-		health:  "Degraded", message: []string{"Stalled"},
+		reasons: []string{
+			"SettingRefused", "UnknownSetting", "UnsupportedByRelease", "PodTemplateRefused", "PodTemplateInvalid", "UpdateRequired",
+		},
+		health: "Degraded", message: []string{"Stalled"},
 		kstatus: "Failed",
 	},
 	{
