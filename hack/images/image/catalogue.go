@@ -31,6 +31,7 @@ const (
 	InfraRedis       = "infra-redis"
 	InfraKafka       = "infra-kafka"
 	InfraMongoDB     = "infra-mongodb"
+	InfraS3          = "infra-s3"
 )
 
 // recipe lists the parts of an image.
@@ -107,6 +108,7 @@ func recipes() []recipe {
 		{name: InfraMongoDB, dockerfile: "hack/cluster/components/mongodb/Dockerfile", components: []part{
 			{spec: native(MongoDB), place: under("")}, {spec: native(FerretDB), place: under("")},
 		}},
+		{name: InfraS3, dockerfile: "hack/cluster/components/s3/Dockerfile", components: []part{{spec: native(S3), place: under("")}}},
 	}
 }
 
