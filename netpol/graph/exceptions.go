@@ -36,6 +36,7 @@ const (
 	// ExceptionLogHoldsSecrets has no edge, and neither have the following ones. The names of the last two go on with a component or group.
 	ExceptionLogHoldsSecrets    = "LogHoldsSecrets"
 	ExceptionUnverifiedTLS      = "UnverifiedTLS"
+	ExceptionFilesPublic        = "FilesPublic"
 	ExceptionExtraContainer     = pods.ExtraContainer
 	ExceptionPodSecurityLowered = pods.PodSecurityLowered
 )
@@ -56,6 +57,8 @@ var risks = map[string]string{
 		"can act as any user until the token expires",
 	ExceptionUnverifiedTLS: "whoever can redirect the connection to a store, by DNS or on the way, answers as the store: they get its " +
 		"password, and read and change what it holds",
+	ExceptionFilesPublic: "whoever learns the address of a file reads it, without a login and for ever: one who has left a chat, and whoever " +
+		"reads a log, a mail or a browser's history with the address",
 	ExceptionExtraContainer: "whoever controls this program can send from the component's address: the policies and OpenIM take it for the " +
 		"component, and see no difference",
 	ExceptionPodSecurityLowered: "an attacker in one of these containers gets further: the restricted profile of pod security would stop them",
@@ -107,6 +110,12 @@ func (g *Graph) disclose(spec *v1alpha1.OpenIMStackSpec) {
 			Lets: store.who + " accept every certificate of " + store.name,
 		})
 	}
+	if storage, _, kind := openim.ObjectStorageOf(spec.Dependencies.ObjectStorage); storage != nil && storage.PublicRead {
+		g.disclosures = append(g.disclosures, Exception{
+			Name: ExceptionFilesPublic, Field: "spec.dependencies.objectStorage." + kind + ".access", Risk: risks[ExceptionFilesPublic],
+			Lets: "clients read users' files at the object store by URLs without a signature",
+		})
+	}
 }
 
 // unverifiedStore is a store whose certificate nobody verifies.
@@ -133,7 +142,7 @@ func IsDisclosure(text string) bool {
 	name, _, _ := strings.Cut(text, ":")
 	kind, _, _ := strings.Cut(name, "/")
 	return slices.Contains([]string{
-		ExceptionLogHoldsSecrets, ExceptionUnverifiedTLS, ExceptionExtraContainer, ExceptionPodSecurityLowered,
+		ExceptionLogHoldsSecrets, ExceptionUnverifiedTLS, ExceptionFilesPublic, ExceptionExtraContainer, ExceptionPodSecurityLowered,
 	}, kind)
 }
 

@@ -88,6 +88,14 @@ func storeFaults() {
 		Entry("etcd at the API server", storeFault{"rpc-user", termination.Etcd, termination.TLSRequired,
 			dependencies(func(d *v1alpha1.Dependencies) { d.Etcd.Endpoints = []v1alpha1.Address{apiServer()} }), true, nil},
 			Label(outagesLabel), SpecTimeout(10*time.Minute)),
+		Entry("a wrong key of the object store", storeFault{"rpc-third", termination.ObjectStorage, termination.AuthenticationFailed,
+			dependencies(func(d *v1alpha1.Dependencies) {
+				d.ObjectStorage.MinIO.CredentialsRef = v1alpha1.LocalReference{Name: wrongSecret}
+			}), false, nil}, Label(outagesLabel), SpecTimeout(10*time.Minute)),
+		Entry("object storage with the certificate of another authority", storeFault{"rpc-third", termination.ObjectStorage,
+			termination.CertificateNotTrusted,
+			dependencies(func(d *v1alpha1.Dependencies) { d.ObjectStorage.MinIO.TLS = &v1alpha1.ServerTLS{} }), true, nil},
+			Label(outagesLabel), SpecTimeout(10*time.Minute)),
 		Entry("object storage where nothing listens", storeFault{"rpc-third", termination.ObjectStorage, termination.Unreachable,
 			dependencies(func(d *v1alpha1.Dependencies) {
 				d.ObjectStorage = &v1alpha1.ObjectStorage{MinIO: &v1alpha1.MinIO{InternalAddress: at("9000"),

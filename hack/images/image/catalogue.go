@@ -33,6 +33,7 @@ const (
 	InfraMongoDB     = "infra-mongodb"
 	// InfraPrometheus is for the end-to-end test of metrics alone: it is built when it is named.
 	InfraPrometheus = "infra-prometheus"
+	InfraS3         = "infra-s3"
 )
 
 // recipe lists the parts of an image.
@@ -115,6 +116,7 @@ func recipes() []recipe {
 			name: InfraPrometheus, dockerfile: "hack/images/prometheus/Dockerfile", onDemand: true,
 			packages: []host.Package{host.Prometheus}, files: debian(host.Prometheus, "prometheus"),
 		},
+		{name: InfraS3, dockerfile: "hack/cluster/components/s3/Dockerfile", components: []part{{spec: native(S3), place: under("")}}},
 	}
 }
 

@@ -213,7 +213,7 @@ func TestComponentsArePinned(t *testing.T) {
 	g := NewWithT(t)
 	root, err := component.Root()
 	g.Expect(err).NotTo(HaveOccurred())
-	for _, spec := range []component.Spec{OpenIM(root), Kafka(root), MongoDB(root), FerretDB(root)} {
+	for _, spec := range []component.Spec{OpenIM(root), Kafka(root), MongoDB(root), FerretDB(root), S3(root)} {
 		g.Expect(filepath.Join(spec.Dir, "go.mod")).To(BeAnExistingFile(), spec.Name)
 		g.Expect(filepath.Join(spec.Dir, "go.sum")).To(BeAnExistingFile(), spec.Name+" is pinned")
 	}
