@@ -130,7 +130,7 @@ func references(stack *v1alpha1.OpenIMStack, w *snapshot.Snapshot) []client.Obje
 	secret(infra.RedisSecret, one(infra.PasswordKey, "one"))
 	secret(infra.WrapperRedisSecret, one(infra.PasswordKey, "another"))
 	secret(infra.FilesSecret, map[string][]byte{infra.AccessKeyIDKey: []byte(infra.FilesUser), infra.SecretKeyKey: []byte("third")})
-	secret(infra.FilesCASecret, one(infra.CAKey, authority()))
+	secret(infra.FilesCASecret, one(infra.CAKey, infra.ExampleAuthority()))
 	for _, g := range v1alpha1.GeneratedKeys() {
 		secret(v1alpha1.ChildName(stack.Name, g.Suffix), one(g.Key, strings.Repeat("A", 43))) // 32 bytes as base64url
 	}

@@ -1,4 +1,4 @@
-package main
+package infra
 
 import (
 	"bytes"
@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// authority returns a certificate, as PEM, that is the same in every run: the audit of the demo must be, and its key protects nothing.
-func authority() string {
+// ExampleAuthority returns the certificate of an authority, as PEM, that is the same in every run, for pages and examples that are made from
+// the demo's stack without a cluster. Its key protects nothing.
+func ExampleAuthority() string {
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotBefore: time.Unix(0, 0), NotAfter: time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC), IsCA: true,
