@@ -24,6 +24,7 @@ WRAPPER_IMAGE  ?=
 SUPERVISOR_IMAGE ?=
 
 CONTROLLER_GEN = go tool -modfile=hack/tools/controller-gen/go.mod controller-gen
+CRD_REF_DOCS   = go tool -modfile=hack/tools/crd-ref-docs/go.mod crd-ref-docs
 GOLANGCI_LINT  = go tool -modfile=hack/tools/golangci-lint/go.mod golangci-lint
 GINKGO         = go tool -modfile=hack/tools/ginkgo/go.mod ginkgo
 HELM           = go tool -modfile=hack/tools/helm/go.mod helm
@@ -76,6 +77,9 @@ test: verify lint test-unit test-components test-cyclonus test-clusternetworkpol
 generate: ## Write what is generated from Go: deep copies of the API types, and the generated parts of docs/.
 	@echo "generate: deep copies of api/"
 	@$(CONTROLLER_GEN) object paths=./api/...
+	@echo "generate: docs/reference/api.md"
+	@$(CRD_REF_DOCS) --log-level=ERROR --source-path=api/v1alpha1 --config=hack/tools/crd-ref-docs/config.yaml \
+		--templates-dir=hack/tools/crd-ref-docs/templates --renderer=markdown --output-path=docs/reference/api.md
 	@echo "generate: go generate"
 	@go generate ./...
 

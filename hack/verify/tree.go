@@ -85,5 +85,6 @@ func isGenerated(name string) bool {
 	base := path.Base(name)
 	return strings.HasPrefix(base, "zz_generated.") || base == "go.sum" || base == "go.mod" ||
 		name == "docs/routes.md" || name == "docs/openapi.yaml" || name == "docs/audit-v1.schema.json" ||
+		strings.HasPrefix(name, "docs/reference/") ||
 		strings.HasPrefix(name, "config/crd/bases/") || strings.HasPrefix(name, "charts/openim-operator/files/")
 }
