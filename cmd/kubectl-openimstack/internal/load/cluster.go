@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
+	"github.com/openimstack/openim-operator/version"
 )
 
 // Cluster is the cluster that the kubeconfig and the flags name.
