@@ -22,7 +22,8 @@ func TestEveryProgramPrintsTheVersionOfItsRelease(t *testing.T) {
 	g.Expect(mains).To(HaveLen(len(programs)), "a program is missing in this test")
 
 	folder := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-s -w -X "+version.Variable+"=v1.2.3", "-o", folder+"/", "../cmd/...")
+	flags := "-s -w -X " + version.Variable + "=v1.2.3"
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", flags, "-o", folder+"/", "../cmd/...")
 	out, err := build.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(out))
 	for _, program := range programs {
