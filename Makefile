@@ -167,6 +167,13 @@ test-web: ## Run the web client's tests: in node, in a real Chromium with the re
 	cd clients/web && node --test
 	cd test/web && node --test && go test -count=1 -timeout 20m $(TEST_FLAGS) .
 
+.PHONY: docs
+docs: ## Build the static site of docs/ into dist/site, and look every link up. DOCS_BASE=/path/ when it is served below a path.
+	go run ./hack/packages nodejs npm
+	cd hack/site && node --test
+	npm --prefix hack/site ci --ignore-scripts --no-audit --no-fund
+	npm --prefix hack/site run build
+
 .PHONY: e2e
 e2e: ## Run the end-to-end suite on a real cluster. TEST_FLAGS='-ginkgo.focus=...' selects specs.
 	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=!outages && !lifecycle' $(TEST_FLAGS)
