@@ -26,12 +26,17 @@ import (
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/prober"
 	"github.com/openimstack/openim-operator/netpol/probe"
+	"github.com/openimstack/openim-operator/version"
 )
 
 func main() {
 	// Probe pods run the operator's own image, so that the operator needs no second one.
 	if len(os.Args) > 1 && os.Args[1] == "probe" {
 		os.Exit(probe.Main(os.Args[2:], os.Stdout))
+	}
+	if version.Asked(os.Args[1:]) {
+		fmt.Println(version.Line("manager"))
+		return
 	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "manager:", err)
@@ -89,6 +94,7 @@ func run() error {
 	logging.BindFlags(flag.CommandLine)
 	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	ctrl.Log.WithName("setup").Info("starting", "version", version.String())
 	if err := limitMemory(os.Getenv(memoryLimitVariable)); err != nil {
 		return err
 	}

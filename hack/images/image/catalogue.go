@@ -10,6 +10,7 @@ import (
 
 	"github.com/openimstack/openim-operator/hack/cluster/component"
 	"github.com/openimstack/openim-operator/hack/cluster/host"
+	stamped "github.com/openimstack/openim-operator/version"
 )
 
 // Names of the images, without prefix and tag.
@@ -139,7 +140,7 @@ func program(name string) func(root, arch string) component.Spec {
 			Dir:      root,
 			Version:  version(),
 			Packages: []string{"./cmd/" + name},
-			Stamp:    func(v string) []string { return []string{"main.version=" + v} },
+			Stamp:    func(v string) []string { return []string{stamped.Variable + "=" + v} },
 			// Without its tracing pages, gRPC does not pull in text/template, which costs each supervisor 3 MB of memory.
 			Env: []string{"GOOS=linux", "GOARCH=" + arch, "GOFLAGS=-tags=grpcnotrace"},
 		}

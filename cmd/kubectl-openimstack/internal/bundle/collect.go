@@ -29,10 +29,10 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/status"
-	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/report"
+	"github.com/openimstack/openim-operator/version"
 )
 
 const (

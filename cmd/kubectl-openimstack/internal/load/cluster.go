@@ -24,7 +24,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
+	"github.com/openimstack/openim-operator/version"
 )
 
 // Cluster is the cluster that the kubeconfig and the flags name.

@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/exposure"
 	"github.com/openimstack/openim-operator/controllers/manifests"
@@ -21,6 +20,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 	"github.com/openimstack/openim-operator/openim/pods"
 	"github.com/openimstack/openim-operator/openim/settings"
+	"github.com/openimstack/openim-operator/version"
 )
 
 // Stack is one stack of a snapshot, and what the operator would create for it.
