@@ -44,7 +44,7 @@ func (r *Reconciler) phases() []phase {
 // resolve resolves the references. What one reference lacks stops no other.
 func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 	secrets, err := r.shareSecrets(ctx, s)
-	s.facts, s.problems, s.unread = r.resolveReferences(ctx, s.stack, secrets)
+	s.facts, s.read, s.problems, s.unread = r.resolveReferences(ctx, s.stack, secrets)
 	if err != nil {
 		s.unread = errors.Join(s.unread, &dependencies.ReadError{
 			Components: []string{string(openim.RPCAuth), v1alpha1.ComponentBackend}, Err: err,

@@ -42,6 +42,9 @@ func (r *Reconciler) revise(ctx context.Context, s *scope) error {
 		return nil
 	}
 	request, names := r.request(s)
+	if request.Inputs.Facts, err = r.keptHashes(ctx, s, request.Inputs.Facts, names); err != nil {
+		return err
+	}
 	answer := r.runs.of(s.stack).answer(request, names)
 	if answer == nil {
 		if answer, err = r.propose(ctx, s, request, names); err != nil {
@@ -56,7 +59,7 @@ func (r *Reconciler) revise(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.wanted, s.proposed, s.revised = answer.name, true, len(request.Inputs.Unresolved) == 0
-	return nil
+	return r.recordVersions(ctx, s, answer.name, request.Inputs.Facts)
 }
 
 // request returns what the stack asks for, and the names of its history: the revision that it wanted last comes first.
@@ -184,7 +187,8 @@ func (r *Reconciler) recordRun(ctx context.Context, s *scope, name string, d rev
 	}
 	switch action {
 	case revision.Create:
-		return r.createRun(ctx, s, name, d, number, nil)
+		versions := map[string]string{v1alpha1.AnnotationSecretVersions: s.secretVersions(d.Inputs.Facts)}
+		return r.createRun(ctx, s, name, d, number, versions)
 	case revision.Raise:
 		i := slices.IndexFunc(s.history, func(h runRevision) bool { return h.Name == name })
 		h := s.history[i]
@@ -216,7 +220,8 @@ func (r *Reconciler) createRun(
 	summary := summarise(name, d)
 	known.data[name], known.summaries[created.UID] = d, summary
 	summary.Number, summary.RolledOut = created.Revision, created.Annotations[v1alpha1.AnnotationRolledOut] == "true"
-	s.history = slices.Insert(s.history, 0, runRevision{Revision: summary, uid: created.UID, configMaps: configMapsOf(created)})
+	s.history = slices.Insert(s.history, 0, runRevision{Revision: summary, uid: created.UID, configMaps: configMapsOf(created),
+		secretVersions: created.Annotations[v1alpha1.AnnotationSecretVersions]})
 	return nil
 }
 

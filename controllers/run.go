@@ -68,7 +68,7 @@ func (r *Reconciler) assigned(ctx context.Context, s *scope) ([]client.Object, e
 	}
 	var objects []client.Object
 	var failures []error
-	used := map[string]bool{}
+	used := map[string]bool{s.wanted: true} // its hashes are compared in each reconciliation
 	for _, c := range graph.DeploymentsOf(s.stack) {
 		name := s.planned.Assignments[c.Name]
 		if name == "" {

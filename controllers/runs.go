@@ -56,6 +56,8 @@ type runRevision struct {
 	rollout.Revision
 	uid        types.UID
 	configMaps []string
+	// secretVersions is the value of AnnotationSecretVersions.
+	secretVersions string
 }
 
 func newRuns() *runs { return &runs{byStack: map[types.NamespacedName]*stackRuns{}} }
@@ -113,6 +115,7 @@ func (r *Reconciler) listRuns(ctx context.Context, s *scope) ([]runRevision, err
 		summary.Number, summary.RolledOut = object.Revision, object.Annotations[v1alpha1.AnnotationRolledOut] == "true"
 		all = append(all, runRevision{
 			Revision: summary, uid: object.UID, configMaps: configMapsOf(object),
+			secretVersions: object.Annotations[v1alpha1.AnnotationSecretVersions],
 		})
 	}
 	for uid := range known.summaries {

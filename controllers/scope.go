@@ -26,6 +26,8 @@ type scope struct {
 	stack *v1alpha1.OpenIMStack
 	// facts that the references resolved to. A component's are valid when the component is not held.
 	facts openim.Facts
+	// read has the versions of what the facts were made of.
+	read *readVersions
 	// referencesRead is true when all references could be read and the checks could be made; unread holds the errors otherwise.
 	referencesRead bool
 	unread         error
