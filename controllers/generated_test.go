@@ -362,8 +362,7 @@ func TestALostSecretOfTheStackAloneIsReplaced(t *testing.T) {
 	for suffix, readers := range map[string][]string{
 		v1alpha1.SuffixShareSecret:  {"rpc-auth", "backend"},
 		v1alpha1.SuffixAssertionKey: {"gateway", "backend"},
-		v1alpha1.SuffixDigest: {"gateway", "backend", "msgtransfer", "rpc-auth", "rpc-conversation", "rpc-friend",
-			"rpc-group", "rpc-msg", "rpc-third", "rpc-user"},
+		v1alpha1.SuffixDigest:       {}, // the readers of Secrets that changed meanwhile, of which there are none
 	} {
 		for _, status := range []string{"with status", "without status"} {
 			t.Run(suffix+" "+status, func(t *testing.T) {

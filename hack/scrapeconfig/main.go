@@ -60,8 +60,8 @@ type objects struct {
 	rules    []*monitoringv1.PrometheusRule
 }
 
-// read decodes files strictly: a misspelt field is an error, which the API server would drop. Objects without a namespace are in the one that
-// is given, as with `kubectl apply --namespace`.
+// read decodes files strictly: a misspelt field is an error, which the API server would drop. Objects without a namespace are in the one
+// that is given, as with `kubectl apply --namespace`.
 func read(namespace string, paths []string) (objects, error) {
 	found := objects{services: map[string]*monitoringv1.ServiceMonitor{}, pods: map[string]*monitoringv1.PodMonitor{}}
 	for _, path := range paths {

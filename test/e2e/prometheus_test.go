@@ -64,7 +64,8 @@ func configuration(ctx context.Context) map[string]string {
 	Expect(err).NotTo(HaveOccurred())
 	var config map[string]any
 	// The Prometheus Operator's sidecar replaces these variables.
-	Expect(yaml.Unmarshal([]byte(strings.NewReplacer("$(SHARD)", "0", "$(POD_NAME)", "prometheus").Replace(string(made))), &config)).To(Succeed())
+	variables := strings.NewReplacer("$(SHARD)", "0", "$(POD_NAME)", "prometheus")
+	Expect(yaml.Unmarshal([]byte(variables.Replace(string(made))), &config)).To(Succeed())
 	for _, job := range config["scrape_configs"].([]any) {
 		job := job.(map[string]any)
 		job["static_configs"] = targetsOf(ctx, job["kubernetes_sd_configs"].([]any)[0].(map[string]any))
@@ -86,7 +87,8 @@ func configuration(ctx context.Context) map[string]string {
 // startPrometheus starts Prometheus in a namespace of its own and returns it once it is ready.
 func startPrometheus(ctx SpecContext, image string, files map[string]string) prometheus {
 	GinkgoHelper()
-	meta := metav1.ObjectMeta{Namespace: monitoringNamespace, Name: "prometheus", Labels: map[string]string{"app.kubernetes.io/name": "prometheus"}}
+	labels := map[string]string{"app.kubernetes.io/name": "prometheus"}
+	meta := metav1.ObjectMeta{Namespace: monitoringNamespace, Name: "prometheus", Labels: labels}
 	pod := &corev1.Pod{ObjectMeta: meta, Spec: corev1.PodSpec{
 		AutomountServiceAccountToken: ptr.To(false),
 		SecurityContext: &corev1.PodSecurityContext{

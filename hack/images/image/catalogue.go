@@ -108,7 +108,10 @@ func recipes() []recipe {
 			},
 		},
 		{name: InfraEtcd, dockerfile: "hack/images/etcd/Dockerfile", components: []part{{spec: native(component.Etcd), place: under("")}}},
-		{name: InfraRedis, dockerfile: "hack/images/redis/Dockerfile", packages: []host.Package{host.RedisServer}, files: debian(host.RedisServer, "redis-server", "redis-cli")},
+		{
+			name: InfraRedis, dockerfile: "hack/images/redis/Dockerfile", packages: []host.Package{host.RedisServer},
+			files: debian(host.RedisServer, "redis-server", "redis-cli"),
+		},
 		{name: InfraKafka, dockerfile: "hack/cluster/components/kafka/Dockerfile", components: []part{{spec: native(Kafka), place: under("")}}},
 		{name: InfraMongoDB, dockerfile: "hack/cluster/components/mongodb/Dockerfile", components: []part{
 			{spec: native(MongoDB), place: under("")}, {spec: native(FerretDB), place: under("")},
