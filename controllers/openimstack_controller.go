@@ -150,9 +150,8 @@ func (r *Reconciler) result(s *scope, statusDue time.Duration) (ctrl.Result, err
 		switch fault.Kind {
 		case outcome.Transient:
 			transient = append(transient, fault)
-		case outcome.Waiting:
+		case outcome.Waiting, outcome.Terminal:
 			after = earliest(after, fault.After)
-		case outcome.Terminal:
 		}
 	}
 	if len(transient) > 0 {
