@@ -21,8 +21,8 @@ var clouds = []struct {
 }
 
 // Global returns the common name of a bucket at all endpoints of its cloud: public and internal ones, with the bucket in the host or in the
-// path, and of OpenIM's kind for the cloud or of MinIO. bucket is empty when the host names it. ok is false for the host of no cloud that is
-// known here, such as a domain of the owner's. Example: chat.s3.eu-central-1.amazonaws.com is s3.amazonaws.com and chat.
+// path, and of OpenIM's kind for the cloud or of MinIO. bucket is empty when the host names it. ok is false for the host of no known cloud,
+// such as a domain of the owner's. Example: chat.s3.eu-central-1.amazonaws.com is s3.amazonaws.com and chat.
 func Global(host, bucket string) (service, name string, ok bool) {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	for _, c := range clouds {

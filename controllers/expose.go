@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -160,10 +161,12 @@ func (r *Reconciler) observeRoute(ctx context.Context, s *scope, name string) (e
 func ownObject[T client.Object](ctx context.Context, from client.Reader, stack *v1alpha1.OpenIMStack, name string, empty T) (T, error) {
 	var none T
 	err := from.Get(ctx, types.NamespacedName{Namespace: stack.Namespace, Name: name}, empty)
-	if client.IgnoreNotFound(err) != nil {
+	switch {
+	case apierrors.IsNotFound(err):
+		return none, nil
+	case err != nil:
 		return none, fmt.Errorf("reading %s %s: %w", kindOf(empty), name, err)
-	}
-	if err != nil || !metav1.IsControlledBy(empty, stack) {
+	case !metav1.IsControlledBy(empty, stack):
 		return none, nil
 	}
 	return empty, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,7 +53,7 @@ func TestTheGatewayAPIIsFollowedWhenItIsInstalledLater(t *testing.T) {
 	g.Expect(c.asked).To(Equal(2))
 	g.Expect(c.watching).To(BeZero())
 
-	c.served = append(both, "Gateway")
+	c.served = slices.Concat(both, []string{"Gateway"})
 	c.now = c.now.Add(gatewayAPIInterval)
 	g.Expect(state(true)).To(Equal(routing{missing: []string{}}), "the first list is under way")
 	c.synced = true

@@ -261,7 +261,8 @@ func (s settings) minIO() (objectStorage, error) {
 		session: s.env("MINIO_SESSIONTOKEN", file.SessionToken)}, nil
 }
 
-// proxies returns the proxies that the environment names, as net/http reads it: OpenIM's clients of object stores use them, but that of OSS.
+// proxies returns the proxies that the environment names, as net/http reads it: OpenIM's clients of object stores use them, except that of
+// OSS.
 func (s settings) proxies() httpproxy.Config {
 	either := func(name string) string { return cmp.Or(s.getenv(name), s.getenv(strings.ToLower(name))) }
 	return httpproxy.Config{HTTPProxy: either("HTTP_PROXY"), HTTPSProxy: either("HTTPS_PROXY"), NoProxy: either("NO_PROXY")}

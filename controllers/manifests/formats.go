@@ -41,6 +41,10 @@ var newerFields = []newer{
 	{"spec.dependencies.mongodb", false, 1, func(stack *v1alpha1.OpenIMStack, facts openim.Facts, component string) bool {
 		return stack.Spec.Wrapper.MongoDB == nil && mongoOptions(facts, component)
 	}},
+	{"spec.dependencies.objectStorage.cos", false, 1, func(stack *v1alpha1.OpenIMStack, facts openim.Facts, component string) bool {
+		return component == v1alpha1.ComponentBackend && stack.Spec.Wrapper.Auth.Users != nil && facts.Settings.ObjectStorage != nil &&
+			facts.Settings.ObjectStorage.OnePart()
+	}},
 	{"spec.dependencies.etcd.tls", true, 1, reads(openim.Etcd, func(_ *v1alpha1.OpenIMStack, facts openim.Facts) bool {
 		return facts.Settings.EtcdTLS
 	})},

@@ -155,7 +155,7 @@ func TestFieldsThatAnImageDoesNotReadAreNamed(t *testing.T) {
 			at := fmt.Sprintf("%s: %s", name, component)
 			for format := range manifests.WrapperFormat + 1 {
 				unread := manifests.Unread(stack, facts, component, format, manifests.SupervisorFormat)
-				NewWithT(t).Expect(len(unread) > 0).To(Equal(wrapper > format), "%s: %v in format %d", at, unread, format)
+				NewWithT(t).Expect(len(unread) != 0).To(Equal(wrapper > format), "%s: %v in format %d", at, unread, format)
 			}
 			for format := range manifests.SupervisorFormat + 1 {
 				if supervisor > format {

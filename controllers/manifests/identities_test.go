@@ -129,7 +129,8 @@ func TestTheBackendGivesNoPartsOfUploadsToCOS(t *testing.T) {
 	}{
 		{v1alpha1.ObjectStorage{COS: &v1alpha1.COS{BucketURL: "https://chat-1.cos.ap-chengdu.myqcloud.com", CredentialsRef: keys}}, true},
 		{v1alpha1.ObjectStorage{OSS: &v1alpha1.OSS{
-			Endpoint: "https://oss-cn-chengdu.aliyuncs.com", BucketURL: "https://chat.oss-cn-chengdu.aliyuncs.com", Bucket: "chat", CredentialsRef: keys,
+			Endpoint: "https://oss-cn-chengdu.aliyuncs.com", BucketURL: "https://chat.oss-cn-chengdu.aliyuncs.com",
+			Bucket: "chat", CredentialsRef: keys,
 		}}, false},
 	} {
 		objects := changed(t, "testdata/everything", func(s *v1alpha1.OpenIMStackSpec) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// ExampleAuthority returns the certificate of an authority, as PEM, that is the same in every run, for pages and examples that are made from
-// the demo's stack without a cluster. Its key protects nothing.
+// ExampleAuthority returns the certificate of an authority, as PEM, that is the same in every run, for pages and examples made from the
+// demo's stack without a cluster. Its key protects nothing.
 func ExampleAuthority() string {
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
 	template := &x509.Certificate{

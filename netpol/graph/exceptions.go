@@ -57,8 +57,8 @@ var risks = map[string]string{
 		"can act as any user until the token expires",
 	ExceptionUnverifiedTLS: "whoever can redirect the connection to a store, by DNS or on the way, answers as the store: they get its " +
 		"password, and read and change what it holds",
-	ExceptionFilesPublic: "whoever learns the address of a file reads it, without a login and for ever: one who has left a chat, and whoever " +
-		"reads a log, a mail or a browser's history with the address",
+	ExceptionFilesPublic: "whoever learns the address of a file reads it, without a login and for ever: one who has left a chat, and " +
+		"whoever reads a log, a mail or a browser's history with the address",
 	ExceptionExtraContainer: "whoever controls this program can send from the component's address: the policies and OpenIM take it for the " +
 		"component, and see no difference",
 	ExceptionPodSecurityLowered: "an attacker in one of these containers gets further: the restricted profile of pod security would stop them",

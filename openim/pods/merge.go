@@ -61,8 +61,8 @@ func Merge(spec *v1alpha1.Pods, component string, base corev1.PodTemplateSpec) (
 // Prepare is the name of the operator's init container, which checks the stores.
 const Prepare = "prepare"
 
-// addProxies gives the init container the proxies of the component's own container: OpenIM's clients of object stores use them, and a store that only
-// a proxy reaches must be checked through it.
+// addProxies gives the init container the proxies of the component's own container: OpenIM's clients of object stores use them, and a store
+// that only a proxy reaches must be checked through it.
 func addProxies(pod *corev1.PodSpec, own string) {
 	checks := slices.IndexFunc(pod.InitContainers, func(c corev1.Container) bool { return c.Name == Prepare })
 	component := slices.IndexFunc(pod.Containers, func(c corev1.Container) bool { return c.Name == own })

@@ -14,8 +14,9 @@ import (
 	"github.com/openimstack/openim-operator/wrapper/wire"
 )
 
-// What OpenIM's client of COS answered to the call that begins an upload, of 1000 bytes and of 3 MiB, and to one that asks for the signatures
-// of parts: recorded of github.com/openimsdk/tools v0.0.50-alpha.113, s3/cont with s3/cos, and written as openim-rpc-third writes it.
+// What OpenIM's client of COS answered to the call that begins an upload, of 1000 bytes and of 3 MiB, and to one that asks for the
+// signatures of parts: recorded of github.com/openimsdk/tools v0.0.50-alpha.113, s3/cont with s3/cos, and written as openim-rpc-third
+// writes it.
 const (
 	cosURL        = "https://chat-1250000000.cos.ap-chengdu.myqcloud.com/openim%2Fdata%2Fhash%2F0cc175b9c0f1b6a831c399e269772661"
 	cosSignature  = "9634657307d412afa830ef8b1a6ed964daf50fc4"
@@ -79,7 +80,8 @@ func TestPartsThatAreSignedWithoutTheirQueryAreNotHandedOut(t *testing.T) {
 			status, text := call(refused.path, refused.body)
 			g.Expect(status).To(Equal(403), "%s: %s", refused.path, text)
 			g.Expect(text).To(And(ContainSubstring("initiate_form_data"), ContainSubstring(`"errCode":1002`)), refused.path)
-			g.Expect(text).NotTo(Or(ContainSubstring(cosSignature), ContainSubstring("q-sign-algorithm"), ContainSubstring("uploadId")), refused.path)
+			g.Expect(text).NotTo(Or(ContainSubstring(cosSignature), ContainSubstring("q-sign-algorithm"), ContainSubstring("uploadId")),
+				refused.path)
 			g.Expect(len(openim.seen) > before).To(Equal(refused.asks), refused.path)
 		}
 		// A file of one part, from its begin to its end.

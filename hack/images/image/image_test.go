@@ -36,7 +36,7 @@ func TestEveryRecipeHasItsDockerfileAndTarget(t *testing.T) {
 			g.Expect(line).NotTo(HavePrefix("RUN "), r.name+" runs nothing while it is built")
 		}
 	}
-	g.Expect(seen).To(HaveLen(14))
+	g.Expect(seen).To(HaveLen(15))
 }
 
 func TestChoosing(t *testing.T) {
