@@ -3,8 +3,8 @@ package controllers
 import (
 	"context"
 	"errors"
-	"sync"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
