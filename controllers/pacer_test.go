@@ -61,7 +61,7 @@ func TestMessagesAreWrittenRarely(t *testing.T) {
 func TestAnObjectInTheWayIsLookedForOften(t *testing.T) {
 	g := NewWithT(t)
 	p, now := atNoon()
-	r := &Reconciler{pacer: p}
+	r := &Reconciler{pacer: p, gatewayAPI: newGatewayAPI()}
 	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", UID: "1", Generation: 1}}
 	due := func(faults ...*outcome.Fault) time.Duration {
 		result, err := r.result(&scope{stack: stack, now: *now, faults: faults}, 0)
