@@ -24,6 +24,7 @@ WRAPPER_IMAGE  ?=
 SUPERVISOR_IMAGE ?=
 
 CONTROLLER_GEN = go tool -modfile=hack/tools/controller-gen/go.mod controller-gen
+CRD_REF_DOCS   = go tool -modfile=hack/tools/crd-ref-docs/go.mod crd-ref-docs
 GOLANGCI_LINT  = go tool -modfile=hack/tools/golangci-lint/go.mod golangci-lint
 GINKGO         = go tool -modfile=hack/tools/ginkgo/go.mod ginkgo
 HELM           = go tool -modfile=hack/tools/helm/go.mod helm
@@ -76,6 +77,9 @@ test: verify lint test-unit test-components test-cyclonus test-clusternetworkpol
 generate: ## Write what is generated from Go: deep copies of the API types, and the generated parts of docs/.
 	@echo "generate: deep copies of api/"
 	@$(CONTROLLER_GEN) object paths=./api/...
+	@echo "generate: docs/reference/api.md"
+	@$(CRD_REF_DOCS) --log-level=ERROR --source-path=api/v1alpha1 --config=hack/tools/crd-ref-docs/config.yaml \
+		--templates-dir=hack/tools/crd-ref-docs/templates --renderer=markdown --output-path=docs/reference/api.md
 	@echo "generate: go generate"
 	@go generate ./...
 
@@ -163,13 +167,25 @@ test-web: ## Run the web client's tests: in node, in a real Chromium with the re
 	cd clients/web && node --test
 	cd test/web && node --test && go test -count=1 -timeout 20m $(TEST_FLAGS) .
 
+.PHONY: docs
+docs: ## Build the static site of docs/ into dist/site, and look every link up. DOCS_BASE=/path/ when it is served below a path.
+	go run ./hack/packages nodejs npm
+	cd hack/site && node --test
+	npm --prefix hack/site ci --ignore-scripts --no-audit --no-fund
+	npm --prefix hack/site run build
+
 .PHONY: e2e
 e2e: ## Run the end-to-end suite on a real cluster. TEST_FLAGS='-ginkgo.focus=...' selects specs.
-	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=!outages && !lifecycle' $(TEST_FLAGS)
+	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=!outages && !lifecycle && !monitoring' $(TEST_FLAGS)
 
 .PHONY: e2e-outages
 e2e-outages: ## Crash stores, kubelet and operator on a real cluster while messages flow, and take etcd away for six minutes. Half an hour.
 	go test -tags e2e ./test/e2e -v -count=1 -timeout 90m -ginkgo.v '-ginkgo.label-filter=outages || basic' $(TEST_FLAGS)
+
+.PHONY: e2e-monitoring
+e2e-monitoring: ## Scrape a real stack with a real Prometheus through the lockdown, and make three alerts fire. 15 minutes.
+	go test -C hack/scrapeconfig ./...
+	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=monitoring || basic' $(TEST_FLAGS)
 
 .PHONY: e2e-lifecycle
 e2e-lifecycle: ## Upgrade a stack on a real cluster to a release that breaks a route, and all its images with one replica each. Half an hour.

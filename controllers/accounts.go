@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"sync"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -51,31 +53,58 @@ func (a *acceptedPods) forget(stack types.NamespacedName) {
 	delete(a.byStack, stack)
 }
 
-// others returns the children that follow the newest spec at once. While a part of spec.pods is refused, ServiceAccounts and disruption
-// budgets follow what was accepted last: they are created and repaired, because without its account no pod can be made.
+// others returns the children that follow the newest spec at once. While a part of spec.pods is refused, ServiceAccounts, disruption
+// budgets and autoscalers follow what was accepted last: they are created and repaired, because without its account no pod can be made. The
+// autoscalers of a spec that was accepted by an earlier process stay as they are.
 func (r *Reconciler) others(ctx context.Context, s *scope) ([]client.Object, error) {
 	if !s.podsRefused() {
 		if !s.suspended() {
 			r.accepted.set(s.stack)
 		}
-		return otherChildren(s.stack, s)
+		return r.otherChildren(ctx, s.stack, s)
 	}
 	earlier, known := r.accepted.get(s.stack)
 	of := s.stack.DeepCopy()
 	of.Spec.Pods = earlier
-	objects, err := otherChildren(of, s)
+	objects, err := r.otherChildren(ctx, of, s)
+	if err == nil {
+		err = r.findAutoscaled(ctx, s, objects)
+	}
 	if err != nil || known {
 		return objects, err
 	}
 	return objects, r.keepPods(ctx, s, objects)
 }
 
-func otherChildren(stack *v1alpha1.OpenIMStack, s *scope) ([]client.Object, error) {
+func (r *Reconciler) otherChildren(ctx context.Context, stack *v1alpha1.OpenIMStack, s *scope) ([]client.Object, error) {
+	stack, err := r.hotStack(ctx, stack, s)
+	if err != nil {
+		return nil, err
+	}
 	objects, err := manifests.Others(stack, s.facts, s.heldHot())
 	if err != nil {
 		return nil, outcome.NewTerminal(v1alpha1.ReasonInvalidSpec, err.Error()) // pure: another attempt fails too
 	}
 	return objects, nil
+}
+
+// findAutoscaled notes which components have an autoscaler. Their number of replicas stays with it, whatever the refused spec names.
+func (r *Reconciler) findAutoscaled(ctx context.Context, s *scope, objects []client.Object) error {
+	var scalers autoscalingv2.HorizontalPodAutoscalerList
+	labels := client.MatchingLabels(manifests.CommonLabels(s.stack.Name))
+	if err := r.client.List(ctx, &scalers, client.InNamespace(s.stack.Namespace), labels); err != nil {
+		return fmt.Errorf("listing the HorizontalPodAutoscalers of the stack: %w", err)
+	}
+	s.autoscaled = map[string]bool{}
+	for i := range scalers.Items {
+		s.autoscaled[scalers.Items[i].Name] = metav1.IsControlledBy(&scalers.Items[i], s.stack)
+	}
+	for _, object := range objects {
+		if _, scaler := object.(*autoscalingv2.HorizontalPodAutoscaler); scaler {
+			s.autoscaled[object.GetName()] = true
+		}
+	}
+	return nil
 }
 
 // keepPods gives the accounts and budgets that exist what they have: changes of it make no run revision, so that nothing else tells it to a

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -41,6 +42,7 @@ func ownedLists() []client.ObjectList {
 	return []client.ObjectList{
 		&networkingv1.NetworkPolicyList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{},
 		&appsv1.DeploymentList{}, &policyv1.PodDisruptionBudgetList{}, &networkingv1.IngressList{},
+		&autoscalingv2.HorizontalPodAutoscalerList{},
 	}
 }
 
@@ -199,7 +201,7 @@ var _ = Describe("Adoption", func() {
 	})
 
 	It("what has another living controller, or not all labels, stays a conflict and is not touched, until that is settled", func() {
-		w.start("chat")
+		w.start("chat", autoscaled(scaledTo("openim", 3)))
 		w.eventuallyReady("chat")
 		before := w.children("chat")
 		w.deleteAlone("chat")
@@ -233,7 +235,7 @@ var _ = Describe("Adoption", func() {
 				})
 			}
 		}
-		Expect(damaged).To(HaveLen(18), "three of each kind")
+		Expect(damaged).To(HaveLen(21), "three of each kind")
 		untouched := func(policies bool) {
 			GinkgoHelper()
 			for name, object := range damaged {
@@ -247,7 +249,9 @@ var _ = Describe("Adoption", func() {
 			}
 		}
 
-		w.create(w.stack("chat"))
+		again := w.stack("chat")
+		autoscaled(scaledTo("openim", 3))(&again.Spec)
+		w.create(again)
 		w.says("chat", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNameConflict)
 		untouched(true)
 		untouched(false)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -26,6 +27,7 @@ import (
 // pinned, an invalid certificate, and settings that the gateway refuses. Meanwhile the components that they concern stay as they are.
 func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	s.problems = s.lostSecrets()
+	closed := r.closedReferences(ctx, s)
 	problem, warning := dependencies.Certificate(s.stack, s.facts, time.Now())
 	if problem != nil {
 		s.problems = append(s.problems, *problem)
@@ -39,7 +41,7 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 		s.referencesRead, s.unread, s.podsUnread = false, errors.Join(s.unread, unread), true
 	}
 	s.refusals, s.unexposed = slices.Concat(settingRefusals(s, elsewhere), refusals), exposureRefusals(s.stack)
-	return errors.Join(unread, r.claims.exclusively(func() error {
+	return errors.Join(closed, unread, r.claims.exclusively(func() error {
 		if err := r.checkSharedStores(ctx, s); err != nil {
 			s.referencesRead, s.unread = false, errors.Join(s.unread, err) // a store is used only when it is known to be free
 			s.facts.Locations = dependencies.Unresolved(s.facts.Locations)
@@ -52,7 +54,31 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 	}))
 }
 
-// settingRefusals returns what OpenIM's release does not take of the spec's settings, and what is refused of its pod templates. Meanwhile
+// closedReferences adds a problem for each field that names a Secret which the operator generated, for this stack or for another one that
+// is or was in the namespace. It is told by its labels, or by its controller.
+func (r *Reconciler) closedReferences(ctx context.Context, s *scope) error {
+	refusals, err := pods.GeneratedReferences(s.stack, func(name string) (bool, error) {
+		secret, err := r.secretMetadataOf(ctx, s, types.NamespacedName{Namespace: s.stack.Namespace, Name: name})
+		if secret == nil || err != nil {
+			return false, err
+		}
+		owner := metav1.GetControllerOf(secret)
+		return secret.Labels[v1alpha1.LabelManagedBy] == v1alpha1.ManagedBy && secret.Labels[v1alpha1.LabelPartOf] == v1alpha1.PartOf ||
+			owner != nil && owner.Kind == "OpenIMStack", nil
+	})
+	if err != nil { // a reference is used only when it is known to be nobody's key
+		s.referencesRead, s.unread = false, errors.Join(s.unread, err)
+		return err
+	}
+	for _, refusal := range refusals {
+		s.problems = append(s.problems, dependencies.Problem{
+			Reason: v1alpha1.ReasonSecretInvalid, Field: refusal.Field, Message: refusal.Why, Stalled: true, // of all components
+		})
+	}
+	return nil
+}
+
+// settingRefusals returns what OpenIM's release does not take of the spec's settings, and what is refused of spec.pods. Meanwhile
 // every component stays as it is, also those that do not read the setting: a spec with another release must not change some of them alone,
 // nor the gateway without the backend. A release that is not supported is a problem of its own.
 func settingRefusals(s *scope, elsewhere pods.Elsewhere) []dependencies.Problem {
@@ -65,6 +91,11 @@ func settingRefusals(s *scope, elsewhere pods.Elsewhere) []dependencies.Problem 
 	for _, refusal := range pods.Refusals(s.stack, elsewhere) {
 		problems = append(problems, dependencies.Problem{
 			Reason: v1alpha1.ReasonPodTemplateRefused, Field: refusal.Field, Message: refusal.Why, Stalled: true,
+		})
+	}
+	for _, refusal := range pods.RefusedScaling(&s.stack.Spec) {
+		problems = append(problems, dependencies.Problem{
+			Reason: refusal.Reason, Field: refusal.Field, Message: refusal.Why, Stalled: true,
 		})
 	}
 	return problems

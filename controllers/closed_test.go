@@ -64,6 +64,7 @@ func TestTemplatesReadNoSecretOfAnotherSpec(t *testing.T) {
 	for name, check := range map[string]func(*testing.T, *bench){
 		"one edit drops the field and reads the Secret": oneEditDropsTheField,
 		"another stack names the Secret":                aNeighbourNamesTheSecret,
+		"a field names a generated Secret":              aFieldNamesAGeneratedSecret,
 		"a run revision cannot be read":                 aRevisionCannotBeRead,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,6 +125,40 @@ func aNeighbourNamesTheSecret(t *testing.T, b *bench) {
 	b.expectRefused("Secret other-login has the name of a key that the operator generates")
 	b.edit(func(s *v1alpha1.OpenIMStack) { s.Spec.Pods = nil })
 	b.expectAccepted()
+}
+
+// The gateway must not have the custody key, nor the key of a stack that is gone.
+func aFieldNamesAGeneratedSecret(t *testing.T, b *bench) {
+	before := b.deployments()
+	b.Expect(b.c.Create(t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "gone-login", Namespace: benchNamespace, Labels: manifests.CommonLabels("gone")},
+		Data:       map[string][]byte{v1alpha1.KeyLogin: []byte("a key")},
+	})).To(Succeed())
+	b.Expect(b.c.Create(t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "ca-login", Namespace: benchNamespace}, Data: map[string][]byte{"key": []byte("x")},
+	})).To(Succeed())
+	authority := func(name string) {
+		b.edit(func(s *v1alpha1.OpenIMStack) {
+			s.Spec.Wrapper.Redis.TLS = &v1alpha1.RedisTLS{CASecretRef: &v1alpha1.KeyReference{Name: name, Key: "key"}}
+		})
+		b.Expect(b.reconcile()).To(Succeed())
+	}
+	references := func() metav1.Condition {
+		return *apimeta.FindStatusCondition(b.stack().Status.Conditions, v1alpha1.ConditionDependenciesReady)
+	}
+	for _, name := range []string{benchStack + "-custody", benchStack + "-assertion", "gone-login"} {
+		authority(name)
+		b.Expect(references()).To(And(HaveField("Reason", v1alpha1.ReasonSecretInvalid), HaveField("Message", ContainSubstring(
+			"spec.wrapper.redis.tls.caSecretRef: Secret "+name+" is a key that the operator generated for a stack"))))
+		b.Expect(b.restarted(before)).To(BeEmpty(), name)
+		b.edit(func(s *v1alpha1.OpenIMStack) { s.Spec.Wrapper.Redis.TLS = nil })
+		b.expectAccepted()
+	}
+	authority("ca-login") // of the user's own
+	b.Expect(references()).To(HaveField("Message", Not(ContainSubstring("generated"))))
+	b.edit(func(s *v1alpha1.OpenIMStack) { s.Spec.Wrapper.Redis.TLS = nil })
+	b.expectAccepted()
+	b.Expect(references()).To(HaveField("Status", metav1.ConditionTrue))
 }
 
 func withSecretRef(b *bench, stack *v1alpha1.OpenIMStack, ref *v1alpha1.LocalReference) *v1alpha1.OpenIMStack {

@@ -11,51 +11,70 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
-// See docs/decisions/0050-a-lost-digest-key-is-one-rollout.md.
+// See docs/decisions/0086-a-lost-digest-key-restarts-nothing.md.
 var _ = Describe("The key of the credentials' hashes", func() {
-	It("that is lost costs one rollout of all readers of credentials, wave by wave, and nothing else", func(ctx context.Context) {
-		w := newTestEnv(context.WithoutCancel(ctx))
-		startOperator()
-		w.start("chat", letUsersIn)
-		w.rolledOut("chat")
-		templates, keys := w.templates(), w.getStack("chat").Status.LoginKeys
-		readers := map[string]bool{}
-		for _, d := range w.deployments("chat") {
-			readers[d.Name] = d.Spec.Template.Annotations[v1alpha1.AnnotationCredentials] != ""
-		}
+	// lose deletes the key, and returns it as it was.
+	lose := func(w testEnv) corev1.Secret {
+		GinkgoHelper()
 		var lost corev1.Secret
 		Expect(w.get("chat-digest", &lost)).To(Succeed())
 		Expect(k8s.Delete(w.ctx, &lost)).To(Succeed())
+		return lost
+	}
 
-		Eventually(func(g Gomega) { // the first wave starts, and no later one before its pods are ready
-			g.Expect(w.templates()["chat-rpc-msg"]).To(Equal(templates["chat-rpc-msg"] + 1))
-		}).Should(Succeed())
-		for _, later := range []string{"chat-msgtransfer", "chat-push", "chat-msggateway", "chat-backend", "chat-gateway"} {
-			Expect(w.templates()[later]).To(Equal(templates[later]), later)
-		}
+	It("that is lost restarts nothing, and what changes later restarts its readers", func(ctx context.Context) {
+		w := newTestEnv(context.WithoutCancel(ctx))
+		o := startOperator()
+		w.start("chat", letUsersIn)
 		w.rolledOut("chat")
-		for name, count := range w.templates() {
-			if readers[name] {
-				Expect(count).To(Equal(templates[name]+1), "%s restarts once", name)
-			} else {
-				Expect(count).To(Equal(templates[name]), "%s reads no credentials", name)
-			}
-		}
+		var redis corev1.Secret
+		w.editObject("redis", &redis, "test", func() { redis.Labels = map[string]string{"touched": "true"} }) // another version, the same content
+		o.waitIdle("1s", w.namespace)
+		templates, keys := w.templates(), w.getStack("chat").Status.LoginKeys
+		lost := lose(w)
+
 		var made corev1.Secret
-		Expect(w.get("chat-digest", &made)).To(Succeed())
-		Expect(made.Data).NotTo(Equal(lost.Data))
+		Eventually(func(g Gomega) {
+			g.Expect(w.get("chat-digest", &made)).To(Succeed())
+			g.Expect(made.Data).NotTo(Equal(lost.Data))
+		}).Should(Succeed())
+		o.waitIdle("1s", w.namespace)
+		w.rolledOut("chat")
+		Expect(w.templates()).To(Equal(templates))
 		Expect(w.events()).To(ContainElement(ContainSubstring("SecretRegenerated: Secret chat-digest was lost")))
 		Expect(w.getStack("chat").Status.LoginKeys).To(Equal(keys))
 		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
 
-		// The new key tells what changed, as the earlier one did.
-		templates = w.templates()
-		var redis corev1.Secret
+		// A change restarts its readers, also of another operator, and nothing else.
+		o.stop()
 		w.editObject("redis", &redis, "test", func() { redis.Data["password"] = []byte("another") })
+		startOperator()
 		Eventually(w.templates).ShouldNot(Equal(templates))
 		w.rolledOut("chat")
-		Expect(w.templates()["chat-api"]).To(Equal(templates["chat-api"]))
-		Expect(w.templates()["chat-rpc-msg"]).To(Equal(templates["chat-rpc-msg"] + 1))
+		after := w.templates()
+		for _, name := range []string{"chat-api", "chat-crontask", "chat-backend", "chat-gateway"} {
+			Expect(after[name]).To(Equal(templates[name]), name)
+		}
+		Expect(after["chat-rpc-msg"]).To(Equal(templates["chat-rpc-msg"] + 1))
+	})
+
+	It("that is lost while the operator is away hides no Secret that changed meanwhile", func(ctx context.Context) {
+		w := newTestEnv(context.WithoutCancel(ctx))
+		o := startOperator()
+		w.start("chat")
+		w.rolledOut("chat")
+		templates := w.templates()
+		o.stop()
+		lose(w)
+		var redis corev1.Secret
+		w.editObject("redis", &redis, "test", func() { redis.Data["password"] = []byte("another") })
+		o = startOperator()
+		Eventually(w.templates).ShouldNot(Equal(templates))
+		w.rolledOut("chat")
+		o.waitIdle("1s", w.namespace)
+		after := w.templates()
+		Expect(after["chat-rpc-msg"]).To(Equal(templates["chat-rpc-msg"]+1), "it reads what changed")
+		Expect(after["chat-api"]).To(Equal(templates["chat-api"]), "it reads nothing that changed")
 	})
 
 	It("comes back from a backup before the operator notices that it is lost, and nothing restarts", func(ctx context.Context) {

@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -29,7 +30,7 @@ func (w testEnv) childrenOf(stack string) []string {
 	for _, list := range []client.ObjectList{
 		&networkingv1.NetworkPolicyList{}, &corev1.ServiceAccountList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{},
 		&appsv1.DeploymentList{}, &policyv1.PodDisruptionBudgetList{}, &appsv1.ReplicaSetList{}, &corev1.SecretList{}, &corev1.PodList{},
-		&networkingv1.IngressList{},
+		&networkingv1.IngressList{}, &autoscalingv2.HorizontalPodAutoscalerList{},
 	} {
 		Expect(k8s.List(w.ctx, list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: stack})).To(Succeed())
 		Expect(apimeta.EachListItem(list, func(item runtime.Object) error {
@@ -51,7 +52,7 @@ var _ = Describe("Drift", Ordered, func() {
 	BeforeAll(func(ctx context.Context) {
 		w = newTestEnv(context.WithoutCancel(ctx))
 		startOperator()
-		w.start("chat")
+		w.start("chat", autoscaled(scaledTo("push", 4)))
 		w.eventuallyReady("chat")
 		var list corev1.ConfigMapList
 		Expect(k8s.List(w.ctx, &list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelInstance: "chat",
@@ -75,6 +76,7 @@ var _ = Describe("Drift", Ordered, func() {
 		Entry("Service", func() string { return "chat-api" }, &corev1.Service{}),
 		Entry("ServiceAccount", func() string { return "chat-api" }, &corev1.ServiceAccount{}),
 		Entry("PodDisruptionBudget", func() string { return "chat-gateway" }, &policyv1.PodDisruptionBudget{}),
+		Entry("HorizontalPodAutoscaler", func() string { return "chat-push" }, &autoscalingv2.HorizontalPodAutoscaler{}),
 	)
 
 	// Each edit is made with another field owner, as by kubectl.
@@ -140,6 +142,15 @@ var _ = Describe("Drift", Ordered, func() {
 			return Entry("a budget that lets all pods go at once", "chat-backend", o,
 				func() { o.Spec.MaxUnavailable = ptr.To(intstr.FromString("100%")) },
 				func() { Expect(o.Spec.MaxUnavailable.String()).To(Equal("1")) })
+		}(),
+		func() TableEntry {
+			o := &autoscalingv2.HorizontalPodAutoscaler{}
+			return Entry("an autoscaler without bounds", "chat-push", o,
+				func() { o.Spec.MaxReplicas, o.Spec.MinReplicas = 1000, ptr.To[int32](900) },
+				func() {
+					Expect(o.Spec.MaxReplicas).To(Equal(int32(4)))
+					Expect(o.Spec.MinReplicas).To(HaveValue(Equal(int32(1))))
+				})
 		}(),
 		func() TableEntry {
 			o := &corev1.ServiceAccount{}

@@ -22,6 +22,11 @@ import (
 type refusedRun struct {
 	name     string
 	problems []dependencies.Problem
+	// request that the revision answers, and the names of its history. They are not rendered again before until.
+	request revision.Request
+	history []string
+	// failed is how often in a row the revision was refused.
+	failed int
 	// until is when the API server is asked again: a webhook may have been corrected without a change of the spec.
 	until time.Time
 }
@@ -30,10 +35,18 @@ type refusedRun struct {
 // another owner, hold for the Deployment without the templates too: its write tells them.
 var templateFaults = []string{outcome.ReasonInvalid, outcome.ReasonRefusedByAdmission, outcome.ReasonTooLarge}
 
+// answers reports whether the revision is refused for the same request, and not to be tried again yet.
+func (f *refusedRun) answers(request revision.Request, history []string, now time.Time) bool {
+	return f != nil && len(f.problems) > 0 && now.Before(f.until) && slices.Equal(f.history, history) &&
+		reflect.DeepEqual(f.request, request)
+}
+
 // tryTemplates sends each Deployment of a new run revision as a dry run, before the revision is recorded and any Deployment is written, and
 // reports whether all were taken. It does so only when the templates of spec.pods differ from those of the revision that the stack wanted
 // last: nothing else of a Deployment is the user's own text. What is refused is added to the refusals, and every component stays as it is.
-func (r *Reconciler) tryTemplates(ctx context.Context, s *scope, name string, d revision.Data, last *revision.Data) (bool, error) {
+// It is tried again, later each time.
+func (r *Reconciler) tryTemplates(ctx context.Context, s *scope, answer *proposed, d revision.Data, last *revision.Data) (bool, error) {
+	name := answer.name
 	if s.suspended() || s.hasRun(name) || len(pods.Layers(s.stack.Spec.Pods)) == 0 {
 		return true, nil
 	}
@@ -49,8 +62,13 @@ func (r *Reconciler) tryTemplates(ctx context.Context, s *scope, name string, d 
 			}
 			return false, err
 		}
-		known.refused = &refusedRun{name: name, problems: problems, until: r.pacer.now().Add(r.pacer.retry(1))}
+		failed := 1
+		if known.refused != nil && known.refused.name == name {
+			failed = known.refused.failed + 1
+		}
+		known.refused = &refusedRun{name: name, problems: problems, failed: failed, until: r.pacer.now().Add(r.pacer.retry(failed))}
 	}
+	known.refused.request, known.refused.history = answer.request, answer.history
 	s.refuseTemplates(known.refused.problems)
 	return !s.templatesInvalid, nil
 }

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers"
@@ -149,6 +150,35 @@ var _ = Describe("The dry run of templates", func() {
 		w.rolledOut("chat")
 		Expect(w.podTemplate("chat-push").Spec.Tolerations).To(HaveLen(1))
 		Eventually(effective("7")).Should(BeTrue())
+		w.eventuallyReady("chat")
+	})
+
+	It("that was refused is remembered: what happens to pods meanwhile costs no other, and no history is read", func() {
+		o.stop()
+		o = startOperator() // tried again after half a minute
+		w.start("chat")
+		w.rolledOut("chat")
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Version = newer })
+		w.rolledOut("chat")
+		tried := w.answerDryRuns(o, webhookDenies)
+		w.change("chat", templated(dedicated))
+		w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionFalse, v1alpha1.ReasonPodTemplateInvalid)
+		o.waitIdle("1s", w.namespace)
+		dryRuns, reads := tried.Load(), o.runReads.Load()
+		Expect(dryRuns).To(BeNumerically("==", 14))
+		for range 3 {
+			Expect(k8s.DeleteAllOf(w.ctx, &corev1.Pod{}, client.InNamespace(w.namespace),
+				client.MatchingLabels{v1alpha1.LabelComponent: "push"})).To(Succeed())
+			w.says("chat", v1alpha1.ConditionOpenIMAvailable, metav1.ConditionFalse, v1alpha1.ReasonWaiting)
+			w.beReady()
+			w.says("chat", v1alpha1.ConditionOpenIMAvailable, metav1.ConditionTrue, v1alpha1.ReasonAvailable)
+		}
+		Expect(tried.Load()).To(Equal(dryRuns))
+		Expect(o.runReads.Load()).To(Equal(reads))
+
+		o.refusing(nil)
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Pods = nil })
+		w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
 		w.eventuallyReady("chat")
 	})
 })

@@ -173,6 +173,10 @@ var _ = Describe("An upgrade of the operator", func() {
 				w := newNamespace(context.WithoutCancel(ctx), metav1.ObjectMeta{Name: namespace})
 				w.load(r)
 				w.changesNothing()
+				if stack == "full" {
+					w.waitsForItsImages()
+					return
+				}
 				w.livesOn()
 			})
 		}
@@ -226,4 +230,38 @@ func (w testEnv) livesOn() {
 	w.rolledOut("chat")
 	Eventually(func() *metav1.Condition { return w.condition("chat", v1alpha1.ConditionUpdateAvailable) }).Should(BeNil())
 	Expect(strings.Join(slices.Collect(maps.Values(w.deployedTemplates("chat"))), "")).NotTo(ContainSubstring(annotationEarlier))
+}
+
+// waitsForItsImages expects that fields which the images of the earlier version do not read wait for a request, while all else follows the
+// spec.
+func (w testEnv) waitsForItsImages() {
+	GinkgoHelper()
+	templates := w.deployedTemplates("chat")
+	w.change("chat", ruled("identity.platformID != 4"), func(s *v1alpha1.OpenIMStackSpec) {
+		s.Wrapper.Redis.Mode = v1alpha1.RedisCluster
+		s.Settings = &v1alpha1.Settings{MultiLogin: &v1alpha1.MultiLogin{
+			Policy: v1alpha1.MultiLoginOnePerClass, Enforcement: v1alpha1.EnforcementReport,
+		}}
+	})
+	Expect(w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionFalse, v1alpha1.ReasonUpdateRequired)).To(And(
+		ContainSubstring("spec.settings.multiLogin: the images of backend, gateway are those of an earlier operator"),
+		ContainSubstring("spec.wrapper.redis.mode: the images of backend, gateway are"),
+		ContainSubstring("set the annotation openimstack.dev/update-at"),
+	))
+	Eventually(func() string { return w.hot("chat") }).Should(ContainSubstring("!= 4"), "rules follow the spec in an emergency")
+	Expect(w.hot("chat")).NotTo(ContainSubstring("multiLogin"), "the earlier gateway would refuse the whole file")
+	Expect(w.deployedTemplates("chat")).To(Equal(templates))
+	w.change("chat", ruled("identity.platformID != 3"))
+	Eventually(func() string { return w.hot("chat") }).Should(ContainSubstring("!= 3"))
+
+	w.annotate("chat", v1alpha1.AnnotationUpdate, "now")
+	Eventually(func() []string { w.beReady(); return w.at("chat", "openim-wrapper:next") }).Should(HaveLen(2))
+	w.rolledOut("chat")
+	w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
+	Eventually(func() string { return w.hot("chat") }).Should(ContainSubstring("OnePerClass"))
+	Expect(w.configOf("chat", "backend")["config.yaml"]).To(ContainSubstring("cluster: true"))
+	w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Version = newer })
+	w.rolledOut("chat")
+	Expect(w.at("chat", newer)).To(HaveLen(12))
+	Expect(w.hot("chat")).To(ContainSubstring("OnePerClass"))
 }

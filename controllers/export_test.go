@@ -22,6 +22,9 @@ func (r *Reconciler) Watching(cache client.Reader, now func() time.Time) {
 // RememberReferences sets for how long what references resolved to may be used again. It must be called before the start.
 func (r *Reconciler) RememberReferences(lasting time.Duration) { r.resolutions.lasting = lasting }
 
+// LookForGatewayAPI sets how often the Gateway API is looked for while a stack has a route. It must be called before the start.
+func (r *Reconciler) LookForGatewayAPI(every time.Duration) { r.gatewayAPI.every = every }
+
 // MadeChildren reports whether policies or workloads of a stack were made since the last call.
 func (r *Reconciler) MadeChildren(stack *v1alpha1.OpenIMStack) bool {
 	known := r.kept.of(stack)

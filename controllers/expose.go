@@ -7,10 +7,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
@@ -40,20 +42,41 @@ func exposureRefusals(stack *v1alpha1.OpenIMStack) []dependencies.Problem {
 	return problems
 }
 
-// exposures returns the objects that bring the gateway out of the cluster, without those of refused entries. They follow the newest spec
-// also while a reference is broken, so that narrowing takes effect at once.
-func exposures(stack *v1alpha1.OpenIMStack) []client.Object {
-	accepted := slices.DeleteFunc(slices.Clone(exposed(stack)), func(e v1alpha1.Exposure) bool {
+// exposures returns the objects that bring the gateway out of the cluster, without those of refused entries, and without routes that the
+// cluster does not serve. They follow the newest spec also while a reference is broken, so that narrowing takes effect at once.
+func (s *scope) exposures() []client.Object {
+	accepted := slices.DeleteFunc(slices.Clone(exposed(s.stack)), func(e v1alpha1.Exposure) bool {
 		return len(exposure.Refusals([]v1alpha1.Exposure{e})) > 0
 	})
 	if len(accepted) == 0 {
 		return nil
 	}
-	of := *stack
+	of := *s.stack
 	gateway := *of.Spec.Wrapper.Gateway
 	gateway.Expose = accepted
 	of.Spec.Wrapper.Gateway = &gateway
-	return manifests.Exposures(&of)
+	objects := manifests.Exposures(&of)
+	if s.routing.ready {
+		return objects
+	}
+	return slices.DeleteFunc(objects, isRoute)
+}
+
+// isRoute reports whether an object is of the Gateway API.
+func isRoute(object client.Object) bool {
+	switch object.(type) {
+	case *gatewayv1.HTTPRoute, *gatewayv1.BackendTLSPolicy:
+		return true
+	}
+	return false
+}
+
+// childLists returns lists of the kinds of children that the cluster serves.
+func (s *scope) childLists() []client.ObjectList {
+	if s.routing.ready {
+		return slices.Concat(ownedLists(), routeLists())
+	}
+	return ownedLists()
 }
 
 // pruneExposures deletes what brings the gateway out of the cluster and has no entry in the newest spec. That only closes, so that it waits
@@ -62,7 +85,7 @@ func (r *Reconciler) pruneExposures(ctx context.Context, s *scope) error {
 	if s.suspended() {
 		return nil
 	}
-	deleted, err := r.applier.Prune(ctx, exposurePruning(s.stack))
+	deleted, err := r.applier.Prune(ctx, s.exposurePruning())
 	for _, object := range deleted {
 		s.note("Deleted", object)
 	}
@@ -70,11 +93,16 @@ func (r *Reconciler) pruneExposures(ctx context.Context, s *scope) error {
 }
 
 // exposurePruning selects the objects that no entry names. An entry that is refused keeps those that it names.
-func exposurePruning(stack *v1alpha1.OpenIMStack) apply.PruneOptions {
+func (s *scope) exposurePruning() apply.PruneOptions {
+	stack := s.stack
+	lists := []client.ObjectList{&corev1.ServiceList{}, &networkingv1.IngressList{}}
+	if s.routing.ready {
+		lists = append(lists, routeLists()...)
+	}
 	names := []string{v1alpha1.ListenerName(stack.Name, v1alpha1.ListenerUsers), v1alpha1.ListenerName(stack.Name, v1alpha1.ListenerAdmins)}
 	return apply.PruneOptions{
 		Namespace: stack.Namespace, Labels: manifests.CommonLabels(stack.Name), Owner: stack.UID, Wanted: manifests.Exposures(stack),
-		Lists: []client.ObjectList{&corev1.ServiceList{}, &networkingv1.IngressList{}},
+		Lists: lists,
 		Keep:  func(object client.Object) bool { return !slices.Contains(names, object.GetName()) },
 	}
 }
@@ -88,18 +116,60 @@ func (r *Reconciler) observeExposure(ctx context.Context, s *scope, services []c
 			s.ways = append(s.ways, exposure.ByService(e.Listener, name, ownService(s.stack, services, name)))
 		}
 		if e.Ingress != nil {
-			ingress := &networkingv1.Ingress{}
-			err := r.client.Get(ctx, types.NamespacedName{Namespace: s.stack.Namespace, Name: name}, ingress)
-			if client.IgnoreNotFound(err) != nil {
-				return fmt.Errorf("reading Ingress %s: %w", name, err)
-			}
-			if err != nil || !metav1.IsControlledBy(ingress, s.stack) {
-				ingress = nil
+			ingress, err := ownObject(ctx, r.client, s.stack, name, &networkingv1.Ingress{})
+			if err != nil {
+				return err
 			}
 			s.ways = append(s.ways, exposure.ByIngress(e.Listener, name, ingress))
 		}
+		if e.HTTPRoute != nil {
+			route, err := r.observeRoute(ctx, s, name)
+			if err != nil {
+				return err
+			}
+			s.ways = append(s.ways, exposure.ByRoute(e.Listener, name, route))
+		}
 	}
 	return nil
+}
+
+// observeRoute reads the objects of the Gateway API that lead to a listener, from the cache.
+func (r *Reconciler) observeRoute(ctx context.Context, s *scope, name string) (exposure.Route, error) {
+	route := exposure.Route{Missing: s.routing.missing}
+	if !s.routing.ready {
+		return route, nil
+	}
+	for _, object := range manifests.Exposures(s.stack) {
+		switch o := object.(type) {
+		case *gatewayv1.HTTPRoute:
+			if o.Name == name {
+				route.Wanted = o
+			}
+		case *gatewayv1.BackendTLSPolicy:
+			route.WantsTLS = route.WantsTLS || o.Name == name
+		}
+	}
+	var err error
+	if route.Live, err = ownObject(ctx, r.client, s.stack, name, &gatewayv1.HTTPRoute{}); err != nil {
+		return route, err
+	}
+	route.TLS, err = ownObject(ctx, r.client, s.stack, name, &gatewayv1.BackendTLSPolicy{})
+	return route, err
+}
+
+// ownObject reads the stack's object of a name into an empty one, nil when there is none.
+func ownObject[T client.Object](ctx context.Context, from client.Reader, stack *v1alpha1.OpenIMStack, name string, empty T) (T, error) {
+	var none T
+	err := from.Get(ctx, types.NamespacedName{Namespace: stack.Namespace, Name: name}, empty)
+	switch {
+	case apierrors.IsNotFound(err):
+		return none, nil
+	case err != nil:
+		return none, fmt.Errorf("reading %s %s: %w", kindOf(empty), name, err)
+	case !metav1.IsControlledBy(empty, stack):
+		return none, nil
+	}
+	return empty, nil
 }
 
 // ownService returns the stack's Service of a name, nil when there is none.

@@ -54,7 +54,7 @@ type generatedSecret struct {
 // generated returns the Secrets that the operator generates for a spec. share is the suffix of the share.secret.
 func generated(stack *v1alpha1.OpenIMStack, share string) []generatedSecret {
 	secrets := []generatedSecret{{suffix: v1alpha1.SuffixDigest, key: v1alpha1.KeyDigest,
-		loss: "every process that reads a password or key at its start restarts once"}}
+		loss: "the readers of a password or key that was written since the last rollout restart once"}}
 	if stack.Spec.Wrapper.ExternalRef == nil {
 		secrets = append(secrets, generatedSecret{suffix: v1alpha1.SuffixAssertionKey, key: v1alpha1.KeyAssertionKey,
 			loss: "gateway and backend restart"})

@@ -50,11 +50,16 @@ type keptPolicies struct {
 	kept   []apply.Kept
 }
 
-// workloadInputs are all that the other children are made from.
+// workloadInputs are all that the other children are made from. What a builder reads beyond them must be added here, or workloadInputs must
+// report false for it (TestWhatBuildersReadIsAmongTheInputs).
 type workloadInputs struct {
 	generation  int64
 	facts       openim.Facts
 	assignments map[string]string
+	// routes is true when the spec has routes of the Gateway API and the cluster serves them.
+	routes bool
+	// multiLogin is true when the spec has a multi-login policy that the images of all pods read: only then the hot file has it.
+	multiLogin bool
 }
 
 type keptWorkloads struct {
@@ -138,19 +143,22 @@ func (r *Reconciler) keepPolicies(s *scope, owners []metav1.OwnerReference, kept
 
 // workloadInputs returns what the workloads are made from. It reports false when they depend on more than that: while the stack is
 // suspended, while something of the spec is refused or does not resolve, and while OpenIM is checked.
-func (s *scope) workloadInputs() (workloadInputs, bool) {
+func (r *Reconciler) workloadInputs(s *scope) (workloadInputs, bool) {
 	if s.suspended() || !s.sealed || !s.resolved() || len(s.unexposed) > 0 || s.podsRefused() || s.heldHot() ||
 		s.planned == nil || s.planned.Check != "" {
 		return workloadInputs{}, false
 	}
-	return workloadInputs{s.stack.Generation, s.facts, s.planned.Assignments}, true
+	return workloadInputs{
+		generation: s.stack.Generation, facts: s.facts, assignments: s.planned.Assignments, routes: s.wantsRoute && s.routing.ready,
+		multiLogin: s.multiLogin() != nil && s.readMultiLogin(r.options.WrapperImage),
+	}, true
 }
 
 // unchangedWorkloads reports whether all workloads are as desired, without making them, and sets those of the scope to the cache's own
 // objects.
 func (r *Reconciler) unchangedWorkloads(ctx context.Context, s *scope) (bool, error) {
 	known := r.kept.of(s.stack).workloads
-	inputs, all := s.workloadInputs()
+	inputs, all := r.workloadInputs(s)
 	if known == nil || !all || !reflect.DeepEqual(known.from, inputs) {
 		return false, nil
 	}
@@ -171,7 +179,7 @@ func (r *Reconciler) unchangedWorkloads(ctx context.Context, s *scope) (bool, er
 func (r *Reconciler) keepWorkloads(s *scope, kept []apply.Kept) {
 	known := r.kept.of(s.stack)
 	known.workloads = nil
-	inputs, all := s.workloadInputs()
+	inputs, all := r.workloadInputs(s)
 	recreated := slices.ContainsFunc(s.workloads, func(o client.Object) bool {
 		d, deployment := o.(*appsv1.Deployment)
 		return deployment && componentOf(d) == string(openim.RPCAuth) && d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType

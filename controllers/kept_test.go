@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,10 +77,31 @@ func TestChildrenAreMadeAgainWhenSomethingChanged(t *testing.T) {
 	}, func() bool { return len(service("chat-push").Labels) > 0 })
 	again("the spec changed", func() {
 		b.edit(func(s *v1alpha1.OpenIMStack) {
-			s.Generation++
 			s.Spec.Upgrade = &v1alpha1.Upgrade{Strategy: v1alpha1.UpgradeAllAtOnce}
 		})
 	}, nothing)
+	hot := func() string {
+		var file corev1.ConfigMap
+		b.Expect(b.get("chat-gateway-hot", &file)).To(Succeed())
+		return file.Data["hot.yaml"]
+	}
+	b.Expect(hot()).To(ContainSubstring("multiLogin"))
+	old := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: benchNamespace, Name: "chat-gateway-1", Labels: map[string]string{
+		v1alpha1.LabelInstance: "chat", v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelName: v1alpha1.NameWrapper,
+		v1alpha1.LabelComponent: v1alpha1.ComponentGateway,
+	}}}
+	again("a gateway with an image of an earlier operator came", func() {
+		b.Expect(b.c.Create(t.Context(), old)).To(Succeed())
+	}, func() bool { return !strings.Contains(hot(), "multiLogin") })
+	again("the gateway with the image of an earlier operator ended", func() {
+		b.Expect(b.c.Delete(t.Context(), old)).To(Succeed())
+	}, func() bool { return strings.Contains(hot(), "multiLogin") })
+
+	before := b.deployments()
+	again("the key of the hashes was lost", func() {
+		b.Expect(b.c.Delete(t.Context(), b.secret(v1alpha1.SuffixDigest))).To(Succeed())
+	}, func() bool { return b.secret(v1alpha1.SuffixDigest) != nil })
+	b.Expect(b.restarted(before)).To(BeEmpty())
 	again("another process", func() { b.restart() }, nothing)
 }
 

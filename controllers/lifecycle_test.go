@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"context"
 	"strconv"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -67,6 +68,12 @@ var _ = Describe("A stack", func() {
 		Expect(w.deployments("chat")).To(BeEmpty())
 		Expect(w.get("chat-rpc-user-egress", foreign)).To(Succeed())
 		Expect(foreign.OwnerReferences).To(BeEmpty(), "what belongs to others is left alone")
+
+		By("starting when the object is gone, although its deletion is no event for the operator")
+		o.waitIdle("1s", w.namespace)
+		Expect(k8s.Delete(w.ctx, foreign)).To(Succeed())
+		Eventually(func(g Gomega) { g.Expect(w.deployments("chat")).NotTo(BeEmpty()) }).WithTimeout(time.Minute).Should(Succeed())
+		w.eventuallyReady("chat")
 	})
 
 	It("gets a random share.secret", func() {

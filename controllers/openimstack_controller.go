@@ -37,6 +37,7 @@ const FieldOwner = "openim-operator"
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies;ingresses,verbs=get;list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -60,6 +61,7 @@ type Reconciler struct {
 	claims     *claimRegistry
 	acceptance *acceptance
 	pacer      *pacer
+	gatewayAPI *gatewayAPI
 	// resolutions are what the references of stacks resolved to. watched returns the cache that shows whether they still do.
 	resolutions *resolutions
 	watched     func(schema.GroupVersionKind) client.Reader
@@ -78,7 +80,7 @@ func NewReconciler(
 		prober: loop, references: newReferences(), lastHot: newLastGood(), accepted: newAcceptedPods(), runs: newRuns(), named: newNamedByRuns(),
 		slots: rollout.NewSlots(DefaultRollouts),
 		seals: newSeals(), kept: newKeptStacks(), claims: newClaimRegistry(), acceptance: newAcceptance(), pacer: newPacer(),
-		resolutions: newResolutions(), watched: watchedMetadata(nil, nil),
+		gatewayAPI: newGatewayAPI(), resolutions: newResolutions(), watched: watchedMetadata(nil, nil),
 	}
 }
 
@@ -145,16 +147,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 // result returns when the stack is to be reconciled again, at the latest. Transient faults are an error, so that they are retried with
 // backoff; the complete texts are in the log already. Of all other times the earliest wins.
 func (r *Reconciler) result(s *scope, statusDue time.Duration) (ctrl.Result, error) {
-	after := earliest(statusDue, s.requeueAfter(s.now), s.resultExpires(),
+	after := earliest(statusDue, s.requeueAfter(s.now), s.resultExpires(), s.routeRecheck(r.gatewayAPI.every),
 		r.pacer.terminal(s.stack, s.terminal() != nil || s.podsRefused()), consentRecheck(r.access, s.stack.Namespace, s.facts.Services))
 	var transient []error
 	for _, fault := range s.faults {
 		switch fault.Kind {
 		case outcome.Transient:
 			transient = append(transient, fault)
-		case outcome.Waiting:
+		case outcome.Waiting, outcome.Terminal:
 			after = earliest(after, fault.After)
-		case outcome.Terminal:
 		}
 	}
 	if len(transient) > 0 {

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/outcome"
 )
 
 // atNoon returns a pacer whose clock the caller moves, and that retries after one minute for each failure.
@@ -55,6 +56,24 @@ func TestMessagesAreWrittenRarely(t *testing.T) {
 	p.wrote(stack)
 	p.forget(client.ObjectKeyFromObject(stack))
 	g.Expect(p.messagesDue(stack)).To(BeZero())
+}
+
+func TestAnObjectInTheWayIsLookedForOften(t *testing.T) {
+	g := NewWithT(t)
+	p, now := atNoon()
+	r := &Reconciler{pacer: p, gatewayAPI: newGatewayAPI()}
+	stack := &v1alpha1.OpenIMStack{ObjectMeta: metav1.ObjectMeta{Name: "chat", UID: "1", Generation: 1}}
+	due := func(faults ...*outcome.Fault) time.Duration {
+		result, err := r.result(&scope{stack: stack, now: *now, faults: faults}, 0)
+		g.Expect(err).NotTo(HaveOccurred())
+		return result.RequeueAfter
+	}
+	g.Expect(due(outcome.NewTerminal(v1alpha1.ReasonForbidden, "a"))).To(Equal(time.Minute))
+	for range 3 {
+		g.Expect(due(outcome.NewTerminal(v1alpha1.ReasonForbidden, "a"), outcome.NewConflict("b"))).To(Equal(15*time.Second),
+			"its removal is no event")
+		*now = now.Add(time.Hour)
+	}
 }
 
 func TestTheEarliestWins(t *testing.T) {

@@ -28,6 +28,7 @@ func (r *Reconciler) phases() []phase {
 		{"decide the policies", r.decidePolicies},
 		{"tell the prober", r.tellProber},
 		{"seal", r.seal},
+		{"find the Gateway API", r.findGatewayAPI},
 		{"prune exposures", r.pruneExposures},
 		{"observe", r.observe},
 		{"revise", r.revise},
@@ -44,7 +45,7 @@ func (r *Reconciler) phases() []phase {
 // resolve resolves the references. What one reference lacks stops no other.
 func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 	secrets, err := r.shareSecrets(ctx, s)
-	s.facts, s.problems, s.unread = r.resolveReferences(ctx, s.stack, secrets)
+	s.facts, s.read, s.problems, s.unread = r.resolveReferences(ctx, s.stack, secrets)
 	if err != nil {
 		s.unread = errors.Join(s.unread, &dependencies.ReadError{
 			Components: []string{string(openim.RPCAuth), v1alpha1.ComponentBackend}, Err: err,
@@ -75,7 +76,7 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 func (r *Reconciler) pruneOptions(s *scope) apply.PruneOptions {
 	return apply.PruneOptions{
 		Namespace: s.stack.Namespace, Labels: manifests.CommonLabels(s.stack.Name), Owner: s.stack.UID,
-		Wanted: slices.Concat(s.objects, manifests.Exposures(s.stack)), Lists: ownedLists(),
+		Wanted: slices.Concat(s.objects, manifests.Exposures(s.stack)), Lists: s.childLists(),
 		Keep: func(object client.Object) bool { return s.keeps(object) || s.keepsRun(object) },
 	}
 }
@@ -94,7 +95,7 @@ func (r *Reconciler) listPending(ctx context.Context, s *scope) error {
 			s.pending = append(s.pending, kindOf(object)+"/"+object.GetName())
 		}
 	}
-	pruning := []apply.PruneOptions{exposurePruning(s.stack)}
+	pruning := []apply.PruneOptions{s.exposurePruning()}
 	if s.undecided == "" {
 		pruning = append(pruning, s.policyPruning())
 	}

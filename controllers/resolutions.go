@@ -62,15 +62,16 @@ func (x *resolutions) forget(key types.NamespacedName) {
 	delete(x.byStack, key)
 }
 
-// resolveReferences returns the facts of a stack. They are read anew unless all that they were read from is watched, and is as it was.
+// resolveReferences returns the facts of a stack, and from which versions of which objects they were made. They are read anew unless all
+// that they were read from is watched, and is as it was.
 func (r *Reconciler) resolveReferences(
 	ctx context.Context, stack *v1alpha1.OpenIMStack, secrets dependencies.ShareSecrets,
-) (openim.Facts, []dependencies.Problem, error) {
+) (openim.Facts, *readVersions, []dependencies.Problem, error) {
 	key, now := client.ObjectKeyFromObject(stack), r.pacer.now()
 	known := r.resolutions.of(key)
 	if known != nil && known.uid == stack.UID && known.generation == stack.Generation && known.secrets == secrets &&
 		now.Sub(known.at) < r.resolutions.lasting && known.read.areCurrent(ctx, r.watched) {
-		return known.facts, nil, nil
+		return known.facts, known.read, nil, nil
 	}
 	r.resolutions.forget(key)
 	read := newReadVersions(r.live)
@@ -80,7 +81,7 @@ func (r *Reconciler) resolveReferences(
 			uid: stack.UID, generation: stack.Generation, secrets: secrets, at: now, facts: facts, read: read,
 		})
 	}
-	return facts, problems, err
+	return facts, read, problems, err
 }
 
 var (
@@ -139,7 +140,7 @@ func (v *readVersions) Get(ctx context.Context, key client.ObjectKey, object cli
 	}
 	this, version := watchedObject{kind, key}, versionOf(object)
 	if before, again := v.objects[this]; again && before != version {
-		v.unwatched = true // it changed meanwhile, and the facts are made of both
+		v.unwatched, version = true, "" // it changed meanwhile, and the facts are made of both
 	}
 	v.objects[this] = version
 	return nil

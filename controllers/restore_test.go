@@ -10,9 +10,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/revision"
 )
 
 // restore creates an object of a recording as Velero does (pkg/restore, resetMetadata): without status, UID, version and owner references.
@@ -129,4 +131,60 @@ var _ = Describe("A restore from a backup", func() {
 		Entry("when its children come first", false),
 		Entry("when the stack comes before its Deployments and revisions", true),
 	)
+
+	It("takes over no revision whose templates are not those of its hashes", func(ctx context.Context) {
+		w := newTestEnv(context.WithoutCancel(ctx))
+		startOperator()
+		w.start("chat")
+		w.rolledOut("chat")
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Version = newer })
+		w.rolledOut("chat")
+		next := w.status("chat").CurrentRevision
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Version = "v3.8.3" })
+		w.rolledOut("chat")
+
+		// write replaces a revision by one with other templates and without a controller.
+		write := func(name, image string, consistent bool) string {
+			GinkgoHelper()
+			var was appsv1.ControllerRevision
+			Expect(w.get(name, &was)).To(Succeed())
+			d, err := revision.Read(&was, "chat")
+			Expect(err).NotTo(HaveOccurred())
+			for component, c := range d.Components {
+				c.Template.Spec.Containers[0].Image = image
+				if consistent {
+					c.Hash, err = revision.TemplateHash(c.Template)
+					Expect(err).NotTo(HaveOccurred())
+				}
+				d.Components[component] = c
+			}
+			hash, err := d.Hash()
+			Expect(err).NotTo(HaveOccurred())
+			text, err := revision.Encode(d)
+			Expect(err).NotTo(HaveOccurred())
+			if !consistent {
+				Expect(k8s.Delete(w.ctx, &was)).To(Succeed())
+			}
+			w.create(&appsv1.ControllerRevision{
+				ObjectMeta: metav1.ObjectMeta{Name: revision.Name("chat", hash), Namespace: w.namespace, Labels: was.Labels},
+				Data:       runtime.RawExtension{Raw: text}, Revision: 1,
+			})
+			return revision.Name("chat", hash)
+		}
+		controller := func(name string) *metav1.OwnerReference {
+			GinkgoHelper()
+			var r appsv1.ControllerRevision
+			Expect(w.get(name, &r)).To(Succeed())
+			return metav1.GetControllerOf(&r)
+		}
+		Expect(write(next, "example.com/other:1", false)).To(Equal(next))
+		backup := write(w.status("chat").CurrentRevision, "example.com/backup:1", true)
+		Eventually(func() *metav1.OwnerReference { return controller(backup) }).ShouldNot(BeNil(), "a part of a backup")
+		Expect(controller(next)).To(BeNil())
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Version = newer })
+		w.rolledOut("chat")
+		Expect(w.at("chat", newer)).To(HaveLen(12), "the operator's own templates")
+		Expect(w.status("chat").CurrentRevision).To(Equal(next))
+		Expect(controller(next)).NotTo(BeNil(), "replaced")
+	})
 })

@@ -42,7 +42,15 @@ func (r *Reconciler) revise(ctx context.Context, s *scope) error {
 		return nil
 	}
 	request, names := r.request(s)
-	answer := r.runs.of(s.stack).answer(request, names)
+	if request.Inputs.Facts, err = r.keptHashes(ctx, s, request.Inputs.Facts, names); err != nil {
+		return err
+	}
+	known := r.runs.of(s.stack)
+	if refused := known.refused; refused.answers(request, names, r.pacer.now()) {
+		s.refuseTemplates(refused.problems)
+		return nil
+	}
+	answer := known.answer(request, names)
 	if answer == nil {
 		if answer, err = r.propose(ctx, s, request, names); err != nil {
 			return err
@@ -56,7 +64,8 @@ func (r *Reconciler) revise(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.wanted, s.proposed, s.revised = answer.name, true, len(request.Inputs.Unresolved) == 0
-	return nil
+	s.refuseUnread(answer.waiting)
+	return r.recordVersions(ctx, s, answer.name, request.Inputs.Facts)
 }
 
 // request returns what the stack asks for, and the names of its history: the revision that it wanted last comes first.
@@ -118,7 +127,8 @@ func (r *Reconciler) propose(ctx context.Context, s *scope, request revision.Req
 		return nil, err
 	}
 	answer := &proposed{
-		request: asked, history: names, name: revision.Name(s.stack.Name, hash), outdated: proposal.Outdated, missing: proposal.Missing,
+		request: asked, history: names, name: revision.Name(s.stack.Name, hash),
+		outdated: proposal.Outdated, missing: proposal.Missing, waiting: proposal.Waiting,
 	}
 	if len(proposal.Missing) > 0 && len(names) == 0 {
 		return answer, nil // the first revision must be whole
@@ -127,7 +137,7 @@ func (r *Reconciler) propose(ctx context.Context, s *scope, request revision.Req
 	if len(request.History) > 0 {
 		last = &request.History[0]
 	}
-	if taken, err := r.tryTemplates(ctx, s, answer.name, proposal.Data, last); err != nil || !taken {
+	if taken, err := r.tryTemplates(ctx, s, answer, proposal.Data, last); err != nil || !taken {
 		return nil, err
 	}
 	if err := r.recordRun(ctx, s, answer.name, proposal.Data, stored); err != nil {
@@ -155,7 +165,10 @@ func (r *Reconciler) render(stack *v1alpha1.OpenIMStack, in revision.Inputs) (ma
 	}
 	all := make(map[string]revision.Rendering, len(rendered))
 	for name, one := range rendered {
-		all[name] = revision.Rendering{Template: one.Template, ConfigMaps: one.ConfigMaps}
+		all[name] = revision.Rendering{
+			Template: one.Template, ConfigMaps: one.ConfigMaps,
+			Unread: manifests.Unread(of, in.Facts, name, in.Images.WrapperFormat, in.Images.SupervisorFormat),
+		}
 	}
 	return all, nil
 }
@@ -177,13 +190,14 @@ func (r *Reconciler) recordRun(ctx context.Context, s *scope, name string, d rev
 		if action == revision.Create {
 			s.pending = append(s.pending, "ControllerRevision/"+name)
 			r.keepRun(s, name, d)
-			s.history = slices.Insert(s.history, 0, runRevision{Revision: summarise(name, d)})
+			s.history = slices.Insert(s.history, 0, summarise(name, d))
 		}
 		return nil
 	}
 	switch action {
 	case revision.Create:
-		return r.createRun(ctx, s, name, d, number, nil)
+		versions := map[string]string{v1alpha1.AnnotationSecretVersions: s.secretVersions(d.Inputs.Facts)}
+		return r.createRun(ctx, s, name, d, number, versions)
 	case revision.Raise:
 		i := slices.IndexFunc(s.history, func(h runRevision) bool { return h.Name == name })
 		h := s.history[i]
@@ -216,7 +230,9 @@ func (r *Reconciler) createRun(
 	r.keepRun(s, name, d)
 	known.summaries[created.UID] = summary
 	summary.Number, summary.RolledOut = created.Revision, created.Annotations[v1alpha1.AnnotationRolledOut] == "true"
-	s.history = slices.Insert(s.history, 0, runRevision{Revision: summary, uid: created.UID, configMaps: configMapsOf(created)})
+	summary.uid, summary.configMaps = created.UID, configMapsOf(created)
+	summary.secretVersions = created.Annotations[v1alpha1.AnnotationSecretVersions]
+	s.history = slices.Insert(s.history, 0, summary)
 	return nil
 }
 
@@ -303,7 +319,7 @@ func (r *Reconciler) reviveRun(ctx context.Context, s *scope, name string) error
 	}
 	if s.suspended() {
 		r.keepRun(s, made, d)
-		s.history = slices.Insert(s.history, 0, runRevision{Revision: summarise(made, d)})
+		s.history = slices.Insert(s.history, 0, summarise(made, d))
 		return nil
 	}
 	return r.createRun(ctx, s, made, d, 1, rolledOut(name == "" || name == s.stack.Status.CurrentRevision))
@@ -342,17 +358,21 @@ func (s *scope) sameRevision(name string) bool {
 
 // images returns the images of this operator.
 func (r *Reconciler) images() revision.Images {
-	return revision.Images{Wrapper: r.options.WrapperImage, Supervisor: r.options.SupervisorImage}
+	return revision.Images{
+		Wrapper: r.options.WrapperImage, WrapperFormat: manifests.WrapperFormat,
+		Supervisor: r.options.SupervisorImage, SupervisorFormat: manifests.SupervisorFormat,
+	}
 }
 
 // imagesOf returns the operator's images that the live templates have.
 func (r *Reconciler) imagesOf(s *scope) revision.Images {
 	images := r.images()
-	if image := s.imageOf(v1alpha1.ComponentGateway, v1alpha1.ComponentGateway); image != "" && s.stack.Spec.Wrapper.Image == "" {
-		images.Wrapper = image
+	if image := s.imageOf(v1alpha1.ComponentGateway, v1alpha1.ComponentGateway); image != "" && image != images.Wrapper &&
+		s.stack.Spec.Wrapper.Image == "" {
+		images.Wrapper, images.WrapperFormat = image, 0
 	}
-	if image := s.imageOf(string(openim.API), manifests.PrepareContainer); image != "" {
-		images.Supervisor = image
+	if image := s.imageOf(string(openim.API), manifests.PrepareContainer); image != "" && image != images.Supervisor {
+		images.Supervisor, images.SupervisorFormat = image, 0
 	}
 	return images
 }

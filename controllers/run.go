@@ -38,10 +38,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 		if err != nil {
 			return err
 		}
-		others = append(r.keepHot(s, others), exposures(s.stack)...)
-		var deployments []client.Object
-		deployments, failure = r.assigned(ctx, s)
-		s.workloads = slices.Concat(others, deployments)
+		failure = r.makeWorkloads(ctx, s, others)
 	}
 	s.objects = slices.Concat(s.policies, s.workloads)
 	if s.suspended() {
@@ -56,6 +53,14 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	err = errors.Join(failure, r.endCheck(ctx, s))
 	err = errors.Join(err, r.replan(ctx, s))
 	s.applied = s.sealed && s.planned != nil && err == nil
+	return err
+}
+
+// makeWorkloads makes the workloads of the scope. Those that could be made are there also when it fails.
+func (r *Reconciler) makeWorkloads(ctx context.Context, s *scope, others []client.Object) error {
+	others = append(r.keepHot(s, others), s.exposures()...)
+	deployments, err := r.assigned(ctx, s)
+	s.workloads = slices.Concat(others, deployments)
 	return err
 }
 
@@ -82,7 +87,7 @@ func (r *Reconciler) assigned(ctx context.Context, s *scope) ([]client.Object, e
 	}
 	var objects []client.Object
 	var failures []error
-	used := map[string]bool{}
+	used := map[string]bool{s.wanted: true} // its hashes are compared in each reconciliation
 	for _, c := range graph.DeploymentsOf(s.stack) {
 		name := s.planned.Assignments[c.Name]
 		if name == "" {
@@ -112,7 +117,7 @@ func (s *scope) workload(component string, d revision.Data, name string) []clien
 	stored := d.Components[component]
 	rendered := manifests.Rendered{
 		Template: *stored.Template.DeepCopy(), ConfigMaps: map[string]map[string]string{},
-		Recreate: s.recreates(component, &stored.Template),
+		Recreate: s.recreates(component, &stored.Template), Scaled: s.autoscaled[v1alpha1.ChildName(s.stack.Name, component)],
 	}
 	for _, configMap := range stored.ConfigMaps {
 		rendered.ConfigMaps[configMap] = d.ConfigMap(configMap)

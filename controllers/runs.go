@@ -34,11 +34,15 @@ type runs struct {
 type stackRuns struct {
 	owner types.UID
 	// summaries by the UID of the ControllerRevision.
-	summaries map[types.UID]rollout.Revision
+	summaries map[types.UID]runRevision
 	// data by the name of the revision.
 	data packedRuns
 	// shares are the values of share.secret that a revision was made with, by name.
 	shares map[string]sharesOfRun
+	// hashed are the facts whose hashes were compared last.
+	hashed factsOfRun
+	// unwanted are the UIDs of ControllerRevisions without a controller that were read and not taken over.
+	unwanted map[types.UID]bool
 	// last proposal, and the request that it answers.
 	last *proposed
 	// refused is the revision that was tried last by a dry run, nil before the first. It has no problems when it was taken.
@@ -52,13 +56,18 @@ type proposed struct {
 	name     string
 	outdated []string
 	missing  []string
+	waiting  map[string][]string
 }
 
 // runRevision is a run revision that exists.
 type runRevision struct {
 	rollout.Revision
+	// wrapper is the format of the images of gateway and backend, by component (manifests.WrapperFormat).
+	wrapper    map[string]int
 	uid        types.UID
 	configMaps []string
+	// secretVersions is the value of AnnotationSecretVersions.
+	secretVersions string
 }
 
 func newRuns() *runs { return &runs{byStack: map[types.NamespacedName]*stackRuns{}} }
@@ -71,8 +80,10 @@ func (m *runs) of(stack *v1alpha1.OpenIMStack) *stackRuns {
 	if known := m.byStack[key]; known != nil && known.owner == stack.UID {
 		return known
 	}
-	known := &stackRuns{owner: stack.UID, summaries: map[types.UID]rollout.Revision{}, data: packedRuns{},
-		shares: map[string]sharesOfRun{}}
+	known := &stackRuns{
+		owner: stack.UID, summaries: map[types.UID]runRevision{}, data: packedRuns{}, shares: map[string]sharesOfRun{},
+		unwanted: map[types.UID]bool{},
+	}
 	m.byStack[key] = known
 	return known
 }
@@ -115,9 +126,9 @@ func (r *Reconciler) listRuns(ctx context.Context, s *scope) ([]runRevision, err
 		}
 		present[object.UID] = true
 		summary.Number, summary.RolledOut = object.Revision, object.Annotations[v1alpha1.AnnotationRolledOut] == "true"
-		all = append(all, runRevision{
-			Revision: summary, uid: object.UID, configMaps: configMapsOf(object),
-		})
+		summary.uid, summary.configMaps = object.UID, configMapsOf(object)
+		summary.secretVersions = object.Annotations[v1alpha1.AnnotationSecretVersions]
+		all = append(all, summary)
 	}
 	for uid := range known.summaries {
 		if !present[uid] {
@@ -163,11 +174,13 @@ func (s *scope) usesRun(name string) bool {
 
 // adoptRuns takes over the run revisions of an earlier stack of the same name: a restore and a deletion without the children leave them
 // behind, and a restore may bring them after the stack has made its own. Without them all pods would be made anew at once, and those that
-// nobody controls would stay when the stack is deleted.
+// nobody controls would stay when the stack is deleted. A stack that has its own takes over one that nothing names only when its templates
+// are those of its hashes: a revision that the stack is about to want could otherwise be put in its place with other templates.
 func (r *Reconciler) adoptRuns(ctx context.Context, s *scope, all []appsv1.ControllerRevision) error {
 	if s.suspended() {
 		return nil
 	}
+	unwanted := r.runs.of(s.stack).unwanted
 	own := slices.ContainsFunc(all, func(o appsv1.ControllerRevision) bool { return metav1.IsControlledBy(&o, s.stack) })
 	for i := range all {
 		object := &all[i]
@@ -176,9 +189,19 @@ func (r *Reconciler) adoptRuns(ctx context.Context, s *scope, all []appsv1.Contr
 		if foreign || object.DeletionTimestamp != nil || metav1.IsControlledBy(object, s.stack) {
 			continue
 		}
-		if _, err := r.readRun(ctx, s, object.Name); err != nil {
+		unnamed := own && !s.usesRun(object.Name) // the stack does without it
+		if unnamed && unwanted[object.UID] {
+			continue
+		}
+		d, err := r.readRun(ctx, s, object.Name)
+		if err == nil && unnamed && d.CheckHashes() != nil {
+			unwanted[object.UID] = true
+			continue
+		}
+		if err != nil {
 			if _, bad := errors.AsType[*revision.DataError](err); bad && own {
-				continue // the stack does without it
+				unwanted[object.UID] = true
+				continue
 			}
 			if err := s.unusable(object.Name, err); err != nil {
 				return err
@@ -200,8 +223,11 @@ func (r *Reconciler) adoptRuns(ctx context.Context, s *scope, all []appsv1.Contr
 	return nil
 }
 
-func summarise(name string, d revision.Data) rollout.Revision {
-	return rollout.Revision{Name: name, Release: d.Inputs.Facts.Settings.Release, Hashes: d.Hashes(), Images: d.Images()}
+func summarise(name string, d revision.Data) runRevision {
+	return runRevision{
+		Revision: rollout.Revision{Name: name, Release: d.Inputs.Facts.Settings.Release, Hashes: d.Hashes(), Images: d.Images()},
+		wrapper:  wrapperFormats(d),
+	}
 }
 
 // readRun reads the data of a run revision from the API server.
@@ -231,7 +257,11 @@ func (r *Reconciler) runData(ctx context.Context, s *scope, name string) (revisi
 
 // keepRun keeps the data of a run revision in memory.
 func (r *Reconciler) keepRun(s *scope, name string, d revision.Data) {
-	r.runs.of(s.stack).data.put(name, d)
+	known := r.runs.of(s.stack)
+	known.data.put(name, d)
+	if known.hashed.name == name {
+		known.hashed = factsOfRun{} // it was made again
+	}
 	s.unpacked(name, d)
 }
 

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -27,6 +28,8 @@ type scope struct {
 	stack *v1alpha1.OpenIMStack
 	// facts that the references resolved to. A component's are valid when the component is not held.
 	facts openim.Facts
+	// read has the versions of what the facts were made of.
+	read *readVersions
 	// referencesRead is true when all references could be read and the checks could be made; unread holds the errors otherwise.
 	referencesRead bool
 	unread         error
@@ -36,8 +39,13 @@ type scope struct {
 	problems, refusals []dependencies.Problem
 	// unexposed are the entries of spec.wrapper.gateway.expose that are refused. They hold nothing but their own objects.
 	unexposed []dependencies.Problem
+	// wantsRoute is true when an entry of spec.wrapper.gateway.expose has an httpRoute, and routing says whether routes can be made.
+	wantsRoute bool
+	routing    routing
 	// templatesInvalid is true when the API server refuses the Deployments with the templates of spec.pods.
 	templatesInvalid bool
+	// autoscaled are the components that an autoscaler of an earlier spec scales while spec.pods is refused, by the names of their children.
+	autoscaled map[string]bool
 	// warnings about references that work for now.
 	warnings []dependencies.Warning
 	// generated are the generated Secrets as the status will list them. Lost ones that are not generated again are problems.
@@ -125,23 +133,30 @@ func (s *scope) held(component string) bool {
 	return dependencies.Unread(s.unread, component) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, concerns)
 }
 
-// heldHot reports whether the gateway's hot file stays as it is: the gateway is held, and not by settings of OpenIM alone. Those concern
-// every component, but no process that reads them reads this file, and limits and rules must follow the spec in an emergency. The
-// multi-login policy is one of them and in this file: with it, a refused spec could log users out.
+// heldHot reports whether the gateway's hot file stays as it is: the gateway is held, and not by refused settings of OpenIM or templates
+// alone. Those concern every component, but no process that reads them reads this file, and limits and rules must follow the spec in an
+// emergency. What waits for an update of the images is not in the file (hotStack).
 func (s *scope) heldHot() bool {
 	const gateway = v1alpha1.ComponentGateway
 	concerns := func(p dependencies.Problem) bool { return p.Concerns(gateway) }
-	settings := s.stack.Spec.Settings
 	own := func(p dependencies.Problem) bool {
-		return slices.Contains(p.Components, gateway) || settings != nil && settings.MultiLogin != nil && p.Concerns(gateway)
+		return slices.Contains(p.Components, gateway) && p.Reason != v1alpha1.ReasonUpdateRequired
 	}
 	return dependencies.Unread(s.unread, gateway) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, own)
+}
+
+// podsField starts the fields of what is refused of spec.pods.
+const podsField = "spec.pods"
+
+// settingsHeld reports whether a refusal holds every component: settings of OpenIM, or templates of pods.
+func (s *scope) settingsHeld() bool {
+	return slices.ContainsFunc(s.refusals, func(p dependencies.Problem) bool { return len(p.Components) == 0 })
 }
 
 // podsRefused reports whether a part of spec.pods is refused, here or by the API server, or could not be judged.
 func (s *scope) podsRefused() bool {
 	return s.podsUnread || s.templatesInvalid ||
-		slices.ContainsFunc(s.refusals, func(p dependencies.Problem) bool { return p.Reason == v1alpha1.ReasonPodTemplateRefused })
+		slices.ContainsFunc(s.refusals, func(p dependencies.Problem) bool { return strings.HasPrefix(p.Field, podsField) })
 }
 
 // stalled returns the first problem that only a change by the user solves.

@@ -22,10 +22,11 @@ func overriding(values map[string]v1alpha1.SettingValue) func(*v1alpha1.OpenIMSt
 
 var _ = Describe("OpenIM's own settings", func() {
 	var w testEnv
+	var o *operator
 
 	BeforeEach(func(ctx context.Context) {
 		w = newTestEnv(context.WithoutCancel(ctx))
-		startOperator()
+		o = startOperator()
 	})
 
 	It("reach the processes that read them, by a rollout, and no other", func() {
@@ -125,6 +126,36 @@ var _ = Describe("OpenIM's own settings", func() {
 		Eventually(func() string { return w.hot("chat") }).Should(ContainSubstring("!= 3"))
 		w.eventuallyReady("chat")
 		Expect(w.templates()).To(Equal(templates))
+	})
+
+	It("that are refused change no multi-login policy, while rules follow the spec", func() {
+		refused := map[string]v1alpha1.SettingValue{"poolSize": "0"}
+		enforced := &v1alpha1.MultiLogin{Policy: v1alpha1.MultiLoginOnePerClass, Enforcement: v1alpha1.EnforcementEnforce}
+		w.start("chat", letUsersIn, ruled("identity.platformID != 5"))
+		w.eventuallyReady("chat")
+		logins := func(s *v1alpha1.OpenIMStackSpec) { s.Settings.MultiLogin = enforced }
+		w.change("chat", overriding(refused), logins, ruled("identity.platformID != 4"))
+		w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionFalse, v1alpha1.ReasonSettingRefused)
+		Eventually(func() string { return w.hot("chat") }).Should(ContainSubstring("!= 4"), "as in an emergency")
+		Expect(w.hot("chat")).NotTo(ContainSubstring("multiLogin"), "a refused spec ends no session")
+
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Settings = &v1alpha1.Settings{MultiLogin: &v1alpha1.MultiLogin{Policy: v1alpha1.MultiLoginOnePerPlatform}}
+		})
+		Eventually(func() string { return w.hot("chat") }).Should(ContainSubstring("OnePerPlatform"))
+		w.change("chat", overriding(refused), ruled("identity.platformID != 3")) // without multiLogin
+		Eventually(func() string { return w.hot("chat") }).Should(ContainSubstring("!= 3"))
+		Expect(w.hot("chat")).To(ContainSubstring("OnePerPlatform"), "the policy that was accepted last stays")
+		o.stop()
+		startOperator()
+		w.change("chat", ruled("identity.platformID != 2"))
+		Eventually(func() string { return w.hot("chat") }).Should(ContainSubstring("!= 2"))
+		Expect(w.hot("chat")).To(ContainSubstring("OnePerPlatform"), "a new process reads it")
+
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Settings = nil })
+		w.says("chat", v1alpha1.ConditionSettingsAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
+		Eventually(func() string { return w.hot("chat") }).ShouldNot(ContainSubstring("multiLogin"))
+		w.eventuallyReady("chat")
 	})
 
 	It("never start a stack when they are wrong from the beginning", func() {

@@ -94,7 +94,7 @@ func (s *scope) updateStatus() []metav1.Condition {
 func (s *scope) effective() []v1alpha1.EffectiveValue {
 	settings := s.facts.Settings
 	settings.Chosen = s.stack.Spec.Settings
-	return append(settings.Effective(), pods.Effective(s.stack.Spec.Pods, s.facts.PlatformUserIDs)...)
+	return append(settings.Effective(), pods.Effective(&s.stack.Spec, s.facts.PlatformUserIDs)...)
 }
 
 func (s *scope) dependenciesReady() metav1.Condition {

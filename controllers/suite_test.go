@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers"
@@ -64,6 +65,7 @@ func TestControllers(t *testing.T) {
 var _ = BeforeSuite(func() {
 	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter)))
 	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
+	Expect(gatewayv1.Install(scheme)).To(Succeed())
 	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
 	environment = &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
@@ -114,6 +116,8 @@ type operator struct {
 	lag atomic.Int64
 	// secretReads counts the reads of single Secrets.
 	secretReads atomic.Int64
+	// runReads counts the reads of single ControllerRevisions with their data.
+	runReads atomic.Int64
 	// refuse answers a write in the API server's place, unless it is nil or returns nil.
 	refuse atomic.Pointer[func(*http.Request) *metav1.Status]
 }
@@ -235,6 +239,9 @@ func startWith(setting operatorSetting, prepare ...func(*controllers.Reconciler)
 			if strings.Contains(r.URL.Path, "/secrets/") && r.Method == http.MethodGet {
 				o.secretReads.Add(1)
 			}
+			if strings.Contains(r.URL.Path, "/controllerrevisions/") && r.Method == http.MethodGet {
+				o.runReads.Add(1)
+			}
 			if r.Method != http.MethodGet {
 				if o.isCutOff(r) {
 					return nil, errors.New("the operator was killed")
@@ -258,6 +265,7 @@ func startWith(setting operatorSetting, prepare ...func(*controllers.Reconciler)
 	skip := true
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme: scheme, Cache: controllers.CacheOptions(setting.access.Namespaces), Client: controllers.ClientOptions(),
+		NewCache:   controllers.NewCache,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: &skip},
 	})

@@ -30,14 +30,16 @@ func (w testEnv) podsOf(stack, component string) []types.UID {
 }
 
 // change changes a stack's spec.
-func (w testEnv) change(name string, change func(*v1alpha1.OpenIMStackSpec)) {
+func (w testEnv) change(name string, changes ...func(*v1alpha1.OpenIMStackSpec)) {
 	GinkgoHelper()
 	Eventually(func() error {
 		var stack v1alpha1.OpenIMStack
 		if err := w.get(name, &stack); err != nil {
 			return err
 		}
-		change(&stack.Spec)
+		for _, change := range changes {
+			change(&stack.Spec)
+		}
 		return k8s.Update(w.ctx, &stack)
 	}).Should(Succeed())
 }

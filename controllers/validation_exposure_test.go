@@ -11,6 +11,9 @@ import (
 // exposeAdmins begins a list of exposures with one that is valid.
 const exposeAdmins = "gateway: {expose: [{listener: Admins, service: {type: LoadBalancer}}"
 
+// exposeRoute begins an exposure by a route, up to its Gateways.
+const exposeRoute = "gateway: {expose: [{listener: Admins, httpRoute: {parentRefs: "
+
 var _ = Describe("The API server, of the exposures of the gateway", func() {
 	DescribeTable(
 		"refuses",
@@ -20,7 +23,7 @@ var _ = Describe("The API server, of the exposures of the gateway", func() {
 		Entry("a listener twice", withGuard+exposeAdmins+", {listener: Admins, service: {type: NodePort}}]}", "expose[1]", "Duplicate"),
 		Entry("the users' listener, and no users", withGuard+"gateway: {expose: [{listener: Users, service: {type: NodePort}}]}",
 			"spec.wrapper", "there is none: write auth.users"),
-		Entry("an exposure by nothing", withGuard+"gateway: {expose: [{listener: Admins}]}", "expose[0]", "write service"),
+		Entry("an exposure by nothing", withGuard+"gateway: {expose: [{listener: Admins}]}", "expose[0]", "write service, ingress or httpRoute"),
 		Entry("a Service that is not exposed", withGuard+"gateway: {expose: [{listener: Admins, service: {type: ClusterIP}}]}",
 			"service.type", "LoadBalancer"),
 		Entry("an exposed Service of no type", withGuard+"gateway: {expose: [{listener: Admins, service: {}}]}", "service.type", "Required"),
@@ -57,6 +60,34 @@ var _ = Describe("The API server, of the exposures of the gateway", func() {
 		Entry("a class of Ingress with a slash",
 			withGuard+"gateway: {expose: [{listener: Admins, ingress: {className: a/b, hosts: [a.example.com]}}]}",
 			"ingress.className", "IngressClass"),
+		Entry("a route to no Gateway", withGuard+"gateway: {expose: [{listener: Admins, httpRoute: {hostnames: [a.example.com]}}]}",
+			"httpRoute.parentRefs", "Required"),
+		Entry("a route to an empty list of Gateways",
+			withGuard+"gateway: {expose: [{listener: Admins, httpRoute: {parentRefs: [], hostnames: [a.example.com]}}]}",
+			"httpRoute.parentRefs", "at least 1"),
+		Entry("a route for every host of a Gateway", withGuard+exposeRoute+"[{name: public}]}}]}", "httpRoute.hostnames", "Required"),
+		Entry("a Gateway twice", withGuard+exposeRoute+"[{name: public}, {name: public}], hostnames: [a.example.com]}}]}",
+			"httpRoute.parentRefs", "names a Gateway twice: write a different sectionName"),
+		Entry("a listener of a Gateway twice", withGuard+exposeRoute+
+			"[{name: public, namespace: a, sectionName: x}, {name: public, namespace: a, sectionName: x}], hostnames: [a.example.com]}}]}",
+			"names a Gateway twice"),
+		Entry("a Gateway and one of its listeners", withGuard+exposeRoute+
+			"[{name: public, sectionName: x}, {name: public}], hostnames: [a.example.com]}}]}", "names a Gateway twice"),
+		Entry("a Gateway's name with a slash", withGuard+exposeRoute+"[{name: a/b}], hostnames: [a.example.com]}}]}",
+			"parentRefs[0].name", "for example public"),
+		Entry("a Gateway in no namespace", withGuard+exposeRoute+"[{name: a, namespace: A_b}], hostnames: [a.example.com]}}]}",
+			"parentRefs[0].namespace", "for example gateways"),
+		Entry("a listener of a Gateway with a space", withGuard+exposeRoute+"[{name: a, sectionName: 'a b'}], hostnames: [a.example.com]}}]}",
+			"parentRefs[0].sectionName", "for example https"),
+		Entry("a hostname that is every host", withGuard+exposeRoute+"[{name: a}], hostnames: ['*']}}]}", "hostnames[0]", "DNS name"),
+		Entry("an authority of a certificate that is not there", withGuard+exposeRoute+
+			"[{name: a}], hostnames: [a.example.com], backendCARef: {name: ca}}}]}", "spec.wrapper.gateway", "write gateway.tls, or remove them"),
+		Entry("a name of a certificate that is not there", withGuard+exposeRoute+
+			"[{name: a}], hostnames: [a.example.com], backendHostname: a.example.com}}]}", "spec.wrapper.gateway", "write gateway.tls"),
+		Entry("a certificate for a wildcard", withGuard+strings.Replace(exposeRoute, "{expose", "{tls: {secretRef: {name: tls}}, expose", 1)+
+			"[{name: a}], hostnames: ['*.example.com', a.example.com]}}]}", "spec.wrapper.gateway", "write httpRoute.backendHostname"),
+		Entry("a backend's name with a wildcard", withGuard+strings.Replace(exposeRoute, "{expose", "{tls: {secretRef: {name: tls}}, expose", 1)+
+			"[{name: a}], hostnames: [a.example.com], backendHostname: '*.example.com'}}]}", "backendHostname", "for example im.example.com"),
 	)
 
 	It("accepts all ways out of the cluster", func(ctx context.Context) {
@@ -65,5 +96,8 @@ var _ = Describe("The API server, of the exposures of the gateway", func() {
 			"loadBalancerClass: example.com/internal, loadBalancerSourceRanges: ['2001:db8::/32'], externalTrafficPolicy: Cluster}, "+
 			"ingress: {className: nginx, hosts: [im.example.com, '*.example.com', localhost, 1.example.com], annotations: {a: b}, "+
 			"tlsSecretRef: {name: im}}}]}", " ;; ")...)).To(Succeed())
+		Expect(try(ctx, withGuard+"gateway: {tls: {secretRef: {name: tls}}, expose: [{listener: Admins, httpRoute: {parentRefs: "+
+			"[{name: a, namespace: b, sectionName: x}, {name: a, namespace: b, sectionName: z}, {name: a}, {name: a.example, namespace: c}], "+
+			"hostnames: ['*.example.com', a.example.com], backendHostname: im.example.com, backendCARef: {name: company-ca}}}]}")).To(Succeed())
 	})
 })

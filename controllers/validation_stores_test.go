@@ -9,7 +9,7 @@ var _ = Describe("The API server", func() {
 	// As in validation_test.go: a mistake, the change that makes it, and texts of the refusal.
 	DescribeTable(
 		"refuses for stores", refused,
-		Entry("a mechanism of nobody", withKafka+"saslMechanism: PLAIN, brokers:", "spec.dependencies.kafka",
+		Entry("a mechanism without credentials", withKafka+"saslMechanism: PLAIN, brokers:", "spec.dependencies.kafka",
 			"write credentialsRef, or remove saslMechanism"),
 		Entry("a mechanism that Kafka does not have", withKafka+"credentialsRef: {name: k}, saslMechanism: PLAINTEXT, brokers:",
 			"saslMechanism", "SCRAM-SHA-512"),

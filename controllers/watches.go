@@ -7,6 +7,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -30,12 +32,12 @@ import (
 	"github.com/openimstack/openim-operator/controllers/observe"
 )
 
-// CacheOptions limits the cache to the operator's own children and to pods with the names of stacks' pods, reduced by observe.Pod, and to
-// namespaces when some are given. Of Secrets and EndpointSlices only the metadata is watched.
+// CacheOptions are for NewCache. They limit the cache to the operator's own children and to pods with the names of stacks' pods,
+// reduced by observe.Pod, and to namespaces when some are given. Of Secrets and EndpointSlices only the metadata is watched.
 func CacheOptions(namespaces []string) cache.Options {
 	options := cache.Options{ByObject: map[client.Object]cache.ByObject{}, DefaultTransform: cache.TransformStripManagedFields()}
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
-	for _, kind := range owned() {
+	for _, kind := range slices.Concat(owned(), routeKinds()) {
 		options.ByObject[kind] = cache.ByObject{Label: ours, Transform: apply.Slim}
 	}
 	options.ByObject[&appsv1.ControllerRevision{}] = cache.ByObject{Label: ours, Transform: slimRevision}
@@ -109,9 +111,15 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	})
 	for _, kind := range append(owned(), revisions()...) {
 		// No predicate on the generation: most of these kinds have no generation. Resyncs change nothing and are dropped.
+		if _, scaler := kind.(*autoscalingv2.HorizontalPodAutoscaler); scaler {
+			b = b.Owns(kind, builder.WithPredicates(predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+				return !apply.SameContent(e.ObjectOld, e.ObjectNew) // Kubernetes writes the status every 15 seconds
+			}}))
+			continue
+		}
 		b = b.Owns(kind, changed)
 	}
-	return r.watchGrants(mgr, b, changed).
+	c, err := r.watchGrants(mgr, b, changed).
 		Watches(&corev1.Pod{}, podHandler()).
 		WatchesRawSource(r.prober.Changes()).
 		WatchesRawSource(r.claims).
@@ -120,7 +128,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesRawSource(source.Kind(r.prober.Watched(), metadataOf(serviceKind), r.referencedService(),
 			predicate.TypedResourceVersionChangedPredicate[*metav1.PartialObjectMetadata]{})).
 		WatchesMetadata(metadataOf(endpointSliceKind), r.referenced(serviceReaders), changed).
-		Complete(r)
+		Build(r)
+	if err != nil {
+		return err
+	}
+	return r.setupGatewayAPI(mgr, c)
 }
 
 // generatedFor returns the stack whose labels a Secret has. Anybody who may create Secrets may write these labels; the effect is a

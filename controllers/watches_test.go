@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -69,7 +70,7 @@ func TestTheCacheHoldsOurChildrenAndNoSecret(t *testing.T) {
 		g.Expect(by.Transform).NotTo(BeNil(), "%T", object)
 		g.Expect(by.Label.String()).To(Equal("app.kubernetes.io/managed-by=openim-operator"))
 	}
-	g.Expect(kinds).To(HaveLen(len(owned()) + len(revisions())))
+	g.Expect(kinds).To(HaveLen(len(owned()) + len(routeKinds()) + len(revisions())))
 	g.Expect(kinds).NotTo(HaveKey("Secret"))
 }
 
@@ -113,7 +114,8 @@ func TestPoliciesAreWatchedListedAndNamedLikeEveryChild(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(owned()).To(ContainElements(BeAssignableToTypeOf(&networkingv1.NetworkPolicy{}), BeAssignableToTypeOf(&appsv1.Deployment{})))
 	g.Expect(ownedLists()).To(HaveLen(len(owned())))
-	for _, object := range owned() {
+	g.Expect(routeLists()).To(HaveLen(len(routeKinds())))
+	for _, object := range slices.Concat(owned(), routeKinds()) {
 		g.Expect(kindOf(object)).NotTo(BeEmpty(), "%T", object)
 	}
 	var _ []client.Object = owned()

@@ -3,6 +3,10 @@ package openim
 import (
 	"crypto/sha256"
 	"fmt"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
 // databaseBytes is the maximum length of the name of a database in MongoDB.
@@ -21,7 +25,15 @@ func DefaultDatabase(namespace, stack string) string {
 }
 
 // DefaultPartitions is the number of partitions of each topic that a stack makes.
-const DefaultPartitions = 8
+const DefaultPartitions int32 = 8
+
+// PartitionsOf returns the number of partitions that each topic of a stack has at least. It reports false when others make the topics.
+func PartitionsOf(topics *v1alpha1.Topics) (int32, bool) {
+	if topics == nil || topics.Management != v1alpha1.TopicsCreate {
+		return 0, false
+	}
+	return ptr.Deref(topics.Partitions, DefaultPartitions), true
+}
 
 // DefaultTopicPrefix returns the prefix of the names of a stack's topics and consumer groups in Kafka. Example: im.chat.
 func DefaultTopicPrefix(namespace, stack string) string { return namespace + "." + stack + "." }

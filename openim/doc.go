@@ -4,4 +4,6 @@
 //
 // It is pure: it reads no cluster and writes nothing. Facts come from OpenIM's source at the releases named in
 // release.go (pkg/common/cmd/*.go for files, the calls of GetConn and GetConns for connections) and from running it.
+//
+//go:generate go run ../hack/supportdocs ../docs/support.md
 package openim

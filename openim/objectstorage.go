@@ -112,6 +112,11 @@ func (s ObjectStorageSettings) PublicURL() string {
 	return s.URL()
 }
 
+// OnePart reports whether users may upload in one part alone. OpenIM's client of COS signs the parts of an upload without their query
+// (tools s3/cos AuthSign, v0.0.50-alpha.113): the header holds for a PUT of the object itself, with any content and for 24 hours, whose key
+// is the hash of the parts. The URL of an upload in one part is signed for an object of its own below openim/temp.
+func (s ObjectStorageSettings) OnePart() bool { return s.Enable() == StorageCOS }
+
 // storageKeys are the keys of openim-rpc-third.yml or minio.yml with the two parts of the credentials.
 var storageKeys = map[ObjectStorageKind]struct {
 	file       File

@@ -126,5 +126,6 @@ func TestClientsReadFilesAtThePublicURL(t *testing.T) {
 	} {
 		s, _, _ := openim.ObjectStorageOf(storages()[name])
 		NewWithT(t).Expect([2]string{s.URL(), s.PublicURL()}).To(Equal(want), name)
+		NewWithT(t).Expect(s.OnePart()).To(Equal(name == "cos"), "%s: whose parts OpenIM signs without their query", name)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"time"
 
+	"golang.org/x/net/http/httpproxy"
+
 	"github.com/openimstack/openim-operator/supervisor/termination"
 )
 
@@ -26,6 +28,8 @@ type objectStorage struct {
 	// region that is signed for aws and kodo.
 	region                        string
 	accessKey, secretKey, session string
+	// proxies between the pod and the store, as the environment names them.
+	proxies httpproxy.Config
 	// roots are the authorities, nil for those of the system.
 	roots *x509.CertPool
 }
@@ -76,16 +80,19 @@ func (s objectStorage) try(ctx context.Context) ([]string, *failure) {
 	case status >= http.StatusInternalServerError:
 		return nil, failed(termination.Unreachable, "the object store answers that it does not work now: check it")
 	}
-	if f := diagnose(ctx, []string{hostPort(base)}, false, nil); base.Scheme == "http" && f.reason == termination.TLSRequired {
-		return nil, f
+	if through, _ := s.proxy(base); base.Scheme == "http" && through == nil {
+		if f := diagnose(ctx, []string{hostPort(base)}, false, nil); f.reason == termination.TLSRequired {
+			return nil, f
+		}
 	}
 	return nil, failed(termination.UnexpectedProtocol,
 		"what answers at the address is another server, not an object store with the API of S3: check address and port")
 }
 
-// client returns a client without a proxy, as that of OpenIM's process has none in its pod, which follows no redirect.
+// client returns a client which follows no redirect, and connects through the proxy that OpenIM's client uses.
 func (s objectStorage) client() *http.Client {
 	transport := &http.Transport{
+		Proxy:             func(r *http.Request) (*url.URL, error) { return s.proxy(r.URL) },
 		DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10, TLSHandshakeTimeout: callTimeout,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.roots},
 	}
@@ -137,11 +144,18 @@ func (s objectStorage) failure(ctx, calls context.Context, base *url.URL, err er
 	if f := tlsFailure(err, false); f != nil {
 		return f
 	}
+	if through, err := s.proxy(base); through != nil || err != nil { // whose URL may hold a password
+		return failed(termination.Unreachable, "no valid answer through the proxy of the pod's template (HTTPS_PROXY, HTTP_PROXY): check its "+
+			"address, that it lets this pod reach the store, and the network policies, or add the store's host to NO_PROXY")
+	}
 	if f := diagnose(ctx, []string{hostPort(base)}, isTimeout(calls, err), s.secure(base)); f != nil {
 		return f
 	}
 	return failed(termination.Unreachable, "the server gives no valid answer: check address, port and the object store")
 }
+
+// proxy returns the proxy on the way to a URL, or nil.
+func (s objectStorage) proxy(to *url.URL) (*url.URL, error) { return s.proxies.ProxyFunc()(to) }
 
 // secure returns the configuration of TLS, nil for an address without it.
 func (s objectStorage) secure(base *url.URL) *tls.Config {

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/net/http/httpproxy"
 	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/bucketurl"
@@ -201,7 +203,7 @@ func (s settings) objectStorage() (objectStorage, error) {
 		return objectStorage{}, err
 	}
 	o := file.Object
-	check := objectStorage{kind: o.Enable}
+	check := objectStorage{kind: o.Enable, proxies: s.proxies()}
 	switch o.Enable {
 	case "":
 		return objectStorage{}, nil
@@ -218,6 +220,7 @@ func (s settings) objectStorage() (objectStorage, error) {
 			return objectStorage{}, nil
 		}
 	case kindOSS:
+		check.proxies = httpproxy.Config{} // its library reads no variable
 		check.address, check.bucket = bucketurl.InHost(o.OSS.Endpoint, o.OSS.Bucket), o.OSS.Bucket
 		check.accessKey = s.env(env+"OSS_ACCESSKEYID", o.OSS.AccessKeyID)
 		check.secretKey = s.env(env+"OSS_ACCESSKEYSECRET", o.OSS.AccessKeySecret)
@@ -253,9 +256,16 @@ func (s settings) minIO() (objectStorage, error) {
 	if !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") {
 		address = "http://" + address
 	}
-	return objectStorage{kind: kindMinIO, address: address, bucket: file.Bucket,
+	return objectStorage{kind: kindMinIO, address: address, bucket: file.Bucket, proxies: s.proxies(),
 		accessKey: s.env("MINIO_ACCESSKEYID", file.AccessKeyID), secretKey: s.env("MINIO_SECRETACCESSKEY", file.SecretAccessKey),
 		session: s.env("MINIO_SESSIONTOKEN", file.SessionToken)}, nil
+}
+
+// proxies returns the proxies that the environment names, as net/http reads it: OpenIM's clients of object stores use them, except that of
+// OSS.
+func (s settings) proxies() httpproxy.Config {
+	either := func(name string) string { return cmp.Or(s.getenv(name), s.getenv(strings.ToLower(name))) }
+	return httpproxy.Config{HTTPProxy: either("HTTP_PROXY"), HTTPSProxy: either("HTTPS_PROXY"), NoProxy: either("NO_PROXY")}
 }
 
 // env returns the variable that overrides a key of a file, or the file's value: an empty variable overrides nothing, as in OpenIM.

@@ -109,6 +109,14 @@ func (a *Arguments) flags() *parser {
 	return &parser{FlagSet: f, a: a}
 }
 
+// usage prints the flags.
+func (a *Arguments) usage(out io.Writer) {
+	_, _ = fmt.Fprintln(out, "usage: supervisor FLAGS PROGRAM [ARGUMENT]...")
+	f := a.flags()
+	f.SetOutput(out)
+	f.PrintDefaults()
+}
+
 type parser struct {
 	*flag.FlagSet
 	a *Arguments

@@ -98,3 +98,11 @@ func FuzzParseArguments(f *testing.F) {
 		g.Expect(len(a.Stores) + len(a.Etcd)).To(BeNumerically("<=", maxStores))
 	})
 }
+
+func TestHelpIsNoFailure(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(Run([]string{"--help"}, Options{})).To(Equal(0))
+	var out strings.Builder
+	(&Arguments{}).usage(&out)
+	g.Expect(out.String()).To(And(HavePrefix("usage: supervisor FLAGS PROGRAM"), ContainSubstring("-restore-after duration")))
+}

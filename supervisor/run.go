@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -53,6 +55,10 @@ type supervisor struct {
 // Run supervises the program until it ends, and returns the exit code.
 func Run(words []string, o Options) int {
 	a, err := ParseArguments(words)
+	if errors.Is(err, flag.ErrHelp) {
+		a.usage(os.Stdout)
+		return 0
+	}
 	if err != nil {
 		say("%v", err)
 		return exitUsage

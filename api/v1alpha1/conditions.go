@@ -19,8 +19,9 @@ const (
 	ConditionWrapperAvailable = "WrapperAvailable"
 	// ConditionNetworkIsolated is True when the last probe and the audit confirm the lockdown.
 	ConditionNetworkIsolated = "NetworkIsolated"
-	// ConditionExposed is True when every way of spec.wrapper.gateway.expose is open: the Service or the Ingress has an address. Absent when
-	// the spec exposes nothing. Ready does not depend on it: what gives addresses is not the stack's.
+	// ConditionExposed is True when every way of spec.wrapper.gateway.expose is open: the Service or the Ingress has an address, the
+	// HTTPRoute was accepted by its Gateways. Absent when the spec exposes nothing. Ready does not depend on it: what gives addresses is not
+	// the stack's.
 	ConditionExposed = "Exposed"
 	// ConditionRolledOut is True when all components run the revision of the spec. Its reason is the state of the rollout.
 	ConditionRolledOut = "RolledOut"
@@ -116,6 +117,9 @@ const (
 	ReasonSettingRefused = "SettingRefused"
 	// ReasonUnknownSetting: OpenIM's release does not have a key of spec.settings.overrides. Write one that it has.
 	ReasonUnknownSetting = "UnknownSetting"
+	// ReasonUpdateRequired: the images of components are those of an earlier operator, and do not read a field of the spec. The components
+	// keep their pods until an update is requested with the annotation openimstack.dev/update-at.
+	ReasonUpdateRequired = "UpdateRequired"
 	// ReasonUnsupportedByRelease: OpenIM's release does not have a setting, or cannot connect to a store in this way (DependenciesReady). Use
 	// a release that can, or do what the message names.
 	ReasonUnsupportedByRelease = "UnsupportedByRelease"
@@ -158,12 +162,24 @@ const (
 	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
 )
 
-// Reasons of Exposed. All but the first two are warnings while the condition is True.
+// Reasons of Exposed. All but the first six are warnings while the condition is True.
 const (
 	// ReasonExposed: every way is open.
 	ReasonExposed = "Exposed"
 	// ReasonWaitingForAddress: a Service or an Ingress has no address yet. See its events, and that its implementation runs.
 	ReasonWaitingForAddress = "WaitingForAddress"
+	// ReasonCRDMissing: the cluster does not serve HTTPRoutes, or no BackendTLSPolicies. Install the Gateway API 1.4 or later, or write
+	// ingress instead. It is looked for again every minute.
+	ReasonCRDMissing = "CRDMissing"
+	// ReasonWaitingForGateway: no implementation of the Gateway API has said yet whether it serves the HTTPRoute. Correct parentRefs, and see
+	// that the Gateway exists and its implementation runs.
+	ReasonWaitingForGateway = "WaitingForGateway"
+	// ReasonRouteNotAccepted: a Gateway refuses the HTTPRoute, or its implementation the BackendTLSPolicy. The message is the
+	// implementation's. Often the Gateway's listener takes no routes of the stack's namespace, or has another hostname.
+	ReasonRouteNotAccepted = "RouteNotAccepted"
+	// ReasonRouteNotResolved: the implementation of the Gateway API accepted the HTTPRoute or the BackendTLSPolicy, and does not find what it
+	// names. The message is the implementation's. Often the ConfigMap of backendCARef is missing.
+	ReasonRouteNotResolved = "RouteNotResolved"
 	// ReasonClientAddressesHidden: users come through a proxy, and spec.wrapper.auth.users.trustedProxies is empty, so all users share the
 	// limits of the proxy's address. Write the proxy's addresses.
 	ReasonClientAddressesHidden = "ClientAddressesHidden"
@@ -200,7 +216,7 @@ const (
 
 // Reasons in status.rollout.failure, beside those of components. CheckFailed and CheckSkipped are also reasons of events.
 const (
-	// RolloutReasonWaveTimeout: the components of the wave did not become available in time. The message has what is in the way.
+	// RolloutReasonWaveTimeout: the components of the wave did not become available in time. The message has what prevented it.
 	RolloutReasonWaveTimeout = "WaveTimeout"
 	// RolloutReasonCheckFailed: OpenIM does not do what the wrapper relies on. The message says what. In an event: it was so before the
 	// first wave, and the rollout goes on without checks.

@@ -30,7 +30,7 @@ type Dependencies struct {
 // Address is host:port, with a port from 1 to 65535. An IPv6 address is written in brackets.
 // +kubebuilder:validation:MinLength=3
 // +kubebuilder:validation:MaxLength=261
-// +kubebuilder:validation:XValidation:rule="self.matches('^([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}$') && int(self.split(':')[self.split(':').size()-1]) >= 1 && int(self.split(':')[self.split(':').size()-1]) <= 65535",message="an address must be host:port with a port from 1 to 65535 and no scheme, for example redis.infra.svc:6379"
+// +kubebuilder:validation:XValidation:rule="self.matches('^([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|[[][0-9a-fA-F:.]+[]]):[0-9]{1,5}$') && !self.contains('..') && int(self.split(':')[self.split(':').size()-1]) >= 1 && int(self.split(':')[self.split(':').size()-1]) <= 65535",message="an address must be host:port with a port from 1 to 65535 and no scheme, for example redis.infra.svc:6379"
 type Address string
 
 // Kafka is a reference to Kafka.
@@ -156,6 +156,11 @@ type Redis struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1023
 	Database *int32 `json:"database,omitempty"`
+
+	// tls encrypts the connections of gateway and backend to a Redis of their own. No supported release of OpenIM speaks TLS to Redis: a
+	// stack with it in dependencies is refused and says what to do. Default: plain.
+	// +optional
+	TLS *RedisTLS `json:"tls,omitempty"`
 
 	// peers select Redis on the network, when the addresses are host names that are not Services.
 	// +optional

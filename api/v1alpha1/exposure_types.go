@@ -14,19 +14,24 @@ const (
 
 // Exposure brings one listener of the gateway out of the cluster. The operator makes the Service <stack>-users or <stack>-admins, which has
 // the port of this listener alone, and what leads to the Service.
-// +kubebuilder:validation:XValidation:rule="has(self.service) || has(self.ingress)",message="an entry of gateway.expose needs a way out of the cluster: write service or ingress, or remove the entry"
+// +kubebuilder:validation:XValidation:rule="has(self.service) || has(self.ingress) || has(self.httpRoute)",message="an entry of gateway.expose needs a way out of the cluster: write service, ingress or httpRoute, or remove the entry"
 type Exposure struct {
 	// listener that clients shall reach.
 	// +required
 	Listener Listener `json:"listener,omitempty"`
 
-	// service makes the listener's Service one of type LoadBalancer or NodePort. Default: ClusterIP, to which ingress leads.
+	// service makes the listener's Service one of type LoadBalancer or NodePort. Default: ClusterIP, to which ingress and httpRoute lead.
 	// +optional
 	Service *ExposedService `json:"service,omitempty"`
 
 	// ingress makes an Ingress that leads to the listener's Service.
 	// +optional
 	Ingress *ExposedIngress `json:"ingress,omitempty"`
+
+	// httpRoute makes an HTTPRoute of the Gateway API that leads to the listener's Service, and a BackendTLSPolicy for the Service when
+	// gateway.tls is set. Needs the Gateway API 1.4 or later.
+	// +optional
+	HTTPRoute *ExposedRoute `json:"httpRoute,omitempty"`
 }
 
 // ExposedService is a listener's Service that clients outside the cluster reach.
@@ -125,6 +130,70 @@ type ExposedIngress struct {
 	// of the Ingress reads it, the operator does not.
 	// +optional
 	TLSSecretRef *LocalReference `json:"tlsSecretRef,omitempty"`
+}
+
+// ExposedRoute is an HTTPRoute that leads to a listener.
+type ExposedRoute struct {
+	// parentRefs are the Gateways that serve the route. Their listeners must take routes of the stack's namespace (allowedRoutes).
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:XValidation:rule="self.all(p, self.filter(q, q.name == p.name && has(q.__namespace__) == has(p.__namespace__) && (!has(p.__namespace__) || q.__namespace__ == p.__namespace__)).size() == 1 || has(p.sectionName) && self.filter(q, q.name == p.name && has(q.__namespace__) == has(p.__namespace__) && (!has(p.__namespace__) || q.__namespace__ == p.__namespace__) && has(q.sectionName) && q.sectionName == p.sectionName).size() == 1)",message="httpRoute.parentRefs names a Gateway twice: write a different sectionName in each entry, or remove one"
+	ParentRefs []GatewayReference `json:"parentRefs,omitempty"`
+
+	// hostnames by which clients reach the listener. All paths of these names lead to it.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Hostnames []HostName `json:"hostnames,omitempty"`
+
+	// backendCARef names the ConfigMap whose key ca.crt has the authority of the gateway's certificate. The implementation of the Gateway
+	// API reads it, the operator does not. Default: the authorities that the implementation trusts.
+	// +optional
+	BackendCARef *ConfigMapReference `json:"backendCARef,omitempty"`
+
+	// backendHostname is the name that the gateway's certificate must have. Default: the first of hostnames.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$') && !self.matches('^[0-9.]+$')",message="httpRoute.backendHostname must be a DNS name in lower case, for example im.example.com"
+	BackendHostname string `json:"backendHostname,omitempty"`
+}
+
+// GatewayReference names a Gateway of the Gateway API.
+type GatewayReference struct {
+	// name of the Gateway.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="httpRoute.parentRefs needs the name of a Gateway, for example public"
+	Name string `json:"name,omitempty"`
+
+	// namespace of the Gateway. Default: the stack's namespace.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="httpRoute.parentRefs needs the name of a namespace, for example gateways"
+	Namespace string `json:"namespace,omitempty"`
+
+	// sectionName is the listener of the Gateway. Default: every listener that takes the route.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="httpRoute.parentRefs needs the name of a listener of the Gateway, for example https"
+	SectionName string `json:"sectionName,omitempty"`
+}
+
+// ConfigMapReference names a ConfigMap in the stack's own namespace.
+type ConfigMapReference struct {
+	// name of the ConfigMap.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="httpRoute.backendCARef needs the name of a ConfigMap, for example company-ca"
+	Name string `json:"name,omitempty"`
 }
 
 // HostName is a DNS name in lower case. Its first label may be *.

@@ -56,6 +56,9 @@ const AnnotationReferencedBy = "openimstack.dev/referenced-by"
 const (
 	// AnnotationGeneration is the generation of the spec that the revision was made for.
 	AnnotationGeneration = "openimstack.dev/generation"
+	// AnnotationSecretVersions has the versions of the Secrets that the hashes of a run revision were made of: name=UID/resourceVersion,
+	// separated by commas.
+	AnnotationSecretVersions = "openimstack.dev/secret-versions"
 	// AnnotationConfigMaps names the ConfigMaps that stay while the revision is kept, separated by commas.
 	AnnotationConfigMaps = "openimstack.dev/configmaps"
 	// AnnotationRolledOut is "true" once a rollout to the revision was completed.

@@ -54,7 +54,7 @@ type MinIO struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[!$-.0->A-~]+$')",message="minio.externalAddress must be a URL with only scheme and host, for example https://files.example.com"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?([.][a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?)*[.]?|[[][0-9a-fA-F:.]+[]])(:[1-9][0-9]{0,4})?$')",message="minio.externalAddress must be a URL with only scheme and host, for example https://files.example.com"
 	ExternalAddress string `json:"externalAddress,omitempty"`
 
 	// bucket to use. Default openim.
@@ -146,13 +146,13 @@ type Kodo struct {
 // Bucket is the name of a bucket.
 // +kubebuilder:validation:MinLength=3
 // +kubebuilder:validation:MaxLength=63
-// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9][a-z0-9.-]+[a-z0-9]$')",message="a bucket must be a name of lower-case letters, digits, '.' and '-' that begins and ends with a letter or digit"
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9][a-z0-9.-]+[a-z0-9]$') && !self.contains('..')",message="a bucket must be a name of lower-case letters, digits, '.' and '-' that begins and ends with a letter or digit, without two dots in a row"
 type Bucket string
 
 // StoreURL is the URL of a cloud's object store.
 // +kubebuilder:validation:MinLength=9
 // +kubebuilder:validation:MaxLength=255
-// +kubebuilder:validation:XValidation:rule="self.matches('^https://[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?$')",message="the URL of an object store must be https:// with only a host, for example https://oss-cn-chengdu.aliyuncs.com: with a path the signatures would not hold"
+// +kubebuilder:validation:XValidation:rule="self.matches('^https://[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*(:[1-9][0-9]{0,4})?$')",message="the URL of an object store must be https:// with only a host, for example https://oss-cn-chengdu.aliyuncs.com: with a path the signatures would not hold"
 type StoreURL string
 
 // FileAccess is how clients read files.

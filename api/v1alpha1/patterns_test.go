@@ -104,3 +104,35 @@ func TestTextsOfAllLanguagesAreTaken(t *testing.T) {
 		}
 	}
 }
+
+// badURLs are texts that are no URL of a server, or that parsers read in different ways.
+var badURLs = []string{
+	"https://", "https://a:b", "https://a:", "https://a:0", "https://a:123456", "https://%zz", "https://a%20b", "https://a..b", "https://.a",
+	"https://-a", "https://a-", "https://a_:b@c", "https://a@b", "https://a b", "https://a\\b", "https://a<b", "https://a,b", "https://[::1",
+	"https://[x]", "https://a?b", "https://a#b", "https://a;b", "//a", "https:a", "ftp://a",
+}
+
+// TestNoPatternOfAURLTakesAnotherText reads all patterns of the CRD that take a URL of a host, so that a new one is judged, too.
+func TestNoPatternOfAURLTakesAnotherText(t *testing.T) {
+	g := NewWithT(t)
+	raw, err := os.ReadFile(filepath.Join("..", "..", "config", "crd", "bases", "openimstack.dev_openimstacks.yaml"))
+	g.Expect(err).NotTo(HaveOccurred())
+	patterns := map[string]bool{}
+	// YAML folds long rules into lines: a pattern has no blanks of its own.
+	text := regexp.MustCompile(`\n\s+`).ReplaceAllString(string(raw), "")
+	for _, match := range regexp.MustCompile(`self\.matches\('+(\^https[^']*)'+\)`).FindAllStringSubmatch(text, -1) {
+		patterns[match[1]] = true
+	}
+	for text := range patterns {
+		pattern, err := regexp.Compile(text)
+		g.Expect(err).NotTo(HaveOccurred(), text)
+		g.Expect(pattern.MatchString("https://im-1.example.com:8443")).To(BeTrue(), text)
+		for _, bad := range badURLs {
+			g.Expect(pattern.MatchString(bad)).To(BeFalse(), "%s takes %q", text, bad)
+		}
+		for _, path := range []string{"/%zz", "/%", "/a?b", "/a b", "/a#b"} {
+			g.Expect(pattern.MatchString("https://a"+path)).To(BeFalse(), "%s takes the path %q", text, path)
+		}
+	}
+	g.Expect(len(patterns)).To(BeNumerically(">=", 5), "the patterns were lost")
+}

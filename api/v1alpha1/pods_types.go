@@ -65,6 +65,7 @@ func (p *Pods) EffectiveUserIDs(platform bool) UserIDs {
 }
 
 // ComponentPods are settings of the pods of one component, or of the components of a group.
+// +kubebuilder:validation:XValidation:rule="!has(self.autoscaling) || self.name != 'crontask'",message="crontask has one pod at any time, because two would do each task twice: remove its autoscaling"
 type ComponentPods struct {
 	// name of a component, or of a group: openim (the twelve processes), rpc (the seven rpc services), wrapper (gateway and backend).
 	// +required
@@ -75,6 +76,11 @@ type ComponentPods struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object
 	Template *runtime.RawExtension `json:"template,omitempty"`
+
+	// autoscaling is who sets the number of the pods. That of a component counts before those of its groups, and rpc before openim;
+	// crontask has none. A component with it must have no replicas.
+	// +optional
+	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
 
 	// maxUnavailable of the disruption budget: how many pods of a component may be evicted at a time, as a number from 1, or as a share of
 	// the wanted pods from 1% to 100%, which Kubernetes rounds up. That of a component counts before those of its groups. Default 1.

@@ -80,7 +80,7 @@ type JPush struct {
 // PushURL is an https URL: the vendor's credentials are in the requests.
 // +kubebuilder:validation:MinLength=9
 // +kubebuilder:validation:MaxLength=512
-// +kubebuilder:validation:XValidation:rule="self.matches('^https://([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?(/[-a-zA-Z0-9._~/]*)?$')",message="the URL of a push vendor must be an https URL without user, query and fragment, for example https://api.jpush.cn/v3/push"
+// +kubebuilder:validation:XValidation:rule="self.matches('^https://([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*|[[][0-9a-fA-F:.]+[]])(:[1-9][0-9]{0,4})?(/[-a-zA-Z0-9._~/]*)?$')",message="the URL of a push vendor must be an https URL without user, query and fragment, for example https://api.jpush.cn/v3/push"
 type PushURL string
 
 // PushText is one line that is passed on to a vendor. The joiners U+200C and U+200D are part of scripts and of emoji.

@@ -51,7 +51,7 @@ type OpenIMStackStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=64
 	Effective []EffectiveValue `json:"effective,omitempty"`
 
 	// endpoints are the URLs at which the stack serves now: their Services exist and have a ready pod.

@@ -7,7 +7,7 @@ type UserAuth struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[!$-.0->A-~]+$')",message="users.audience must be a URL with only scheme and host, for example https://im.example.com"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?([.][a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?)*[.]?|[[][0-9a-fA-F:.]+[]])(:[1-9][0-9]{0,4})?$')",message="users.audience must be a URL with only scheme and host, for example https://im.example.com"
 	Audience string `json:"audience,omitempty"`
 
 	// origins of web pages that may call the gateway from a browser. Default: none. A change takes effect without a restart.
@@ -63,7 +63,7 @@ const (
 // Origin of a web page: scheme, host and port.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=255
-// +kubebuilder:validation:XValidation:rule="self == '*' || self.matches('^https?://[!$-)+-.0->A-~]+$')",message="an origin must be a URL with only scheme and host, for example https://chat.example.com, or * for any"
+// +kubebuilder:validation:XValidation:rule="self == '*' || self.matches('^https?://([a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?([.][a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?)*[.]?|[[][0-9a-fA-F:.]+[]])(:[1-9][0-9]{0,4})?$')",message="an origin must be a URL with only scheme and host, for example https://chat.example.com, or * for any"
 type Origin string
 
 // ServerKeys names the static keys of the login.

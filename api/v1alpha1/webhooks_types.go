@@ -12,7 +12,7 @@ type Webhooks struct {
 	// url is called in place of a Service, with a slash and the name of the command appended.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https://([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|[[][0-9a-fA-F:.]+[]])(:[0-9]{1,5})?(/[-a-zA-Z0-9._~]+)*$')",message="webhooks.url must be an https URL without user, query, fragment and a slash at the end, for example https://hooks.example.com/openim"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://([a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*|[[][0-9a-fA-F:.]+[]])(:[1-9][0-9]{0,4})?(/[-a-zA-Z0-9._~]+)*$')",message="webhooks.url must be an https URL without user, query, fragment and a slash at the end, for example https://hooks.example.com/openim"
 	URL string `json:"url,omitempty"`
 
 	// via says who calls: OpenIM itself.

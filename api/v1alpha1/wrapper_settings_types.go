@@ -6,10 +6,6 @@ import "k8s.io/apimachinery/pkg/api/resource"
 // +kubebuilder:validation:XValidation:rule="has(self.credentialsRef)",message="wrapper.redis.credentialsRef is needed: without a password, access to this Redis gives access to every session. Name a Secret with the key password"
 type WrapperRedis struct {
 	Redis `json:",inline"`
-
-	// tls encrypts the connections. Default: plain.
-	// +optional
-	TLS *RedisTLS `json:"tls,omitempty"`
 }
 
 // RedisTLS configures how the server's certificate is verified.
@@ -122,7 +118,7 @@ type Tracing struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[!$-.0->A-~]+$')",message="tracing.endpoint must be a URL of scheme, host and port, for example http://otel-collector.monitoring.svc:4318"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?([.][a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?)*[.]?|[[][0-9a-fA-F:.]+[]])(:[1-9][0-9]{0,4})?$')",message="tracing.endpoint must be a URL of scheme, host and port, for example http://otel-collector.monitoring.svc:4318"
 	Endpoint string `json:"endpoint,omitempty"`
 
 	// sampleRatio is the ratio of calls that are traced, from 0 to 1, as text. Default 0.01, one call in a hundred.

@@ -69,6 +69,8 @@ type ExternalWrapper struct {
 }
 
 // GatewaySpec sizes the gateway, gives it a certificate, and brings it out of the cluster.
+// +kubebuilder:validation:XValidation:rule="has(self.tls) || !has(self.expose) || self.expose.all(e, !has(e.httpRoute) || !has(e.httpRoute.backendCARef) && !has(e.httpRoute.backendHostname))",message="httpRoute.backendCARef and httpRoute.backendHostname are about the gateway's certificate, and there is none: write gateway.tls, or remove them"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || !has(self.expose) || self.expose.all(e, !has(e.httpRoute) || has(e.httpRoute.backendHostname) || !e.httpRoute.hostnames[0].startsWith('*'))",message="the first of httpRoute.hostnames has a wildcard, which no certificate is checked for: write httpRoute.backendHostname, the name in the gateway's certificate"
 type GatewaySpec struct {
 	ProcessSpec `json:",inline"`
 
@@ -179,7 +181,7 @@ type JWKSSource struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[!$-.0->A-~]+(/[!$->@-~]*)?$')",message="jwks.url must be an https URL without user, query and fragment, for example https://id.example.com/jwks.json"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://([a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?([.][a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?)*[.]?|[[][0-9a-fA-F:.]+[]])(:[1-9][0-9]{0,4})?(/([!$&->@-~]|%[0-9A-Fa-f]{2})*)?$')",message="jwks.url must be an https URL without user, query and fragment, for example https://id.example.com/jwks.json"
 	URL string `json:"url,omitempty"`
 
 	// caSecretRef is the key of a Secret with the PEM certificates of the authorities that sign the certificate of the url's server.

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -25,12 +26,17 @@ import (
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/prober"
 	"github.com/openimstack/openim-operator/netpol/probe"
+	"github.com/openimstack/openim-operator/version"
 )
 
 func main() {
 	// Probe pods run the operator's own image, so that the operator needs no second one.
 	if len(os.Args) > 1 && os.Args[1] == "probe" {
 		os.Exit(probe.Main(os.Args[2:], os.Stdout))
+	}
+	if version.Asked(os.Args[1:]) {
+		fmt.Println(version.Line("manager"))
+		return
 	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "manager:", err)
@@ -88,6 +94,7 @@ func run() error {
 	logging.BindFlags(flag.CommandLine)
 	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	ctrl.Log.WithName("setup").Info("starting", "version", version.String())
 	if err := limitMemory(os.Getenv(memoryLimitVariable)); err != nil {
 		return err
 	}
@@ -117,6 +124,7 @@ func run() error {
 	mgr, err := ctrl.NewManager(ctrl.GetConfigOrDie(), ctrl.Options{
 		Scheme:                        scheme(),
 		Cache:                         controllers.CacheOptions(o.probe.WatchNamespaces),
+		NewCache:                      controllers.NewCache,
 		Client:                        controllers.ClientOptions(),
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress:        o.probeAddress,
@@ -174,6 +182,7 @@ func (o *options) access() (dependencies.Access, error) {
 func scheme() *runtime.Scheme {
 	s := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(s))
+	utilruntime.Must(gatewayv1.Install(s))
 	utilruntime.Must(v1alpha1.AddToScheme(s))
 	return s
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/openimstack/openim-operator/preflight"
 	"github.com/openimstack/openim-operator/supervisor/termination"
+	"github.com/openimstack/openim-operator/version"
 )
 
 // Exit codes.
@@ -27,6 +28,10 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	if version.Asked(os.Args[1:]) {
+		fmt.Println(version.Line("preflight"))
+		return
+	}
 	code := run(ctx, os.Args[1:], os.Stderr)
 	stop()
 	os.Exit(code)

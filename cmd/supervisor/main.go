@@ -2,12 +2,14 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/openimstack/openim-operator/supervisor"
 	"github.com/openimstack/openim-operator/supervisor/termination"
+	"github.com/openimstack/openim-operator/version"
 )
 
 const (
@@ -18,6 +20,10 @@ const (
 )
 
 func main() {
+	if version.Asked(os.Args[1:]) {
+		fmt.Println(version.Line("supervisor"))
+		return
+	}
 	debug.SetGCPercent(gcPercent)
 	runtime.GOMAXPROCS(processors)
 	os.Exit(supervisor.Run(os.Args[1:], supervisor.Options{

@@ -6,7 +6,7 @@
 //	  [--termination-log FILE]      checks that OpenIM keeps to what the wrapper relies on
 //	wrapper check --wait            checks nothing and waits for SIGTERM, beside a container that has checked
 //	wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...   checks that an audit log is unchanged and complete
-//	wrapper version
+//	wrapper version                 prints the version alone; --version with platform and compiler
 package main
 
 import (
@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/openimstack/openim-operator/version"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/gateway"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
@@ -29,9 +30,6 @@ import (
 	_ "golang.org/x/crypto/x509roots/fallback"
 )
 
-// version is set by the linker: -X main.version=v0.1.0.
-var version string
-
 const usage = `usage:
   wrapper gateway --config FILE
   wrapper backend --config FILE
@@ -39,7 +37,7 @@ const usage = `usage:
     [--termination-log FILE]    Messages needs --socket
   wrapper check --wait
   wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...
-  wrapper version
+  wrapper version | wrapper --version
 `
 
 // Exit codes.
@@ -61,7 +59,11 @@ var errUsage = errors.New("invalid command line")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 1 && args[0] == "version" {
-		_, _ = fmt.Fprintln(stdout, httpserver.BuildVersion(version))
+		_, _ = fmt.Fprintln(stdout, version.String())
+		return exitOK
+	}
+	if version.Asked(args) {
+		_, _ = fmt.Fprintln(stdout, version.Line("wrapper"))
 		return exitOK
 	}
 	if len(args) >= 2 && args[0] == "audit" && args[1] == "verify" {
@@ -112,11 +114,11 @@ func load(args []string, log *slog.Logger, now func() time.Time) (*httpserver.Ap
 		if err != nil {
 			return nil, err
 		}
-		return gateway.New(c, httpserver.BuildVersion(version), log, now)
+		return gateway.New(c, version.String(), log, now)
 	}
 	c, err := backend.ParseConfig(data)
 	if err != nil {
 		return nil, err
 	}
-	return backend.New(c, httpserver.BuildVersion(version), log, now)
+	return backend.New(c, version.String(), log, now)
 }

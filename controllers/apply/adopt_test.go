@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -151,6 +152,7 @@ func TestEveryKindIsTakenFromAStackThatIsGone(t *testing.T) {
 		func(m metav1.ObjectMeta) client.Object { return &corev1.Service{ObjectMeta: m} },
 		func(m metav1.ObjectMeta) client.Object { return &appsv1.Deployment{ObjectMeta: m} },
 		func(m metav1.ObjectMeta) client.Object { return &policyv1.PodDisruptionBudget{ObjectMeta: m} },
+		func(m metav1.ObjectMeta) client.Object { return &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: m} },
 		func(m metav1.ObjectMeta) client.Object { return &appsv1.ControllerRevision{ObjectMeta: m} },
 	}
 	for _, of := range kinds {

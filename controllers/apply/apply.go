@@ -69,8 +69,7 @@ func New(c client.Client, live client.Reader, options Options) *Applier {
 
 // conflict reports that an object of the desired name exists and has another owner.
 func conflict(kind, name string) error {
-	return outcome.NewTerminal(outcome.ReasonNameConflict,
-		fmt.Sprintf("%s %q exists and is not the stack's: rename the stack, or remove the %s", kind, name, kind))
+	return outcome.NewConflict(fmt.Sprintf("%s %q exists and is not the stack's: rename the stack, or remove the %s", kind, name, kind))
 }
 
 // Apply makes a live object agree with the desired one, which must have a controller reference. An object that exists with another

@@ -92,8 +92,8 @@ func (t *interned) value(v reflect.Value) {
 			t.value(v.Elem())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Field(i); f.CanSet() {
+		for _, f := range v.Fields() {
+			if f.CanSet() {
 				t.value(f)
 			}
 		}

@@ -5,11 +5,13 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 // slimmed is the operation of the managed field in which a slim object carries its digest. The API server accepts Apply and Update alone
@@ -18,8 +20,8 @@ const slimmed metav1.ManagedFieldsOperationType = "Slimmed"
 
 // Slim is a transform of a cache (client-go, cache.TransformFunc). Of children whose content nobody reads it keeps the metadata and the
 // digest by which Apply compares them: the content of a hundred stacks would be tens of megabytes. Services and Ingresses that clients
-// outside the cluster reach keep the addresses that they were given, too. Other objects lose their managed fields. All share
-// texts that are the same (intern.go).
+// outside the cluster reach keep the addresses that they were given, too, and objects of the Gateway API what its implementation says of
+// them. Other objects lose their managed fields. All share texts that are the same (intern.go).
 func Slim(object any) (any, error) {
 	o, ok := object.(client.Object)
 	if !ok {
@@ -41,12 +43,19 @@ func Slim(object any) (any, error) {
 		kept := &corev1.Service{}
 		if o.Spec.Type == corev1.ServiceTypeLoadBalancer || o.Spec.Type == corev1.ServiceTypeNodePort {
 			kept.Spec.Type, kept.Spec.Ports, kept.Status.LoadBalancer = o.Spec.Type, o.Spec.Ports, o.Status.LoadBalancer
+			kept.Spec.ExternalTrafficPolicy = o.Spec.ExternalTrafficPolicy
 		}
 		slim = kept
 	case *networkingv1.Ingress:
 		slim = &networkingv1.Ingress{Status: o.Status}
+	case *gatewayv1.HTTPRoute:
+		slim = &gatewayv1.HTTPRoute{Status: o.Status}
+	case *gatewayv1.BackendTLSPolicy:
+		slim = &gatewayv1.BackendTLSPolicy{Status: o.Status}
 	case *policyv1.PodDisruptionBudget:
 		slim = &policyv1.PodDisruptionBudget{}
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		slim = &autoscalingv2.HorizontalPodAutoscaler{}
 	case *appsv1.Deployment:
 		shared.share(o, &o.Spec)
 		return o, nil
@@ -69,6 +78,13 @@ func Slim(object any) (any, error) {
 	slim.SetManagedFields([]metav1.ManagedFieldsEntry{{Operation: slimmed, Manager: hex.EncodeToString(print[:])}})
 	shared.share(slim, nil)
 	return slim, nil
+}
+
+// SameContent reports whether two versions of a slim object differ in nothing but their status. It reports false when one is not slim.
+func SameContent(before, after metav1.Object) bool {
+	a, slimBefore := slimPrint(before)
+	b, slimAfter := slimPrint(after)
+	return slimBefore && slimAfter && a == b
 }
 
 // slimPrint returns the digest that a slim object carries. It reports false for another object.

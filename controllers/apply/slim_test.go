@@ -1,10 +1,12 @@
 package apply
 
 import (
+	"errors"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -14,11 +16,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/client-go/kubernetes/scheme"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 func whole() metav1.ObjectMeta {
@@ -37,16 +40,23 @@ func slimKinds() []client.Object {
 		&corev1.ConfigMap{ObjectMeta: whole(), Data: map[string]string{"k": "v"}},
 		&corev1.Service{ObjectMeta: whole(), Spec: corev1.ServiceSpec{ExternalName: "example.com"}},
 		&corev1.ServiceAccount{ObjectMeta: whole(), AutomountServiceAccountToken: ptr.To(false)},
+		&autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: whole(), Spec: autoscalingv2.HorizontalPodAutoscalerSpec{MaxReplicas: 3}},
+		&gatewayv1.HTTPRoute{ObjectMeta: whole(), Spec: gatewayv1.HTTPRouteSpec{Hostnames: []gatewayv1.Hostname{"im.example.com"}}},
+		&gatewayv1.BackendTLSPolicy{ObjectMeta: whole(), Spec: gatewayv1.BackendTLSPolicySpec{
+			Validation: gatewayv1.BackendTLSPolicyValidation{Hostname: "im.example.com"},
+		}},
 		&policyv1.PodDisruptionBudget{ObjectMeta: whole(), Spec: policyv1.PodDisruptionBudgetSpec{MinAvailable: ptr.To(intstr.FromInt32(1))}},
 	}
 }
 
 // The digest of a slim object is that of the whole one, in the form in which the API server answers a write.
 func TestASlimObjectKeepsItsDigestAndLosesItsContent(t *testing.T) {
-	a := New(fake.NewClientBuilder().Build(), nil, Options{Owner: "us"})
+	scheme := runtime.NewScheme()
+	NewWithT(t).Expect(errors.Join(clientgoscheme.AddToScheme(scheme), gatewayv1.Install(scheme))).To(Succeed())
+	a := New(fake.NewClientBuilder().WithScheme(scheme).Build(), nil, Options{Owner: "us"})
 	for _, object := range slimKinds() {
 		g := NewWithT(t)
-		gvks, _, err := scheme.Scheme.ObjectKinds(object)
+		gvks, _, err := scheme.ObjectKinds(object)
 		g.Expect(err).NotTo(HaveOccurred())
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		g.Expect(err).NotTo(HaveOccurred())
@@ -60,7 +70,7 @@ func TestASlimObjectKeepsItsDigestAndLosesItsContent(t *testing.T) {
 		g.Expect(cachedPrint(slim.(client.Object), false)).To(Equal(wanted), "%T", object)
 		rest := slim.(client.Object).DeepCopyObject().(client.Object)
 		rest.SetManagedFields(nil)
-		empty, err := scheme.Scheme.New(gvks[0])
+		empty, err := scheme.New(gvks[0])
 		g.Expect(err).NotTo(HaveOccurred())
 		bare := empty.(client.Object)
 		meta := whole()
@@ -77,6 +87,20 @@ func TestASlimObjectKeepsItsDigestAndLosesItsContent(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(cachedPrint(again.(client.Object), false)).To(Equal(wanted), "transformed twice")
 	}
+}
+
+// The status says on which nodes a port answers.
+func TestASlimServiceOfNodesKeepsWhereItAnswers(t *testing.T) {
+	g := NewWithT(t)
+	slim, err := Slim(&corev1.Service{ObjectMeta: whole(), Spec: corev1.ServiceSpec{
+		Type: corev1.ServiceTypeNodePort, ExternalTrafficPolicy: corev1.ServiceExternalTrafficPolicyLocal,
+		Ports: []corev1.ServicePort{{Port: 80, NodePort: 30080}}, Selector: map[string]string{"a": "b"},
+	}})
+	g.Expect(err).NotTo(HaveOccurred())
+	kept := slim.(*corev1.Service).Spec
+	g.Expect(kept.ExternalTrafficPolicy).To(Equal(corev1.ServiceExternalTrafficPolicyLocal))
+	g.Expect(kept.Ports).To(HaveLen(1))
+	g.Expect(kept.Selector).To(BeNil())
 }
 
 // A digest that a client wrote would hide a change from the operator.

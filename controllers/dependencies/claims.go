@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/bucketurl"
 	"github.com/openimstack/openim-operator/openim"
 )
 
@@ -72,6 +73,25 @@ func (c *claims) addObjectStorage(spec *v1alpha1.ObjectStorage) {
 		address, bucket = hostPortOf(u), cmp.Or(bucket, u.Hostname())
 	}
 	c.add(openim.ObjectStorage, field, []string{address}, "bucket "+bucket)
+	// The same bucket under other names: where clients are sent, and that of all endpoints of a cloud.
+	if u, err := url.Parse(settings.PublicURL()); err == nil && u.Hostname() != "" {
+		c.add(openim.ObjectStorage, field, []string{hostPortOf(u)}, "bucket "+bucket)
+	}
+	c.addGlobal(field, address, bucket)
+}
+
+// addGlobal adds the claim to a bucket of a cloud, under the name that it has at all of the cloud's endpoints.
+func (c *claims) addGlobal(field, address, bucket string) {
+	host, _, err := splitAddress(address)
+	if err != nil {
+		return // an invalid address is a problem of its own
+	}
+	if strings.EqualFold(host, bucket) {
+		bucket = "" // the URL of COS
+	}
+	if service, name, ok := bucketurl.Global(host, bucket); ok {
+		c.add(openim.ObjectStorage, field, []string{net.JoinHostPort(service, "443")}, "bucket "+name)
+	}
 }
 
 // canonical returns the common form of all spellings of an address: the full name of a Service, in lower case, without a trailing dot, or

@@ -112,12 +112,21 @@ type connectionString struct {
 	database string
 }
 
+// srvScheme begins connection strings that name hosts by DNS.
+const srvScheme = "mongodb+srv://"
+
 // connectionString reads the Secret behind uriRef. It is nil when there is a problem.
 func (r *resolver) connectionString(field string, spec v1alpha1.MongoDB) (*connectionString, error) {
 	ref := spec.URIRef
 	selector, value, err := r.key(field+".uriRef", ref.Name, ref.Key)
 	if err != nil || value == nil {
 		return nil, err
+	}
+	if srv := string(value); len(srv) >= len(srvScheme) && strings.EqualFold(srv[:len(srvScheme)], srvScheme) {
+		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef", "key %q of Secret %q begins with %s, whose hosts are in DNS, where no "+
+			"policy can follow them: write mongodb:// with the hosts and ports of its SRV record, the options of its TXT record, and tls=true",
+			ref.Key, ref.Name, srvScheme)
+		return nil, nil
 	}
 	hosts, ok := hostsOf(string(value))
 	if !ok {

@@ -196,6 +196,30 @@ func TestEtcdWithTLSTrustsTheAuthorityOfItsSecret(t *testing.T) {
 	g.Expect(facts.Settings.EtcdAddresses()).To(Equal([]string{"etcd.infra.svc:2379"}))
 }
 
+func TestTLSToOpenIMsRedisIsNamedAndItsPlaceIsKept(t *testing.T) {
+	ca := &v1alpha1.KeyReference{Name: "redis-ca", Key: "ca.crt"}
+	for _, release := range openim.Releases() {
+		version := release.Tag
+		g := NewWithT(t)
+		facts, problems := resolve(t, letIn(func(s *spec) {
+			s.Version, s.Dependencies.Redis.TLS = version, &v1alpha1.RedisTLS{CASecretRef: ca}
+		}), objectsForUsers()...)
+		g.Expect(problems).To(ConsistOf(And(
+			HaveField("Reason", v1alpha1.ReasonUnsupportedByRelease), HaveField("Field", "spec.dependencies.redis.tls"), HaveField("Stalled", true),
+			HaveField("Message", HavePrefix("OpenIM "+version+" does not speak TLS to Redis, and neither does any supported release: remove tls")),
+			HaveField("Components", Not(ContainElement(v1alpha1.ComponentGateway))),
+		)))
+		for _, at := range facts.Locations {
+			for _, address := range at.Addresses {
+				g.Expect(address.Resolved).To(Equal(at.Party != openim.PartyRedis), "%s at %s", at.Party, address.Text)
+			}
+		}
+		facts, problems = resolve(t, letIn(func(s *spec) { s.Version = version }), objectsForUsers()...)
+		g.Expect(problems).To(BeEmpty())
+		g.Expect(facts.Endpoints[openim.Redis]).NotTo(BeEmpty(), "without tls it has its place again")
+	}
+}
+
 func TestRedisSentinelIsNamedAndItsPlaceIsKept(t *testing.T) {
 	g := NewWithT(t)
 	sentinel := func(s *spec) {

@@ -40,7 +40,8 @@ func Refuse(stack *v1alpha1.OpenIMStack, locations []openim.Location, refused []
 	return discarding(locations, func(party openim.Party, address string) bool {
 		return slices.ContainsFunc(refused, func(c openim.Claim) bool {
 			same := party == openim.Party(c.Store) || c.Store == openim.MongoDB && party == openim.PartyWrapperMongoDB
-			return same && canonical(address, stack.Namespace) == c.Address
+			// A bucket has claims under several names: a stack has one object store, which is refused by any of them.
+			return same && (c.Store == openim.ObjectStorage || canonical(address, stack.Namespace) == c.Address)
 		})
 	})
 }

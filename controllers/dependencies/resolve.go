@@ -153,9 +153,8 @@ func newTopics(spec *v1alpha1.Topics) *openim.NewTopics {
 	if spec == nil || spec.Management != v1alpha1.TopicsCreate {
 		return nil
 	}
-	return &openim.NewTopics{
-		Partitions: ptr.Deref(spec.Partitions, openim.DefaultPartitions), Replication: ptr.Deref(spec.Replication, 0),
-	}
+	partitions, _ := openim.PartitionsOf(spec)
+	return &openim.NewTopics{Partitions: partitions, Replication: ptr.Deref(spec.Replication, 0)}
 }
 
 // kafkaTLS returns the settings of TLS to Kafka, nil without TLS.
@@ -178,6 +177,12 @@ func (r *resolver) redis() error {
 		defer r.keepPlace(openim.PartyRedis)
 		r.invalid(v1alpha1.ReasonUnsupportedByRelease, field+".mode", "OpenIM %s does not speak to Redis Sentinel, and neither does any "+
 			"supported release: write the address of a Service or proxy that follows the primary, and remove mode", r.stack.Spec.Version)
+	}
+	if spec.TLS != nil {
+		defer r.keepPlace(openim.PartyRedis)
+		r.invalid(v1alpha1.ReasonUnsupportedByRelease, field+".tls", "OpenIM %s does not speak TLS to Redis, and neither does any supported "+
+			"release: remove tls, and let only the stack's pods reach that Redis, or encrypt between the nodes by the network",
+			r.stack.Spec.Version)
 	}
 	return errors.Join(
 		r.locate(openim.Redis, field+".addresses", field+".peers", r.facts.Settings.RedisAddresses, peers{spec.Peers, spec.PeerPort}),

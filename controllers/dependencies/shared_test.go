@@ -120,6 +120,67 @@ func TestWhatTwoStacksMayNotShare(t *testing.T) {
 	}
 }
 
+// One bucket, however the spec writes it. Of each pair, the second stack is refused.
+func TestABucketIsOneStacksHoweverItIsWritten(t *testing.T) {
+	keys := v1alpha1.LocalReference{Name: "files"}
+	minio := func(internal, external, bucket string) *v1alpha1.ObjectStorage {
+		return &v1alpha1.ObjectStorage{MinIO: &v1alpha1.MinIO{InternalAddress: v1alpha1.Address(internal), ExternalAddress: external,
+			Bucket: v1alpha1.Bucket(bucket), CredentialsRef: keys}}
+	}
+	aws := func(region, bucket string) *v1alpha1.ObjectStorage {
+		return &v1alpha1.ObjectStorage{AWS: &v1alpha1.AWS{Region: region, Bucket: v1alpha1.Bucket(bucket), CredentialsRef: keys}}
+	}
+	oss := func(endpoint string) *v1alpha1.ObjectStorage {
+		return &v1alpha1.ObjectStorage{OSS: &v1alpha1.OSS{Endpoint: v1alpha1.StoreURL(endpoint), Bucket: "chat", CredentialsRef: keys}}
+	}
+	cos := func(bucketURL string) *v1alpha1.ObjectStorage {
+		return &v1alpha1.ObjectStorage{COS: &v1alpha1.COS{BucketURL: v1alpha1.StoreURL(bucketURL), CredentialsRef: keys}}
+	}
+	for name, c := range map[string]struct {
+		first, second *v1alpha1.ObjectStorage
+		shared        bool
+	}{
+		"aws, and minio at Amazon's address": {aws("eu-central-1", "chat"),
+			minio("s3.eu-central-1.amazonaws.com:443", "https://s3.eu-central-1.amazonaws.com", "chat"), true},
+		"aws with dots in the name, and minio": {minio("s3.amazonaws.com:443", "https://s3.amazonaws.com", "a.chat"),
+			aws("eu-central-1", "a.chat"), true},
+		"another bucket of Amazon's": {aws("eu-central-1", "chat"), aws("eu-central-1", "chat-two"), false},
+		"oss, publicly and from inside": {oss("https://oss-cn-chengdu.aliyuncs.com"), oss("https://OSS-cn-chengdu-internal.aliyuncs.com."),
+			true},
+		"cos, publicly and from inside": {cos("https://chat-1.cos.ap-chengdu.myqcloud.com"),
+			cos("https://chat-1.cos-internal.ap-chengdu.myqcloud.com"), true},
+		"cos of another region": {cos("https://chat-1.cos.ap-chengdu.myqcloud.com"), cos("https://chat-1.cos.ap-beijing.myqcloud.com"), false},
+		"two addresses inside, one outside": {minio("minio.stores.svc:9000", "https://files.example.com", "openim"),
+			minio("192.0.2.7:9000", "https://FILES.example.com:443", ""), true},
+		"two addresses, two buckets": {minio("minio.stores.svc:9000", "https://files.example.com", "one"),
+			minio("192.0.2.7:9000", "https://files.example.com", "two"), false},
+		"two stores": {minio("minio.stores.svc:9000", "https://files.example.com", ""),
+			minio("minio.other.svc:9000", "https://files2.example.com", ""), false},
+		"a Service whose name is that of the bucket": {minio("chat.stores.svc:9000", "https://files.example.com", "chat"),
+			minio("chat.other.svc:9000", "https://files2.example.com", "chat"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			one := tenant("one", 2, func(s *spec) { s.Dependencies.ObjectStorage = c.first })
+			two := tenant("two", 1, apart, func(s *spec) { s.Dependencies.ObjectStorage = c.second })
+			found := dependencies.Shared(two, []dependencies.Tenant{holding(one)})
+			if !c.shared {
+				g.Expect(reasons(found)).To(BeEmpty())
+				return
+			}
+			g.Expect(found.Problems).To(ConsistOf(And(HaveField("Reason", v1alpha1.ReasonSharedStore),
+				HaveField("Field", HavePrefix("spec.dependencies.objectStorage.")), HaveField("Message", ContainSubstring("Write another bucket")))))
+			g.Expect(reasons(dependencies.Shared(one, []dependencies.Tenant{two}))).To(BeEmpty(), "one of the two gets it")
+			// No policy opens the store, whatever the name by which it was found.
+			at := openim.Location{Party: openim.Party(openim.ObjectStorage), Addresses: []openim.Address{{Text: "x:1", Resolved: true}}}
+			redis := openim.Location{Party: openim.Party(openim.Redis), Addresses: []openim.Address{{Text: "x:1", Resolved: true}}}
+			left := dependencies.Refuse(letIn(), []openim.Location{at, redis}, found.Refused)
+			g.Expect(left[0].Addresses[0].Resolved).To(BeFalse())
+			g.Expect(left[1].Addresses[0].Resolved).To(BeTrue(), "another store is reached")
+		})
+	}
+}
+
 // A stack keeps a claim that it holds: a change of an older stack takes nothing from a younger stack.
 func TestWhoHoldsSomethingKeepsIt(t *testing.T) {
 	g := NewWithT(t)

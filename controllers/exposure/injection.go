@@ -39,6 +39,15 @@ var injections = []struct {
 		"it leads requests elsewhere than the listener, or takes hosts that expose does not name: write the hosts to expose",
 	},
 	{
+		// AWS Load Balancer Controller, docs/guide/ingress/annotations.md, IngressGroup: whoever may write an Ingress of a group adds rules to
+		// those of the others, before theirs by group.order.
+		func(domain, name string) bool {
+			return below(domain, "alb.ingress.kubernetes.io") && strings.HasPrefix(name, "group.")
+		},
+		"it merges the Ingress with those of others into one load balancer, where the rules of one take requests of the other: have the class " +
+			"name the group (IngressClassParams)",
+	},
+	{
 		func(domain, name string) bool {
 			return below(domain, "alb.ingress.kubernetes.io") && (strings.HasPrefix(name, "actions.") || strings.HasPrefix(name, "conditions."))
 		},

@@ -54,6 +54,10 @@ func TestAnnotationsThatNoObjectMayHaveAreNamed(t *testing.T) {
 		{"nginx.ingress.kubernetes.io/rewrite-target", true},
 		{"alb.ingress.kubernetes.io/actions.ssl-redirect", true},
 		{"alb.ingress.kubernetes.io/conditions.users", true},
+		{"alb.ingress.kubernetes.io/group.name", true},
+		{"alb.ingress.kubernetes.io/group.order", true},
+		{"alb.ingress.kubernetes.io/target-group-attributes", false},
+		{"example.com/group.name", false},
 		// What an exposure needs stays usable.
 		{"nginx.ingress.kubernetes.io/backend-protocol", false},
 		{"nginx.ingress.kubernetes.io/proxy-read-timeout", false},

@@ -84,7 +84,7 @@ func clientAddressesHidden(spec *v1alpha1.OpenIMStackSpec) *Warning {
 		return nil
 	}
 	for _, e := range spec.Wrapper.Gateway.Expose {
-		if e.Listener == v1alpha1.ListenerUsers && e.Ingress != nil {
+		if e.Listener == v1alpha1.ListenerUsers && (e.Ingress != nil || e.HTTPRoute != nil) {
 			return &Warning{v1alpha1.ReasonClientAddressesHidden, "users come through a proxy that the gateway does not trust, so that all users " +
 				"share the limits of the proxy's address, and all together log in about once a second: write the proxy's addresses to " +
 				"spec.wrapper.auth.users.trustedProxies"}
@@ -153,11 +153,9 @@ func audienceNotExposed(spec *v1alpha1.OpenIMStackSpec) *Warning {
 		if e.Listener != v1alpha1.ListenerUsers || e.Service != nil {
 			continue
 		}
-		var hosts []v1alpha1.HostName
-		if e.Ingress != nil {
-			hosts = append(hosts, e.Ingress.Hosts...)
-		}
-		if !slices.ContainsFunc(hosts, func(h v1alpha1.HostName) bool { return carries(string(h), host) }) {
+		carried := e.Ingress != nil && slices.ContainsFunc(e.Ingress.Hosts, func(h v1alpha1.HostName) bool { return carries(string(h), host) }) ||
+			e.HTTPRoute != nil && slices.ContainsFunc(e.HTTPRoute.Hostnames, func(h v1alpha1.HostName) bool { return routes(string(h), host) })
+		if !carried {
 			return &Warning{v1alpha1.ReasonAudienceNotExposed, fmt.Sprintf("no host of expose[Users] is %q, the host of "+
 				"spec.wrapper.auth.users.audience, at which clients log in: add it, or correct the audience", clip(host))}
 		}
@@ -173,4 +171,13 @@ func carries(rule, name string) bool {
 	}
 	label, rest, ok := strings.Cut(name, ".")
 	return ok && label != "" && "."+rest == suffix
+}
+
+// routes reports whether a hostname of an HTTPRoute carries a name. A leading * stands for one label or more there.
+func routes(hostname, name string) bool {
+	suffix, wildcard := strings.CutPrefix(hostname, "*")
+	if !wildcard {
+		return hostname == name
+	}
+	return len(name) > len(suffix) && strings.HasSuffix(name, suffix)
 }

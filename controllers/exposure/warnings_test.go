@@ -39,6 +39,14 @@ func byIngress(l v1alpha1.Listener, hosts ...v1alpha1.HostName) func(*v1alpha1.O
 	}
 }
 
+func byRoute(l v1alpha1.Listener, hostnames ...v1alpha1.HostName) func(*v1alpha1.OpenIMStackSpec) {
+	return func(s *v1alpha1.OpenIMStackSpec) {
+		s.Wrapper.Gateway.Expose = append(s.Wrapper.Gateway.Expose, v1alpha1.Exposure{
+			Listener: l, HTTPRoute: &v1alpha1.ExposedRoute{Hostnames: hostnames},
+		})
+	}
+}
+
 func trusting(s *v1alpha1.OpenIMStackSpec) {
 	s.Wrapper.Auth.Users.TrustedProxies = []v1alpha1.CIDR{"10.0.0.0/8"}
 }
@@ -114,6 +122,14 @@ func TestWarnings(t *testing.T) {
 			specOf(byIngress(users, "x.example.com"), trusting, func(s *v1alpha1.OpenIMStackSpec) {
 				s.Wrapper.Gateway.Expose[0].Service = &v1alpha1.ExposedService{Type: v1alpha1.ExposedNodePort}
 			}), Peers{}, nil},
+		{"a route, and no proxy that is trusted", specOf(byRoute(users, im)), Peers{}, []string{"ClientAddressesHidden"}},
+		{"a route for administrators alone", specOf(byRoute(admins, im)), Peers{}, nil},
+		{"a route of another host", specOf(byRoute(users, "x.example.com"), trusting), Peers{}, []string{"AudienceNotExposed"}},
+		{"a route's wildcard", specOf(byRoute(users, "*.example.com"), trusting), Peers{}, nil},
+		{"a route's wildcard is for several labels, unlike an Ingress's", specOf(byRoute(users, "*.com"), trusting), Peers{}, nil},
+		{"a route's wildcard for no label", specOf(byRoute(users, "*.im.example.com"), trusting), Peers{}, []string{"AudienceNotExposed"}},
+		{"a route's wildcard for a part of a label",
+			specOf(byRoute(users, "*.example.com"), trusting, audience("https://im.notexample.com")), Peers{}, []string{"AudienceNotExposed"}},
 		{"an audience that is no URL", specOf(byIngress(users, im), trusting, audience("https://%zz")), Peers{}, nil},
 
 		{"all at once, the most harmful first", specOf(byIngress(users, "x.example.com"), byService(admins, "Cluster"), clients(block)),

@@ -54,8 +54,12 @@ func ByService(listener v1alpha1.Listener, name string, service *corev1.Service)
 	case service == nil:
 		return w.waiting("it is not made yet")
 	case service.Spec.Type == corev1.ServiceTypeNodePort:
+		nodes := "every node"
+		if service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal {
+			nodes = "each node that has a pod of the gateway" // the others do not answer
+		}
 		for _, p := range service.Spec.Ports {
-			w.Addresses = append(w.Addresses, fmt.Sprintf("port %d of every node", p.NodePort))
+			w.Addresses = append(w.Addresses, fmt.Sprintf("port %d of %s", p.NodePort, nodes))
 		}
 		return w
 	}

@@ -32,6 +32,8 @@ func TestAWayIsOpenWhenItHasAnAddress(t *testing.T) {
 	nodePort := &corev1.Service{Spec: corev1.ServiceSpec{
 		Type: corev1.ServiceTypeNodePort, Ports: []corev1.ServicePort{{Port: 80, NodePort: 30080}},
 	}}
+	local := nodePort.DeepCopy()
+	local.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
 	service := func(s *corev1.Service) Way { return ByService(v1alpha1.ListenerUsers, "chat-users", s) }
 	byIngress := func(in *networkingv1.Ingress) Way { return ByIngress(v1alpha1.ListenerAdmins, "chat-admins", in) }
 	for _, c := range []struct {
@@ -48,6 +50,7 @@ func TestAWayIsOpenWhenItHasAnAddress(t *testing.T) {
 		{"seven addresses, in any order", service(balanced(many...)), "", "at 192.0.2.3, 192.0.2.4, 192.0.2.5, 192.0.2.6 and 3 more"},
 		{"an address twice", service(balanced(many[0], many[0])), "", "Users by Service chat-users at 192.0.2.9"},
 		{"a port of the nodes", service(nodePort), "", "at port 30080 of every node"},
+		{"a port of the nodes, with the addresses of clients", service(local), "", "at port 30080 of each node that has a pod of the gateway"},
 		{"an Ingress that is not made yet", byIngress(nil), v1alpha1.ReasonWaitingForAddress,
 			"Admins by Ingress chat-admins: it is not made yet"},
 		{"an Ingress that nobody serves", byIngress(ingress()), v1alpha1.ReasonWaitingForAddress, "a controller serves the class"},

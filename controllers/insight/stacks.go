@@ -89,7 +89,7 @@ func (s stacks) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// collect tells the metrics of a stack.
+// collect sends the metrics of a stack.
 func collect(stack *v1alpha1.OpenIMStack, tell func(desc *prometheus.Desc, value float64, labels ...string)) {
 	status := &stack.Status
 	tell(info, 1, status.Version)

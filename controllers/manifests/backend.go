@@ -50,7 +50,7 @@ func (b *builder) backend() (role, config.Backend, error) {
 		file.OpenIM.Release = b.stack.Spec.Version
 		file.OpenIM.ExternalURL = users.Audience + userPrefix
 		if storage, _, _ := openim.ObjectStorageOf(b.stack.Spec.Dependencies.ObjectStorage); storage != nil {
-			file.OpenIM.ObjectURL = storage.PublicURL()
+			file.OpenIM.ObjectURL, file.OpenIM.ObjectOnePart = storage.PublicURL(), storage.OnePart()
 		}
 		file.Users = b.login(mounts)
 		file.Redis = b.redis(mounts)

@@ -61,8 +61,8 @@ func Policies(stack *v1alpha1.OpenIMStack, g graph.Graph) []client.Object {
 	return b.objects
 }
 
-// Others returns the children that follow the newest spec at once and restart no pod: ServiceAccounts, Services, disruption budgets, and
-// the file that the gateway reads again, unless its settings must not be used.
+// Others returns the children that follow the newest spec at once and restart no pod: ServiceAccounts, Services, disruption budgets,
+// autoscalers, and the file that the gateway reads again, unless its settings must not be used.
 func Others(stack *v1alpha1.OpenIMStack, facts openim.Facts, heldHot bool) ([]client.Object, error) {
 	b := builder{stack: stack, facts: facts, graph: graph.New(stack, facts)}
 	for _, c := range b.graph.Components {
@@ -72,6 +72,9 @@ func Others(stack *v1alpha1.OpenIMStack, facts openim.Facts, heldHot bool) ([]cl
 		}
 		if size := b.size(c); !c.OnDemand && (size.initial || size.replicas > 1) {
 			b.add(b.disruptionBudget(c))
+		}
+		if scaling := pods.ScalingOf(&stack.Spec, c.Name); scaling != nil && scaling.Managed {
+			b.add(b.autoscaler(c, scaling))
 		}
 		if c.Name == v1alpha1.ComponentGateway && !heldHot {
 			if err := b.addHot(c); err != nil {
@@ -89,6 +92,9 @@ type Rendered struct {
 	ConfigMaps map[string]map[string]string
 	// Recreate is true for a Deployment none of whose pods may run beside one of an earlier template. Templates leaves it false.
 	Recreate bool
+	// Scaled is true while an autoscaler of an earlier spec sets the number of pods: that of the spec does not count. Templates leaves it
+	// false.
+	Scaled bool
 }
 
 // Templates renders the pod templates of a stack's components and their configuration, by component. held reports whether a component's
@@ -127,7 +133,7 @@ func Templates(
 // Workload returns the ConfigMaps and the Deployment of a component. The template may be that of an earlier spec; all else follows the
 // newest. revision names the run revision that holds the template.
 func Workload(stack *v1alpha1.OpenIMStack, component string, r Rendered, revision string) []client.Object {
-	b := builder{stack: stack}
+	b := builder{stack: stack, scaled: r.Scaled}
 	c := b.component(component)
 	for _, name := range slices.Sorted(maps.Keys(r.ConfigMaps)) {
 		b.add(b.immutableConfigMap(c, name, r.ConfigMaps[name]))
@@ -160,6 +166,8 @@ type builder struct {
 	options Options
 	graph   graph.Graph
 	objects []client.Object
+	// scaled is that of the Rendered.
+	scaled bool
 	// rendered by component.
 	rendered map[string]Rendered
 }

@@ -37,6 +37,12 @@ func Exposures(stack *v1alpha1.OpenIMStack) []client.Object {
 		if e.Ingress != nil {
 			b.add(b.listenerIngress(c, service, *e.Ingress))
 		}
+		if e.HTTPRoute != nil {
+			if gateway.TLS != nil {
+				b.add(b.listenerTLS(c, service, e.HTTPRoute)) // first, so that nothing speaks plain HTTP to the listener
+			}
+			b.add(b.listenerRoute(c, service, e))
+		}
 	}
 	return b.objects
 }

@@ -40,6 +40,28 @@ func (b *builder) addHot(c graph.Component) error {
 
 func (b *builder) hotName(c graph.Component) string { return b.child(c) + HotSuffix }
 
+// HotName returns the name of that ConfigMap.
+func HotName(stack string) string {
+	return v1alpha1.ChildName(stack, v1alpha1.ComponentGateway) + HotSuffix
+}
+
+// MultiLoginOf returns the multi-login policy that the ConfigMap of a gateway's hot file has, as a part of spec.settings; nil without one.
+// A file that the operator did not write may be anything: it has none.
+func MultiLoginOf(object *corev1.ConfigMap) *v1alpha1.MultiLogin {
+	var file config.Hot
+	if err := yaml.UnmarshalStrict([]byte(object.Data[hotFile]), &file); err != nil || file.MultiLogin == nil {
+		return nil
+	}
+	m := file.MultiLogin
+	of := &v1alpha1.MultiLogin{
+		Policy: v1alpha1.MultiLoginPolicy(m.Policy), Enforcement: v1alpha1.Enforcement(m.Enforcement),
+	}
+	if m.MaxPerPlatform != 0 {
+		of.MaxPerPlatform = ptr.To(m.MaxPerPlatform)
+	}
+	return of
+}
+
 // mountHot mounts that ConfigMap, and returns the path of its file, "" when there is none.
 func (b *builder) mountHot(c graph.Component, mounts *mounts) string {
 	if !hasHot(b.stack.Spec.Wrapper) {

@@ -119,3 +119,30 @@ func TestAShortSessionIsIdleNoLongerThanItLives(t *testing.T) {
 			HaveKeyWithValue("session", map[string]any{"lifetimeSeconds": 600.0, "idleSeconds": 600.0}), role)
 	}
 }
+
+// OpenIM signs the parts of uploads to COS without their query, and to no other store.
+func TestTheBackendGivesNoPartsOfUploadsToCOS(t *testing.T) {
+	keys := v1alpha1.LocalReference{Name: "minio"}
+	for _, c := range []struct {
+		storage v1alpha1.ObjectStorage
+		one     bool
+	}{
+		{v1alpha1.ObjectStorage{COS: &v1alpha1.COS{BucketURL: "https://chat-1.cos.ap-chengdu.myqcloud.com", CredentialsRef: keys}}, true},
+		{v1alpha1.ObjectStorage{OSS: &v1alpha1.OSS{
+			Endpoint: "https://oss-cn-chengdu.aliyuncs.com", BucketURL: "https://chat.oss-cn-chengdu.aliyuncs.com",
+			Bucket: "chat", CredentialsRef: keys,
+		}}, false},
+	} {
+		objects := changed(t, "testdata/everything", func(s *v1alpha1.OpenIMStackSpec) {
+			c.storage.Peers = []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "198.51.100.0/24"}}}
+			s.Dependencies.ObjectStorage = &c.storage
+		})
+		backend := configOf(t, objects, v1alpha1.ComponentBackend)["openim"].(map[string]any)
+		if c.one {
+			NewWithT(t).Expect(backend).To(HaveKeyWithValue("objectOnePart", true))
+		} else {
+			NewWithT(t).Expect(backend).NotTo(HaveKey("objectOnePart"))
+		}
+		NewWithT(t).Expect(backend).To(HaveKey("objectURL"))
+	}
+}

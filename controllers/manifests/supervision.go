@@ -23,7 +23,7 @@ const (
 	supervisorPath   = supervisorDir + "/supervisor"
 	attemptsPath     = supervisorDir + "/attempts"
 	// PrepareContainer is the name of the init container.
-	PrepareContainer = "prepare"
+	PrepareContainer = pods.Prepare
 
 	// startTimeout bounds a start: the supervisor ends a process that is not ready by then, and says which store is away.
 	startTimeout = "5m0s"

@@ -42,7 +42,8 @@ type Fault struct {
 	Reason string
 	// Message for a condition: what was done, the cause, and for a terminal fault the remedy. On one line.
 	Message string
-	// After is when to try again, for a fault of kind Waiting.
+	// After is when to try again, for a fault of kind Waiting. A terminal fault with it is tried again then, and not slowly: for one that
+	// costs little to look at, and whose end causes no event.
 	After time.Duration
 
 	cause error
@@ -57,6 +58,12 @@ func (f *Fault) Unwrap() error { return f.cause }
 // NewTerminal returns a fault that a user must solve. The message names the remedy.
 func NewTerminal(reason, message string) *Fault {
 	return &Fault{Kind: Terminal, Reason: reason, Message: message}
+}
+
+// NewConflict returns the terminal fault that an object of the name exists and belongs to somebody else. The informers do not hold what
+// has no labels of the operator, so the removal of such an object causes no event: it is looked for every conflictRetry.
+func NewConflict(message string) *Fault {
+	return &Fault{Kind: Terminal, Reason: ReasonNameConflict, Message: message, After: conflictRetry}
 }
 
 // NewWaiting returns a fault that is solved by itself, to be looked at again after a time.

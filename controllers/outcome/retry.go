@@ -5,6 +5,8 @@ import "time"
 const (
 	firstRetry = 5 * time.Minute
 	lastRetry  = 30 * time.Minute
+	// conflictRetry is how often the operator looks whether an object in its way was removed.
+	conflictRetry = 15 * time.Second
 	// jitter is the greatest part of a retry's time that is added to it, so that many stacks are not retried at once.
 	jitter = 0.1
 )

@@ -41,6 +41,20 @@ type Inputs struct {
 type Images struct {
 	Wrapper    string `json:"wrapper"`
 	Supervisor string `json:"supervisor"`
+	// WrapperFormat and SupervisorFormat number what the images read. 0 is that of an operator which recorded none.
+	WrapperFormat    int `json:"wrapperFormat,omitempty"`
+	SupervisorFormat int `json:"supervisorFormat,omitempty"`
+}
+
+// withFormatsOf returns the images with the formats of those that have the same names.
+func (i Images) withFormatsOf(known Images) Images {
+	if i.Wrapper == known.Wrapper {
+		i.WrapperFormat = known.WrapperFormat
+	}
+	if i.Supervisor == known.Supervisor {
+		i.SupervisorFormat = known.SupervisorFormat
+	}
+	return i
 }
 
 // Component is what one Deployment is built from.

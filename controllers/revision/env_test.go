@@ -92,12 +92,18 @@ func newHistory(t *testing.T) *history {
 func (h *history) propose() revision.Proposal {
 	p, err := revision.Propose(h.request, h.code.render)
 	h.Expect(err).NotTo(HaveOccurred())
-	text, err := revision.Encode(p.Data)
-	h.Expect(err).NotTo(HaveOccurred())
-	p.Data, err = revision.Decode(text)
-	h.Expect(err).NotTo(HaveOccurred())
-	h.request.History = append([]revision.Data{p.Data}, h.request.History...)
+	p.Data = h.keep(p.Data)
 	return p
+}
+
+// keep makes a revision, read from its encoded form, the newest one.
+func (h *history) keep(d revision.Data) revision.Data {
+	text, err := revision.Encode(d)
+	h.Expect(err).NotTo(HaveOccurred())
+	d, err = revision.Decode(text)
+	h.Expect(err).NotTo(HaveOccurred())
+	h.request.History = append([]revision.Data{d}, h.request.History...)
+	return d
 }
 
 func images(d revision.Data) map[string]string {

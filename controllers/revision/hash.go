@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -86,6 +87,22 @@ func (d Data) Hash() (string, error) {
 		return "", fmt.Errorf("hashing a revision: %w", err)
 	}
 	return digits(text), nil
+}
+
+// CheckHashes reports the first component whose hash is not that of its template. Revisions that this operator rendered have none. One that
+// was made from Deployments may: their templates have the defaults of the API server, and the hash of their annotation.
+func (d Data) CheckHashes() error {
+	for _, name := range slices.Sorted(maps.Keys(d.Components)) {
+		c := d.Components[name]
+		hash, err := TemplateHash(c.Template)
+		if err != nil {
+			return err
+		}
+		if hash != c.Hash {
+			return fmt.Errorf("component %s has the hash %s, and its template has %s", name, c.Hash, hash)
+		}
+	}
+	return nil
 }
 
 // Equal reports whether two revisions run the same pods.

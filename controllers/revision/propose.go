@@ -16,6 +16,8 @@ type Rendering struct {
 	Template corev1.PodTemplateSpec
 	// ConfigMaps are the files of the content-named ConfigMaps that the template mounts.
 	ConfigMaps map[string]map[string]string
+	// Unread are the fields of the spec in the template that the images of the inputs do not read.
+	Unread []string
 }
 
 // Render renders all components of the inputs but the unresolved ones, by name.
@@ -29,6 +31,9 @@ type Proposal struct {
 	Outdated []string
 	// Missing are components that are in no earlier revision and cannot be rendered yet.
 	Missing []string
+	// Waiting are the fields of the spec that the recorded images do not read, by component. The component keeps its template until an
+	// update is requested.
+	Waiting map[string][]string
 }
 
 // Request says what a revision is wanted for.
@@ -49,7 +54,8 @@ type Request struct {
 // Propose returns the revision for a request.
 //
 // A component whose recorded inputs and present inputs give the same rendering by the present code keeps its stored template. So an upgrade
-// of the operator, whose code renders other templates, changes no pod. A component whose references do not resolve keeps its template, too.
+// of the operator, whose code renders other templates, changes no pod. A component whose references do not resolve keeps its template, too,
+// and so does one whose recorded images do not read what the spec asks for.
 func Propose(r Request, render Render) (Proposal, error) {
 	inputs := r.Inputs
 	inputs.Images = r.Images
@@ -58,8 +64,10 @@ func Propose(r Request, render Render) (Proposal, error) {
 		return Proposal{}, err
 	}
 	rendered := fresh
-	if len(r.History) > 0 && !r.Update && r.History[0].Inputs.Images != r.Images {
-		inputs.Images = r.History[0].Inputs.Images
+	if len(r.History) > 0 && !r.Update {
+		inputs.Images = r.History[0].Inputs.Images.withFormatsOf(r.Images)
+	}
+	if inputs.Images != r.Images {
 		if rendered, err = render(inputs); err != nil {
 			return Proposal{}, err
 		}
@@ -87,7 +95,9 @@ func (p *proposing) add(name string, rendered, fresh map[string]Rendering) error
 		p.carry(name)
 		return nil
 	}
-	if err := p.choose(name, rendering); err != nil {
+	if len(rendering.Unread) > 0 {
+		p.wait(name, rendering.Unread)
+	} else if err := p.choose(name, rendering); err != nil {
 		return err
 	}
 	newest, err := TemplateHash(fresh[name].Template)
@@ -120,6 +130,17 @@ func (p *proposing) choose(name string, rendering Rendering) error {
 		Hash: hash, Template: template, ConfigMaps: slices.Sorted(maps.Keys(rendering.ConfigMaps)),
 	}
 	return nil
+}
+
+// wait keeps the template of a component until an update is requested: its images would refuse the new one.
+func (p *proposing) wait(name string, fields []string) {
+	if p.proposal.Waiting == nil {
+		p.proposal.Waiting = map[string][]string{}
+	}
+	p.proposal.Waiting[name] = fields
+	inputs := &p.proposal.Data.Inputs
+	inputs.Unresolved = append(slices.Clone(inputs.Unresolved), name)
+	p.carry(name)
 }
 
 // carry keeps the template of a component that cannot be rendered now, together with the inputs that the template belongs to: once the

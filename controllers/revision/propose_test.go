@@ -165,3 +165,61 @@ func TestTheFirstRevisionOfARunningStackIsMadeOfItsDeployments(t *testing.T) {
 	g.Expect(d.ConfigMap("api-1")).To(Equal(map[string]string{"api.yml": "x"}))
 	g.Expect(d.Components["msg"].Hash).To(Equal("0123456789"), "a revision that was deleted gets its name back")
 }
+
+// unread renders as code does, and the gateway with a field that images of format 0 do not read.
+func (h *history) unread(in revision.Inputs) (map[string]revision.Rendering, error) {
+	all, err := h.code.render(in)
+	if gateway, ok := all["gateway"]; ok && in.Spec.Version == "v2" {
+		gateway.Template = template(in.Images.Wrapper + " with the field")
+		if in.Images.WrapperFormat < 1 {
+			gateway.Unread = []string{"spec.field"}
+		}
+		all["gateway"] = gateway
+	}
+	return all, err
+}
+
+func TestAFieldThatTheRecordedImageDoesNotReadWaitsForTheUpdate(t *testing.T) {
+	h := newHistory(t)
+	h.propose() // by an operator that recorded no format
+	h.request.Images = revision.Images{Wrapper: "wrapper:2", WrapperFormat: 1}
+	h.request.Inputs.Spec.Version = "v2"
+	waiting, err := revision.Propose(h.request, h.unread)
+	h.Expect(err).NotTo(HaveOccurred())
+	h.Expect(images(waiting.Data)).To(Equal(map[string]string{"api": "v2-1", "gateway": "wrapper:1-1", "msg": "secret1-1"}))
+	h.Expect(waiting.Waiting).To(Equal(map[string][]string{"gateway": {"spec.field"}}))
+	h.Expect(waiting.Outdated).To(ContainElement("gateway"))
+	h.Expect(waiting.Data.Inputs.Unresolved).To(Equal([]string{"gateway"}))
+	h.Expect(waiting.Data.InputsOf(waiting.Data.Components["gateway"]).Spec.Version).To(Equal("v1"))
+
+	h.keep(waiting.Data)
+	again, err := revision.Propose(h.request, h.unread)
+	h.Expect(err).NotTo(HaveOccurred())
+	h.Expect(again.Data.Equal(waiting.Data)).To(BeTrue())
+	h.Expect(again.Waiting).To(Equal(waiting.Waiting))
+
+	h.request.Update = true
+	updated, err := revision.Propose(h.request, h.unread)
+	h.Expect(err).NotTo(HaveOccurred())
+	h.Expect(updated.Waiting).To(BeEmpty())
+	h.Expect(images(updated.Data)).To(HaveKeyWithValue("gateway", "wrapper:2 with the field"))
+	h.keep(updated.Data)
+
+	// The next operator has another image, and knows what this one reads.
+	h.request.Update, h.request.Images = false, revision.Images{Wrapper: "wrapper:3", WrapperFormat: 2}
+	next, err := revision.Propose(h.request, h.unread)
+	h.Expect(err).NotTo(HaveOccurred())
+	h.Expect(next.Waiting).To(BeEmpty())
+	h.Expect(next.Data.Equal(updated.Data)).To(BeTrue())
+}
+
+func TestAnImageOfTheSameNameReadsWhatTheOperatorsReads(t *testing.T) {
+	h := newHistory(t)
+	h.propose()
+	h.request.Images.WrapperFormat = 1
+	h.request.Inputs.Spec.Version = "v2"
+	p, err := revision.Propose(h.request, h.unread)
+	h.Expect(err).NotTo(HaveOccurred())
+	h.Expect(p.Waiting).To(BeEmpty())
+	h.Expect(p.Data.Inputs.Images.WrapperFormat).To(Equal(1))
+}

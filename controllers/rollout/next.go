@@ -65,12 +65,19 @@ func (p *planner) freeze() {
 }
 
 // recover restores what a lost status does not tell: the newest revision to which a rollout was completed. It also counts a request that
-// the status does not know as answered, because nobody can show whether it is new.
+// the status does not know as answered, because nobody can show whether it is new. A rollout that the planner cannot have written, because
+// somebody edited the status, is lost, too.
 func (p *planner) recover() {
-	if p.plan.State.Current != "" || p.rollout() != nil {
+	r := p.rollout()
+	if r != nil && !p.possible(r) {
+		p.plan.State.Rollout = nil
+	} else if r != nil || p.plan.State.Current != "" {
 		return
 	}
 	p.lost, p.plan.State.RetryAnswered = true, p.Retry
+	if _, known := p.revision(p.plan.State.Current); known {
+		return
+	}
 	var newest Revision
 	for _, r := range p.Revisions {
 		if r.RolledOut && (newest.Name == "" || r.Number > newest.Number) {
@@ -78,6 +85,24 @@ func (p *planner) recover() {
 		}
 	}
 	p.plan.State.Current = newest.Name
+}
+
+// possible reports whether the planner can have written a rollout, as far as the rest of the planner relies on it.
+func (p *planner) possible(r *v1alpha1.Rollout) bool {
+	switch r.State {
+	case v1alpha1.RolloutWaiting, v1alpha1.RolloutWaitingForWindow, v1alpha1.RolloutProgressing:
+		if r.FailedRevision != "" {
+			return false // what has failed is over
+		}
+	case v1alpha1.RolloutHeld, v1alpha1.RolloutRollingBack, v1alpha1.RolloutRolledBack:
+	default:
+		return false
+	}
+	if heldByCheck(r) && r.Check == nil {
+		return false
+	}
+	takesPart := func(c Component) bool { return slices.Contains(r.Components, c.Name) }
+	return r.Wave > 0 || !Moving(r) || slices.ContainsFunc(p.Components, takesPart)
 }
 
 // start starts a rollout when another revision is wanted than the one that is pursued, or when a retry is requested.
@@ -96,12 +121,12 @@ func (p *planner) start() {
 	case r == nil, p.Wanted != pursued(r), isWaiting(r), retry && r.State != v1alpha1.RolloutProgressing:
 		p.begin()
 	}
-	if r := p.rollout(); Moving(r) { // the clocks were stopped
-		if r.Wave > 0 && r.WaveStartTime == nil {
+	if r := p.rollout(); Moving(r) { // the clocks were stopped, or set by a clock that was ahead
+		if r.Wave > 0 && (r.WaveStartTime == nil || r.WaveStartTime.After(p.Now)) {
 			r.WaveStartTime = p.timestamp()
 		}
-		if isChecking(r) && r.Check.StartTime == nil {
-			r.Check.StartTime = p.timestamp()
+		if isChecking(r) && (r.Check.StartTime == nil || r.Check.StartTime.After(p.Now.Add(checkTimeout))) {
+			r.Check.StartTime = p.timestamp() // a check that is made again at once has a start some seconds ahead
 		}
 	}
 }

@@ -75,10 +75,10 @@ func clusterNetworkPolicies(root string) (map[string][]byte, error) {
 // demoObjects returns the Services of the demo's stores and the Secrets that the stack refers to. The content of the Secrets is not shown.
 func demoObjects(stack *v1alpha1.OpenIMStack) ([]client.Object, error) {
 	images := map[string]string{}
-	for _, name := range []string{"infra-kafka", "infra-redis", "infra-mongodb", "infra-etcd"} {
+	for _, name := range []string{"infra-kafka", "infra-redis", "infra-mongodb", "infra-etcd", "infra-s3"} {
 		images[name] = name
 	}
-	rendered, err := infra.Objects(images, infra.Passwords{OpenIM: "one", Wrapper: "another"})
+	rendered, err := infra.Objects(images, infra.Passwords{OpenIM: "one", Wrapper: "another", Files: "third"})
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +91,8 @@ func demoObjects(stack *v1alpha1.OpenIMStack) ([]client.Object, error) {
 		keys.Name:                {keys.Key: `{"keys":[{}]}`},
 		infra.RedisSecret:        {infra.PasswordKey: "one"},
 		infra.WrapperRedisSecret: {infra.PasswordKey: "another"},
+		infra.FilesSecret:        {infra.AccessKeyIDKey: infra.FilesUser, infra.SecretKeyKey: "third"},
+		infra.FilesCASecret:      {infra.CAKey: infra.ExampleAuthority()},
 	} {
 		objects = append(objects, secret(stack, name, data))
 	}

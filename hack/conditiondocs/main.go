@@ -12,13 +12,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/openimstack/openim-operator/hack/docpage"
 )
 
-// Marks between which the page holds what is generated.
-const (
-	begin = "<!-- generated from api/v1alpha1/conditions.go by \"go generate ./api/v1alpha1\": do not edit between the marks -->"
-	end   = "<!-- end of what is generated -->"
-)
+// part is what is generated of the page.
+var part = docpage.Part{Source: "api/v1alpha1/conditions.go", Command: "go generate ./api/v1alpha1"}
 
 func main() {
 	if len(os.Args) != 3 {
@@ -37,20 +36,11 @@ func rewrite(source, file string) error {
 	if err != nil {
 		return fmt.Errorf("reading the constants: %w", err)
 	}
-	page, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("reading the page: %w", err)
-	}
 	text, err := tables(string(code))
 	if err != nil {
 		return fmt.Errorf("%s: %w", source, err)
 	}
-	before, rest, hasBegin := strings.Cut(string(page), begin)
-	_, after, hasEnd := strings.Cut(rest, end)
-	if !hasBegin || !hasEnd {
-		return fmt.Errorf("the page has no marks: keep the lines %q and %q", begin, end)
-	}
-	return os.WriteFile(file, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644)
+	return part.Rewrite(file, text)
 }
 
 // tables returns a table for each block of constants, headed by the comment of the block. Each constant needs a comment of its own, which

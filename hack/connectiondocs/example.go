@@ -29,8 +29,11 @@ func meta() metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: 
 // fullest returns the graph of a stack with every optional connection.
 func fullest() graph.Graph {
 	spec := v1alpha1.OpenIMStackSpec{
-		Dependencies: v1alpha1.Dependencies{MongoDB: v1alpha1.MongoDB{TLS: &v1alpha1.StoreTLS{Verification: v1alpha1.TLSVerificationNone}}},
-		Settings:     &v1alpha1.Settings{Log: &v1alpha1.LogSettings{Level: v1alpha1.LogWarning}},
+		Dependencies: v1alpha1.Dependencies{
+			MongoDB:       v1alpha1.MongoDB{TLS: &v1alpha1.StoreTLS{Verification: v1alpha1.TLSVerificationNone}},
+			ObjectStorage: &v1alpha1.ObjectStorage{OSS: &v1alpha1.OSS{Access: v1alpha1.FilesPublic}},
+		},
+		Settings: &v1alpha1.Settings{Log: &v1alpha1.LogSettings{Level: v1alpha1.LogWarning}},
 		Pods: &v1alpha1.Pods{Template: &runtime.RawExtension{Raw: []byte(`{"spec":{"containers":[
 			{"name":"component","securityContext":{"readOnlyRootFilesystem":false}},{"name":"agent","image":"agent:1"}]}}`)}},
 		Wrapper: v1alpha1.Wrapper{Auth: v1alpha1.WrapperAuth{Users: &v1alpha1.UserAuth{}}},

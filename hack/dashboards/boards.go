@@ -95,7 +95,7 @@ func boundary() board {
 					query{"max by (namespace, stack, component) (openim_operator_component_restarts{$of}) > 0", "{{stack}} {{component}}"})},
 				{"Writes to children", "By action. Repaired: someone else had changed it.", "ops", 12, of(
 					query{"sum by (action) (rate(openim_operator_child_writes_total{$of}[$__rate_interval]))", "{{action}}"})},
-				{"What is in the way", "1 for each reason.", "none", 12, of(query{
+				{"What prevents readiness", "1 for each reason.", "none", 12, of(query{
 					"max by (namespace, stack, component, reason) (openim_operator_component_problem{$of})", "{{stack}} {{component}}: {{reason}}",
 				})},
 			}},

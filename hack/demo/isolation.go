@@ -66,7 +66,8 @@ func (s *demo) stores(ctx context.Context) error {
 	d := s.stack.Spec.Dependencies
 	var addresses []string
 	own := s.stack.Spec.Wrapper.Redis.Addresses
-	for _, list := range [][]v1alpha1.Address{d.Kafka.Brokers, d.Redis.Addresses, d.MongoDB.Addresses, d.Etcd.Endpoints, own} {
+	files := []v1alpha1.Address{d.ObjectStorage.MinIO.InternalAddress}
+	for _, list := range [][]v1alpha1.Address{d.Kafka.Brokers, d.Redis.Addresses, d.MongoDB.Addresses, d.Etcd.Endpoints, files, own} {
 		for _, address := range list {
 			addresses = append(addresses, string(address))
 		}

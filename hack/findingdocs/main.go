@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/openimstack/openim-operator/hack/docpage"
 	"github.com/openimstack/openim-operator/netpol/audit"
 )
 
@@ -13,24 +14,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: findingdocs FILE")
 		os.Exit(2)
 	}
-	if err := rewrite(os.Args[1]); err != nil {
+	part := docpage.Part{Source: "the table in netpol/audit", Command: "go generate ./netpol/audit"}
+	if err := part.Rewrite(os.Args[1], audit.Docs()); err != nil {
 		fmt.Fprintln(os.Stderr, "findingdocs:", err)
 		os.Exit(1)
 	}
-}
-
-// rewrite replaces the generated part of a page.
-func rewrite(file string) error {
-	page, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("reading the page: %w", err)
-	}
-	out, err := audit.Docs(string(page))
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
-		return fmt.Errorf("writing the page: %w", err)
-	}
-	return nil
 }

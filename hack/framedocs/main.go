@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/openimstack/openim-operator/hack/docpage"
 	"github.com/openimstack/openim-operator/wrapper/websocket"
 )
 
@@ -13,20 +14,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: framedocs FILE")
 		os.Exit(2)
 	}
-	if err := rewrite(os.Args[1]); err != nil {
+	part := docpage.Part{Source: "the table in wrapper/websocket", Command: "go generate ./wrapper/websocket"}
+	if err := part.Rewrite(os.Args[1], websocket.Table()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-}
-
-func rewrite(file string) error {
-	page, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	out, err := websocket.Docs(string(page))
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, []byte(out), 0o644)
 }

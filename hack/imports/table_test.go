@@ -126,7 +126,7 @@ func TestImportsGoDown(t *testing.T) {
 		// The formats of termination messages are what programs in pods tell the operator. Their package imports nothing of ours.
 		{[]string{"supervisor/termination"}, nil},
 		{[]string{"controllers"}, []string{
-			"controllers", "netpol", "openim", "api", "wrapper/config", "mongouri", "oneline", "supervisor/termination",
+			"controllers", "netpol", "openim", "api", "bucketurl", "wrapper/config", "mongouri", "oneline", "supervisor/termination",
 		}},
 		{[]string{"clients"}, []string{
 			"clients", "wrapper/handshake", "wrapper/internalapi", "wrapper/wire", "wrapper/websocket/frame", "wrapper/websocket/sdkws",

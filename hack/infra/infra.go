@@ -23,15 +23,32 @@ const (
 	PasswordKey        = "password"
 )
 
+// Secrets of the object store: its account, its certificate with the private key, and for its clients the certificate's authority. They
+// have the keys below. FilesTLSSecret is not among Objects.
+const (
+	FilesSecret    = "s3"
+	FilesTLSSecret = "s3-tls"
+	FilesCASecret  = "s3-ca"
+	AccessKeyIDKey = "accessKeyID"
+	SecretKeyKey   = "secretAccessKey"
+	CAKey          = "ca.crt"
+	// FilesUser is the access key of the object store's account.
+	FilesUser = "openim"
+)
+
+// FilesHost is the name of the object store's Service, for which its certificate is.
+const FilesHost = "s3." + Namespace + ".svc"
+
 // AllowedLabel with the value Allowed on a namespace lets the stacks of the namespace reach the stores.
 const (
 	AllowedLabel = "openimstack.dev/stores"
 	Allowed      = "allowed"
 )
 
-// Passwords of the two Redis servers. They must differ, so that one password does not give access to the other server.
+// Passwords of the two Redis servers, and the secret key of the object store. They must differ, so that one of them does not give access to
+// another server.
 type Passwords struct {
-	OpenIM, Wrapper string
+	OpenIM, Wrapper, Files string
 }
 
 //go:embed *.yaml
@@ -40,8 +57,12 @@ var files embed.FS
 // Objects returns the namespace, the Secrets with the passwords, and the stores, in the order in which to apply them. images
 // gives the reference of each image by its name without prefix and tag ("infra-etcd"), as hack/images prints it.
 func Objects(images map[string]string, passwords Passwords) ([]*unstructured.Unstructured, error) {
-	if passwords.OpenIM == "" || passwords.Wrapper == "" || passwords.OpenIM == passwords.Wrapper {
-		return nil, errors.New("invalid passwords of the demo's Redis servers: write two different passwords that are not empty")
+	seen := map[string]bool{"": true}
+	for _, password := range []string{passwords.OpenIM, passwords.Wrapper, passwords.Files} {
+		if seen[password] {
+			return nil, errors.New("invalid passwords of the demo's stores: write three different passwords that are not empty")
+		}
+		seen[password] = true
 	}
 	resources, err := resources()
 	if err != nil {
@@ -55,7 +76,10 @@ func Objects(images map[string]string, passwords Passwords) ([]*unstructured.Uns
 		}
 		for _, object := range parsed {
 			if object.GetKind() == "Namespace" {
-				objects = append(objects, object, secret(RedisSecret, passwords.OpenIM), secret(WrapperRedisSecret, passwords.Wrapper))
+				objects = append(objects, object,
+					secret(RedisSecret, map[string]any{PasswordKey: passwords.OpenIM}),
+					secret(WrapperRedisSecret, map[string]any{PasswordKey: passwords.Wrapper}),
+					secret(FilesSecret, map[string]any{AccessKeyIDKey: FilesUser, SecretKeyKey: passwords.Files}))
 				continue
 			}
 			object.SetNamespace(Namespace)
@@ -100,13 +124,13 @@ func parse(file string) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-func secret(name, password string) *unstructured.Unstructured {
+func secret(name string, data map[string]any) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1",
 		"kind":       "Secret",
 		"metadata":   map[string]any{"name": name, "namespace": Namespace},
 		"type":       "Opaque",
-		"stringData": map[string]any{PasswordKey: password},
+		"stringData": data,
 	}}
 }
 

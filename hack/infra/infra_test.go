@@ -19,7 +19,7 @@ import (
 )
 
 // stores and their ports, as the contract with the operator's samples has them.
-var stores = map[string]int32{"etcd": 2379, "redis": 6379, "redis-wrapper": 6379, "kafka": 9092, "mongodb": 27017}
+var stores = map[string]int32{"etcd": 2379, "redis": 6379, "redis-wrapper": 6379, "kafka": 9092, "mongodb": 27017, "s3": 9000}
 
 // imageOf a store. Both Redis are the same program.
 func imageOf(store string) string { return "infra-" + strings.TrimSuffix(store, "-wrapper") }
@@ -32,7 +32,7 @@ func images() map[string]string {
 	return refs
 }
 
-var passwords = Passwords{OpenIM: "secret-of-the-test", Wrapper: "another-secret-of-the-test"}
+var passwords = Passwords{OpenIM: "secret-of-the-test", Wrapper: "another-secret-of-the-test", Files: "third-secret-of-the-test"}
 
 func objects(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
@@ -67,6 +67,7 @@ func TestNamespaceAndSecretComeFirst(t *testing.T) {
 	g.Expect(all[0].GetLabels()).To(HaveKeyWithValue("pod-security.kubernetes.io/enforce", "restricted"))
 	g.Expect(all[1].GetKind() + "/" + all[1].GetName()).To(Equal("Secret/redis"))
 	g.Expect(all[2].GetKind() + "/" + all[2].GetName()).To(Equal("Secret/redis-wrapper"))
+	g.Expect(all[3].GetKind() + "/" + all[3].GetName()).To(Equal("Secret/s3"))
 	for _, o := range all[1:] {
 		g.Expect(o.GetNamespace()).To(Equal(Namespace), o.GetKind()+" "+o.GetName())
 	}
@@ -113,34 +114,45 @@ func TestPodsAreRestrictedBoundedAndProbed(t *testing.T) {
 
 func TestEachPasswordIsInItsSecretAndNowhereElse(t *testing.T) {
 	g := NewWithT(t)
-	for password, secret := range map[string]string{`"` + passwords.OpenIM + `"`: RedisSecret, passwords.Wrapper: WrapperRedisSecret} {
+	for password, secret := range map[string]string{
+		`"` + passwords.OpenIM + `"`: RedisSecret, passwords.Wrapper: WrapperRedisSecret, passwords.Files: FilesSecret,
+	} {
 		for _, o := range objects(t) {
 			raw, err := o.MarshalJSON()
 			g.Expect(err).NotTo(HaveOccurred())
 			holds := o.GetKind() == "Secret" && o.GetName() == secret
 			g.Expect(strings.Contains(string(raw), password)).To(Equal(holds), o.GetKind()+" "+o.GetName())
 		}
-		env := typed[appsv1.StatefulSet](t, "StatefulSet")[secret].Spec.Template.Spec.Containers[0].Env
-		g.Expect(env[0].ValueFrom.SecretKeyRef.Name).To(Equal(secret))
-		g.Expect(env[0].ValueFrom.SecretKeyRef.Key).To(Equal(PasswordKey))
+		var keys []string
+		for _, env := range typed[appsv1.StatefulSet](t, "StatefulSet")[secret].Spec.Template.Spec.Containers[0].Env {
+			if env.ValueFrom != nil {
+				g.Expect(env.ValueFrom.SecretKeyRef.Name).To(Equal(secret))
+				keys = append(keys, env.ValueFrom.SecretKeyRef.Key)
+			}
+		}
+		g.Expect(keys).To(Or(ConsistOf(PasswordKey), ConsistOf(AccessKeyIDKey, SecretKeyKey)), secret)
 	}
 }
 
 // Sources that each store allows. Pods have the labels that the operator writes. All other sources are denied.
 func TestEachStoreLetsInWhoNeedsItAndNobodyElse(t *testing.T) {
-	openim := labels.Set{v1alpha1.LabelName: v1alpha1.NameOpenIM, v1alpha1.LabelPartOf: v1alpha1.PartOf}
+	process := func(name string) labels.Set {
+		return labels.Set{v1alpha1.LabelName: v1alpha1.NameOpenIM, v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelComponent: name}
+	}
 	role := func(name string) labels.Set {
 		return labels.Set{v1alpha1.LabelName: v1alpha1.NameWrapper, v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelComponent: name}
 	}
 	pods := map[string]labels.Set{
-		"openim":   openim,
-		"gateway":  role("gateway"),
-		"backend":  role("backend"),
-		"other":    {"app": "x"},
-		"impostor": {v1alpha1.LabelPartOf: v1alpha1.PartOf},
+		"openim":    process("rpc-msg"),
+		"rpc-third": process("rpc-third"),
+		"gateway":   role("gateway"),
+		"backend":   role("backend"),
+		"other":     {"app": "x"},
+		"impostor":  {v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelComponent: "rpc-third"},
 	}
 	want := map[string][]string{
-		"etcd": {"openim"}, "kafka": {"openim"}, "redis": {"openim"}, "mongodb": {"openim", "backend"}, "redis-wrapper": {"gateway", "backend"},
+		"etcd": {"openim", "rpc-third"}, "kafka": {"openim", "rpc-third"}, "redis": {"openim", "rpc-third"},
+		"mongodb": {"openim", "rpc-third", "backend"}, "redis-wrapper": {"gateway", "backend"}, "s3": {"rpc-third"},
 	}
 	policies := typed[networkingv1.NetworkPolicy](t, "NetworkPolicy")
 	for store := range stores {
@@ -181,9 +193,10 @@ func admits(t *testing.T, policies map[string]*networkingv1.NetworkPolicy, store
 
 func TestMissingInputsAreReported(t *testing.T) {
 	g := NewWithT(t)
-	for _, bad := range []Passwords{{}, {OpenIM: "x"}, {Wrapper: "x"}, {OpenIM: "x", Wrapper: "x"}} {
+	for _, bad := range []Passwords{{}, {OpenIM: "x", Wrapper: "y"}, {Wrapper: "x", Files: "y"}, {OpenIM: "x", Wrapper: "x", Files: "y"},
+		{OpenIM: "x", Wrapper: "y", Files: "x"}} {
 		_, err := Objects(images(), bad)
-		g.Expect(err).To(MatchError(ContainSubstring("two different passwords")), "%+v", bad)
+		g.Expect(err).To(MatchError(ContainSubstring("three different passwords")), "%+v", bad)
 	}
 	few := images()
 	delete(few, "infra-kafka")
@@ -201,7 +214,7 @@ func TestTheKustomizationNamesEveryImage(t *testing.T) {
 	entries, err := files.ReadDir(".")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(list).To(HaveLen(len(entries)-1), "every file but kustomization.yaml itself")
-	placeholder := regexp.MustCompile(`image: (openimstack/infra-[a-z]+):dev`)
+	placeholder := regexp.MustCompile(`image: (openimstack/infra-[a-z0-9]+):dev`)
 	seen := 0
 	for _, file := range list {
 		content, err := files.ReadFile(file)

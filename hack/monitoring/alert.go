@@ -37,7 +37,7 @@ type group struct {
 
 // Texts that several alerts use.
 const (
-	describeStack = "kubectl openimstack status STACK -n NAMESPACE   # conditions, components, what is in the way"
+	describeStack = "kubectl openimstack status STACK -n NAMESPACE   # conditions, components, what prevents readiness"
 	aboutStack    = "{{ $labels.namespace }}/{{ $labels.stack }}"
 )
 

@@ -42,7 +42,7 @@ func boundaryAlerts() []alert {
 			Meaning: "Probes run at an interval, and after each change. None has run for long, so the verdict is old.",
 			Look: []string{describeStack, "kubectl logs -n openim-operator-system deployment/openim-operator | grep -i probe | tail " +
 				"-20"},
-			Do: "Request one: `kubectl openimstack probe STACK -n NAMESPACE`. Its answer tells what is in the way.",
+			Do: "Request one: `kubectl openimstack probe STACK -n NAMESPACE`. Its answer tells what prevents it.",
 		},
 		{
 			Name: "OpenIMStackFindings", Severity: warning, For: "10m",

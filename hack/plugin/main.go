@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/openimstack/openim-operator/hack/render"
+	release "github.com/openimstack/openim-operator/version"
 )
 
 // platforms are those for which archives are built: os/arch, as Go writes them.
@@ -22,8 +23,6 @@ var platforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/a
 const (
 	binary   = "kubectl-openimstack"
 	template = "config/krew/openimstack.yaml"
-	// release is the variable of the plugin that holds its version.
-	release = "github.com/openimstack/openim-operator/cmd/" + binary + "/internal/version.release"
 )
 
 func main() {
@@ -104,7 +103,7 @@ func (b *builder) build(ctx context.Context, platform string) error {
 	}
 	compiled := filepath.Join(scratch, name)
 	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w -X "+release+"="+b.version, "-o", compiled, "./cmd/"+binary)
+		"-ldflags", "-s -w -X "+release.Variable+"="+b.version, "-o", compiled, "./cmd/"+binary)
 	command.Dir = b.root
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
 	if output, err := command.CombinedOutput(); err != nil {

@@ -3,38 +3,26 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/openimstack/openim-operator/hack/docpage"
 	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/openim/settings"
 )
 
-// Marks between which the page holds what is generated.
-const (
-	begin = "<!-- generated from openim/settings by \"go generate ./openim/settings\": do not edit between the marks -->"
-	end   = "<!-- end of what is generated -->"
-)
+// part is what is generated of the page.
+var part = docpage.Part{Source: "openim/settings", Command: "go generate ./openim/settings"}
 
 // writeDocs replaces the generated part of a page.
 func writeDocs(file string) error {
-	page, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("reading the page: %w", err)
-	}
-	before, rest, hasBegin := strings.Cut(string(page), begin)
-	_, after, hasEnd := strings.Cut(rest, end)
-	if !hasBegin || !hasEnd {
-		return fmt.Errorf("the page has no marks: keep the lines %q and %q", begin, end)
-	}
 	free, err := freeTable()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, []byte(before+begin+"\n"+free+otherTable()+"\n"+end+after), 0o644)
+	return part.Rewrite(file, free+otherTable())
 }
 
 // freeTable returns the table of the keys that overrides may set.

@@ -9,49 +9,63 @@ import (
 	"strings"
 )
 
-// claimsPage is the page whose rows name the tests that prove them.
-const claimsPage = "docs/capabilities.md"
+// claimsPages are the pages whose rows name the tests that prove them.
+var claimsPages = []string{"docs/capabilities.md", "docs/threats.md"}
+
+// claimsHeads begin the rows that name the columns of these pages.
+var claimsHeads = []string{"| claim |", "| attacker |"}
 
 // proof is a test that a row names: `file_test.go`: "text of the test".
 var proof = regexp.MustCompile("`([^`]+_test\\.go)`: \"([^\"]+)\"")
 
 // claims finds claims whose tests are gone, and rows that name no test.
 func claims(_ context.Context, t tree, figures io.Writer) ([]string, error) {
-	if !slices.Contains(t.files, claimsPage) {
-		return nil, nil
-	}
-	page, err := t.read(claimsPage)
-	if err != nil {
-		return nil, err
-	}
 	var findings []string
 	count := 0
-	for line := range strings.Lines(string(page)) {
-		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| claim |") {
+	for _, name := range claimsPages {
+		if !slices.Contains(t.files, name) {
 			continue
 		}
-		proofs := proof.FindAllStringSubmatch(line, -1)
-		if len(proofs) == 0 {
-			findings = append(findings, fmt.Sprintf("%s: the row %q names no test: write `file_test.go`: \"text\"",
-				claimsPage, strings.TrimSpace(line)))
+		page, err := t.read(name)
+		if err != nil {
+			return nil, err
 		}
-		for _, p := range proofs {
-			count++
-			if !slices.Contains(t.files, p[1]) {
-				findings = append(findings, fmt.Sprintf("%s names %s, which does not exist: name the test that proves the claim", claimsPage, p[1]))
+		for line := range strings.Lines(string(page)) {
+			if !strings.HasPrefix(line, "| ") || slices.ContainsFunc(claimsHeads, func(h string) bool { return strings.HasPrefix(line, h) }) {
 				continue
 			}
-			code, err := t.read(p[1])
-			if err != nil {
-				return nil, err
+			proofs := proof.FindAllStringSubmatch(line, -1)
+			if len(proofs) == 0 {
+				findings = append(findings, fmt.Sprintf("%s: the row %q names no test: write `file_test.go`: \"text\"",
+					name, strings.TrimSpace(line)))
 			}
-			if !hasTest(string(code), p[2]) {
-				findings = append(findings, fmt.Sprintf("%s: %s has no test %q: name the test that proves the claim", claimsPage, p[1], p[2]))
+			count += len(proofs)
+			for _, p := range proofs {
+				finding, err := t.proven(name, p[1], p[2])
+				if err != nil {
+					return nil, err
+				}
+				findings = append(findings, finding...)
 			}
 		}
 	}
 	fmt.Fprintf(figures, "%d tests are named", count)
 	return findings, nil
+}
+
+// proven looks for a test that a page names.
+func (t tree) proven(page, file, test string) ([]string, error) {
+	if !slices.Contains(t.files, file) {
+		return []string{fmt.Sprintf("%s names %s, which does not exist: name the test that proves the claim", page, file)}, nil
+	}
+	code, err := t.read(file)
+	if err != nil {
+		return nil, err
+	}
+	if !hasTest(string(code), test) {
+		return []string{fmt.Sprintf("%s: %s has no test %q: name the test that proves the claim", page, file, test)}, nil
+	}
+	return nil, nil
 }
 
 // hasTest reports whether a file has a test function of a name, or a spec or table of a text, that is not pending.

@@ -36,7 +36,7 @@ func TestAClaimNeedsATestThatExists(t *testing.T) {
 		row("| it works | `a/a_test.go` |"):                                      "names no test",
 		"# Text alone\n":                                                         "",
 	} {
-		tr := newTree(t, map[string]string{claimsPage: page, "a/a_test.go": testFile})
+		tr := newTree(t, map[string]string{claimsPages[0]: page, "a/a_test.go": testFile})
 		found, err := claims(t.Context(), tr, io.Discard)
 		g.Expect(err).NotTo(HaveOccurred())
 		if finding == "" {
@@ -45,9 +45,14 @@ func TestAClaimNeedsATestThatExists(t *testing.T) {
 		}
 		g.Expect(found).To(ConsistOf(ContainSubstring(finding)), page)
 	}
+	// The other page is read with the same rules, and its own first line.
+	tr := newTree(t, map[string]string{claimsPages[1]: "| attacker | shown by |\n|---|---|\n| a user | nothing |\n"})
+	found, err := claims(t.Context(), tr, io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found).To(ConsistOf(ContainSubstring("docs/threats.md: the row")))
 	var figures strings.Builder
-	tr := newTree(t, map[string]string{claimsPage: row("| it works | `a_test.go`: \"works\" |"), "a_test.go": testFile})
-	_, err := claims(t.Context(), tr, &figures)
+	tr = newTree(t, map[string]string{claimsPages[1]: row("| it works | `a_test.go`: \"works\" |"), "a_test.go": testFile})
+	_, err = claims(t.Context(), tr, &figures)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(figures.String()).To(Equal("1 tests are named"))
 }

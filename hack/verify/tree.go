@@ -83,7 +83,8 @@ func (t tree) copyTo(dir string) (map[string][]byte, error) {
 // isGenerated tells files that a program wrote: no rule about what people write binds them.
 func isGenerated(name string) bool {
 	base := path.Base(name)
-	return strings.HasPrefix(base, "zz_generated.") || base == "go.sum" || base == "go.mod" ||
+	return strings.HasPrefix(base, "zz_generated.") || base == "go.sum" || base == "go.mod" || base == "package-lock.json" ||
 		name == "docs/routes.md" || name == "docs/openapi.yaml" || name == "docs/audit-v1.schema.json" ||
+		strings.HasPrefix(name, "docs/reference/") ||
 		strings.HasPrefix(name, "config/crd/bases/") || strings.HasPrefix(name, "charts/openim-operator/files/")
 }

@@ -8,6 +8,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/netpol/audit"
@@ -29,6 +31,8 @@ func exposing(all ...v1alpha1.Exposure) func(*testing.T, *audit.Input) {
 				in.Snapshot.Services = append(in.Snapshot.Services, *o)
 			case *networkingv1.Ingress:
 				in.Snapshot.Ingresses = append(in.Snapshot.Ingresses, *o)
+			case *gatewayv1.HTTPRoute:
+				in.Snapshot.Routes = append(in.Snapshot.Routes, routeTo(o.Namespace, o.Name, o.Namespace, "chat-users"))
 			}
 		}
 	}
@@ -46,6 +50,25 @@ var (
 		Listener: v1alpha1.ListenerUsers, Ingress: &v1alpha1.ExposedIngress{Hosts: []v1alpha1.HostName{"im.example.com"}},
 	}
 )
+
+var usersByRoute = v1alpha1.Exposure{Listener: v1alpha1.ListenerUsers, HTTPRoute: &v1alpha1.ExposedRoute{
+	ParentRefs: []v1alpha1.GatewayReference{{Name: "public", Namespace: "gateways"}}, Hostnames: []v1alpha1.HostName{"im.example.com"},
+}}
+
+// routeTo is an HTTPRoute that leads to a Service.
+func routeTo(namespace, name, to, service string) snapshot.Route {
+	return snapshot.Route{
+		APIVersion: "gateway.networking.k8s.io/v1", Kind: "HTTPRoute", NamespacedName: types.NamespacedName{Namespace: namespace, Name: name},
+		Hostnames: []string{"im.example.com"},
+		Backends:  []snapshot.Backend{{Service: types.NamespacedName{Namespace: to, Name: service}, Port: 80}},
+	}
+}
+
+// of gives a route another kind.
+func of(kind, version string, r snapshot.Route) snapshot.Route {
+	r.Kind, r.APIVersion = kind, "gateway.networking.k8s.io/"+version
+	return r
+}
 
 // altered changes a Service of the snapshot.
 func altered(name string, change func(*corev1.Service)) func(*testing.T, *audit.Input) {
@@ -138,6 +161,46 @@ spec: {defaultBackend: {service: {name: chat-users, port: {name: users}}}}`,
 		kind: audit.ListenerExposed, object: "HTTPRoute/edge/chat-users", severity: audit.Medium,
 	},
 	{
+		name:   "an HTTPRoute of the right name, which the spec does not say",
+		change: both(exposing(usersByIngress), route(routeTo("im", "chat-users", "im", "chat-users"))),
+		kind:   audit.ListenerExposed, object: "HTTPRoute/im/chat-users", severity: audit.Medium,
+	},
+	{
+		name:   "an HTTPRoute beside the one of the spec",
+		change: both(exposing(usersByRoute), route(routeTo("im", "shadow", "im", "chat-users"))),
+		kind:   audit.ListenerExposed, object: "HTTPRoute/im/shadow", severity: audit.Medium, ports: []string{"gateway:8082"}, only: true,
+		fix: []string{"spec.wrapper.gateway.expose"},
+	},
+	{
+		name:   "an HTTPRoute of the right name in another namespace, by a ReferenceGrant",
+		change: both(exposing(usersByRoute), route(routeTo("edge", "chat-users", "im", "chat-users"))),
+		kind:   audit.ListenerExposed, object: "HTTPRoute/edge/chat-users", severity: audit.Medium, ports: []string{"gateway:8082"}, only: true,
+	},
+	{
+		name:   "a GRPCRoute of the HTTPRoute's name",
+		change: both(exposing(usersByRoute), route(of("GRPCRoute", "v1", routeTo("im", "chat-users", "im", "chat-users")))),
+		kind:   audit.ListenerExposed, object: "GRPCRoute/im/chat-users", severity: audit.Medium,
+	},
+	{
+		name:   "a TLSRoute of the HTTPRoute's name",
+		change: both(exposing(usersByRoute), route(of("TLSRoute", "v1", routeTo("im", "chat-users", "im", "chat-users")))),
+		kind:   audit.ListenerExposed, object: "TLSRoute/im/chat-users", severity: audit.Medium,
+	},
+	{
+		name:   "a TCPRoute to the exposed Service",
+		change: both(exposing(usersByRoute), route(of("TCPRoute", "v1alpha2", routeTo("im", "tcp", "im", "chat-users")))),
+		kind:   audit.ListenerExposed, object: "TCPRoute/im/tcp", severity: audit.Medium,
+	},
+	{
+		name: "an HTTPRoute of another API group and the right name",
+		change: both(exposing(usersByRoute), func(t *testing.T, in *audit.Input) {
+			r := routeTo("im", "chat-users", "im", "chat-users")
+			r.APIVersion = "gateway.networking.x-k8s.io/v1"
+			route(r)(t, in)
+		}),
+		kind: audit.ListenerExposed, object: "HTTPRoute/im/chat-users", severity: audit.Medium,
+	},
+	{
 		name: "an Ingress of another namespace, by an alias of the exposed Service",
 		add: `
 apiVersion: v1
@@ -167,6 +230,7 @@ spec:
 		{name: "nothing", change: exposing()},
 		{name: "both ways", change: exposing(usersByBoth)},
 		{name: "an Ingress", change: exposing(usersByIngress)},
+		{name: "an HTTPRoute", change: exposing(usersByRoute)},
 		{name: "both listeners", change: exposing(usersByBoth, v1alpha1.Exposure{
 			Listener: v1alpha1.ListenerAdmins, Service: &v1alpha1.ExposedService{Type: v1alpha1.ExposedNodePort},
 		})},

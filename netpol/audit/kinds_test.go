@@ -31,9 +31,5 @@ func TestThePageIsCurrent(t *testing.T) {
 	g := NewWithT(t)
 	page, err := os.ReadFile("../../docs/lockdown.md")
 	g.Expect(err).NotTo(HaveOccurred())
-	written, err := audit.Docs(string(page))
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(page)).To(Equal(written), "run go generate ./netpol/audit")
-	_, err = audit.Docs("a page without marks")
-	g.Expect(err).To(MatchError(ContainSubstring("keep the lines")))
+	g.Expect(string(page)).To(ContainSubstring("\n"+audit.Docs()+"\n"), "run go generate ./netpol/audit")
 }

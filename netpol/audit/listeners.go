@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -34,7 +35,7 @@ func checkListeners(m *Model) []Finding {
 		led := behind(m, m.listeners, e.backends)
 		f := Finding{Reason: "leads clients of " + e.hostNames() + " to it", Fix: deleteCommand(e.object)}
 		found = append(found, m.exposed(e.object, led, f, func(x v1alpha1.Exposure) bool {
-			return e.object.Kind == "Ingress" && x.Ingress != nil
+			return e.object.Kind == "Ingress" && x.Ingress != nil || isHTTPRoute(e.object) && x.HTTPRoute != nil
 		})...)
 	}
 	return found
@@ -60,6 +61,12 @@ func (m *Model) exposed(object Object, led []protectedPort, f Finding, makes fun
 		"network.admins let them", list(f.Ports))
 	f.Fix += "; or write the way to spec.wrapper.gateway.expose"
 	return []Finding{f}
+}
+
+// isHTTPRoute reports whether an object is an HTTPRoute of the Gateway API.
+func isHTTPRoute(object Object) bool {
+	group, _, _ := strings.Cut(object.APIVersion, "/")
+	return object.Kind == "HTTPRoute" && group == gatewayAPI
 }
 
 // findListeners returns the listeners behind each Service, by the Service's port, as far as spec.wrapper.gateway.expose has an entry for

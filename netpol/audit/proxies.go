@@ -16,7 +16,7 @@ import (
 
 // httpRoutes are the kinds of routes whose proxy speaks HTTP to the gateway. Proxies of layer 4 add no header.
 var httpRoutes = []schema.GroupKind{
-	{Group: "gateway.networking.k8s.io", Kind: "HTTPRoute"}, {Group: "route.openshift.io", Kind: "Route"},
+	{Group: gatewayAPI, Kind: "HTTPRoute"}, {Group: "route.openshift.io", Kind: "Route"},
 	{Group: "traefik.io", Kind: "IngressRoute"}, {Group: "traefik.containo.us", Kind: "IngressRoute"},
 	{Group: "projectcontour.io", Kind: "HTTPProxy"}, {Group: "apisix.apache.org", Kind: "ApisixRoute"},
 	{Group: "getambassador.io", Kind: "Mapping"}, {Group: "networking.istio.io", Kind: "VirtualService"},

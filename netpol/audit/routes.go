@@ -32,6 +32,9 @@ func (b backend) is(p corev1.ServicePort) bool {
 	return true
 }
 
+// gatewayAPI is the group of the Gateway API.
+const gatewayAPI = "gateway.networking.k8s.io"
+
 // entryPoint is an Ingress or a route: it forwards traffic to backends.
 type entryPoint struct {
 	object   Object
@@ -121,7 +124,7 @@ func routeEntryPoints(m *Model) []entryPoint {
 	for _, r := range m.snapshot.Routes {
 		object := routeObject(r)
 		fix := toGateway(object)
-		if crossesNamespaces(r) && strings.HasPrefix(r.APIVersion, "gateway.networking.k8s.io/") {
+		if crossesNamespaces(r) && strings.HasPrefix(r.APIVersion, gatewayAPI+"/") {
 			fix += "; and remove the ReferenceGrant that lets it cross namespaces"
 		}
 		all = append(all, entryPoint{object: object, hosts: r.Hostnames, backends: routeBackends(r), fix: fix})

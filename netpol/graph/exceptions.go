@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/openim/pods"
 )
 
@@ -35,6 +36,7 @@ const (
 	// ExceptionLogHoldsSecrets has no edge, and neither have the following ones. The names of the last two go on with a component or group.
 	ExceptionLogHoldsSecrets    = "LogHoldsSecrets"
 	ExceptionUnverifiedTLS      = "UnverifiedTLS"
+	ExceptionFilesPublic        = "FilesPublic"
 	ExceptionExtraContainer     = pods.ExtraContainer
 	ExceptionPodSecurityLowered = pods.PodSecurityLowered
 )
@@ -55,6 +57,8 @@ var risks = map[string]string{
 		"can act as any user until the token expires",
 	ExceptionUnverifiedTLS: "whoever can redirect the connection to a store, by DNS or on the way, answers as the store: they get its " +
 		"password, and read and change what it holds",
+	ExceptionFilesPublic: "whoever learns the address of a file reads it, without a login and for ever: one who has left a chat, and " +
+		"whoever reads a log, a mail or a browser's history with the address",
 	ExceptionExtraContainer: "whoever controls this program can send from the component's address: the policies and OpenIM take it for the " +
 		"component, and see no difference",
 	ExceptionPodSecurityLowered: "an attacker in one of these containers gets further: the restricted profile of pod security would stop them",
@@ -65,6 +69,29 @@ func (g *Graph) disclosePods(spec *v1alpha1.Pods) {
 	for _, e := range pods.Exceptions(spec) {
 		kind, _, _ := strings.Cut(e.Name, "/")
 		g.disclosures = append(g.disclosures, Exception{Name: e.Name, Field: e.Field, Lets: e.Lets, Risk: risks[kind]})
+	}
+}
+
+// discloseWebhooks adds the callers of hooks that reach the service by entries of network.extraEgress: no edge of theirs is one of
+// spec.webhooks, and OpenIM obeys the answers all the same.
+func (g *Graph) discloseWebhooks(spec *v1alpha1.OpenIMStackSpec, facts openim.Facts) {
+	if spec.Network == nil {
+		return
+	}
+	var callers []string
+	for _, process := range openim.HookCallers() {
+		leaves := slices.ContainsFunc(spec.Network.ExtraEgress, func(e v1alpha1.ExtraEgress) bool {
+			return slices.Contains(e.Components, v1alpha1.ComponentName(process))
+		})
+		if leaves && len(facts.Webhooks[process]) == 0 && len(openim.HooksOf(process, spec.Webhooks)) > 0 {
+			callers = append(callers, string(process))
+		}
+	}
+	if len(callers) > 0 {
+		g.disclosures = append(g.disclosures, Exception{
+			Name: ExceptionWebhookDirect, Field: "spec.webhooks", Risk: risks[ExceptionWebhookDirect],
+			Lets: strings.Join(callers, ", ") + " out to the service of the webhooks, by entries of network.extraEgress",
+		})
 	}
 }
 
@@ -81,6 +108,12 @@ func (g *Graph) disclose(spec *v1alpha1.OpenIMStackSpec) {
 		g.disclosures = append(g.disclosures, Exception{
 			Name: ExceptionUnverifiedTLS, Field: store.field, Risk: risks[ExceptionUnverifiedTLS],
 			Lets: store.who + " accept every certificate of " + store.name,
+		})
+	}
+	if storage, _, kind := openim.ObjectStorageOf(spec.Dependencies.ObjectStorage); storage != nil && storage.PublicRead {
+		g.disclosures = append(g.disclosures, Exception{
+			Name: ExceptionFilesPublic, Field: "spec.dependencies.objectStorage." + kind + ".access", Risk: risks[ExceptionFilesPublic],
+			Lets: "clients read users' files at the object store by URLs without a signature",
 		})
 	}
 }
@@ -109,7 +142,7 @@ func IsDisclosure(text string) bool {
 	name, _, _ := strings.Cut(text, ":")
 	kind, _, _ := strings.Cut(name, "/")
 	return slices.Contains([]string{
-		ExceptionLogHoldsSecrets, ExceptionUnverifiedTLS, ExceptionExtraContainer, ExceptionPodSecurityLowered,
+		ExceptionLogHoldsSecrets, ExceptionUnverifiedTLS, ExceptionFilesPublic, ExceptionExtraContainer, ExceptionPodSecurityLowered,
 	}, kind)
 }
 

@@ -145,6 +145,27 @@ func TestAStoreWhoseCertificateNobodyVerifiesIsAnException(t *testing.T) {
 	g.Expect(graph.IsDisclosure("WebSocketDirect: x")).To(BeFalse())
 }
 
+func TestFilesThatEverybodyReadsAreAnException(t *testing.T) {
+	g := NewWithT(t)
+	of := func(storage v1alpha1.ObjectStorage) []graph.Exception {
+		s := stack(nil)
+		s.Spec.Dependencies.ObjectStorage = &storage
+		return graph.New(s, facts()).Exceptions()
+	}
+	for _, access := range []v1alpha1.FileAccess{"", v1alpha1.FilesSigned} {
+		g.Expect(of(v1alpha1.ObjectStorage{COS: &v1alpha1.COS{Access: access}})).To(BeEmpty())
+		g.Expect(of(v1alpha1.ObjectStorage{OSS: &v1alpha1.OSS{Access: access}})).To(BeEmpty())
+	}
+	for kind, found := range map[string][]graph.Exception{
+		"cos": of(v1alpha1.ObjectStorage{COS: &v1alpha1.COS{Access: v1alpha1.FilesPublic}}),
+		"oss": of(v1alpha1.ObjectStorage{OSS: &v1alpha1.OSS{Access: v1alpha1.FilesPublic}}),
+	} {
+		g.Expect(found).To(ConsistOf(And(HaveField("Name", "FilesPublic"), HaveField("Field", "spec.dependencies.objectStorage."+kind+".access"),
+			HaveField("Lets", Not(BeEmpty())), HaveField("Risk", ContainSubstring("without a login")))))
+		g.Expect(graph.IsDisclosure("FilesPublic: " + found[0].Lets)).To(BeTrue())
+	}
+}
+
 func TestOnlyTheNamedComponentsHaveTheExtraEgress(t *testing.T) {
 	stackGraph := fullest()
 	var leave []string

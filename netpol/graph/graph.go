@@ -100,6 +100,7 @@ func New(stack *v1alpha1.OpenIMStack, facts openim.Facts) Graph {
 	g.connectDNS(network)
 	g.connectExtra(network)
 	g.disclose(&stack.Spec)
+	g.discloseWebhooks(&stack.Spec, facts)
 	g.disclosePods(stack.Spec.Pods)
 	return g
 }

@@ -286,6 +286,43 @@ func TestCallersOfHooksAloneReachTheService(t *testing.T) {
 	g.Expect(graph.New(stack(nil), facts()).Exceptions()).To(BeEmpty())
 }
 
+// The way by network.extraEgress has no edge of spec.webhooks, and is the same exception.
+func TestHooksThatLeaveByAnotherEntryAreDisclosed(t *testing.T) {
+	s := stack(nil)
+	s.Spec.Webhooks = &v1alpha1.Webhooks{URL: "https://hooks.example.com/openim", Via: v1alpha1.WebhooksViaOpenIM, Hooks: []v1alpha1.Hook{
+		{Name: "beforeSendSingleMsg"}, {Name: "beforeAddFriend"},
+	}}
+	extra := func(components ...v1alpha1.ComponentName) *v1alpha1.Network {
+		return &v1alpha1.Network{ExtraEgress: []v1alpha1.ExtraEgress{{
+			Name: "hooks", Components: components, Peers: []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}},
+			Ports: []v1alpha1.EgressPort{{Port: 443}},
+		}}}
+	}
+	direct := func(s *v1alpha1.OpenIMStack, f openim.Facts) []string {
+		var lets []string
+		for _, e := range graph.New(s, f).Exceptions() {
+			if e.Name == graph.ExceptionWebhookDirect {
+				lets = append(lets, e.Lets)
+			}
+		}
+		return lets
+	}
+	g := NewWithT(t)
+	g.Expect(direct(s, facts())).To(BeEmpty(), "nothing leads there")
+	s.Spec.Network = extra("rpc-msg", "rpc-user")
+	g.Expect(direct(s, facts())).To(ConsistOf("rpc-msg out to the service of the webhooks, by entries of network.extraEgress"),
+		"rpc-friend reaches nothing, and rpc-user has no hook")
+	s.Spec.Network = extra("rpc-msg", "rpc-friend")
+	g.Expect(direct(s, facts())).To(ConsistOf(HavePrefix("rpc-friend, rpc-msg out to")))
+	f := facts()
+	f.Webhooks = map[openim.Name][]openim.Endpoint{openim.RPCMsg: {{Port: 443, Peers: []networkingv1.NetworkPolicyPeer{{
+		IPBlock: &networkingv1.IPBlock{CIDR: "192.0.2.0/24"},
+	}}}}}
+	g.Expect(direct(s, f)).To(ConsistOf(HavePrefix("rpc-msg out to 192.0.2.0/24"), HavePrefix("rpc-friend out to")))
+	s.Spec.Webhooks = nil
+	g.Expect(direct(s, facts())).To(BeEmpty())
+}
+
 func unsupervised() *v1alpha1.OpenIMStack {
 	s := stack(nil)
 	s.Spec.Supervision = v1alpha1.SupervisionDisabled

@@ -146,6 +146,9 @@ func prefixed(prefix string) string {
 
 var proxyNames = []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
 
+// noProxy is the variable with what goes past a proxy.
+const noProxy = "NO_PROXY"
+
 // direct is what must not go through a proxy: the calls between the components, which Go's gRPC and HTTP clients would send there, too.
 var direct = []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", ".svc"}
 
@@ -158,7 +161,7 @@ func proxies(value any) string {
 		switch name := text(entry, "name"); {
 		case slices.Contains(proxyNames, strings.ToUpper(name)):
 			proxy = name
-		case strings.ToUpper(name) == "NO_PROXY":
+		case strings.ToUpper(name) == noProxy:
 			if exempt = exempts(text(entry, "value")); !exempt {
 				return fmt.Sprintf("%s must keep the calls between the components from a proxy: write at least the value %s",
 					name, strings.Join(direct, ","))

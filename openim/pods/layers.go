@@ -16,7 +16,7 @@ const Own = "component"
 const all = "all"
 
 // reservedContainers are the containers that the operator adds: the init container of OpenIM's pods, and those of the check.
-var reservedContainers = []string{"prepare", v1alpha1.ComponentCheck, "idle"}
+var reservedContainers = []string{Prepare, v1alpha1.ComponentCheck, "idle"}
 
 // Layer is one template of the spec.
 type Layer struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -50,7 +51,29 @@ func Merge(spec *v1alpha1.Pods, component string, base corev1.PodTemplateSpec) (
 	}
 	merged.Spec.Containers = ordered(base.Spec.Containers, merged.Spec.Containers, false)
 	merged.Spec.InitContainers = ordered(base.Spec.InitContainers, merged.Spec.InitContainers, true)
-	return merged, keeps(base, merged)
+	if err := keeps(base, merged); err != nil {
+		return merged, err
+	}
+	addProxies(&merged.Spec, ContainerOf(component))
+	return merged, nil
+}
+
+// Prepare is the name of the operator's init container, which checks the stores.
+const Prepare = "prepare"
+
+// addProxies gives the init container the proxies of the component's own container: OpenIM's clients of object stores use them, and a store
+// that only a proxy reaches must be checked through it.
+func addProxies(pod *corev1.PodSpec, own string) {
+	checks := slices.IndexFunc(pod.InitContainers, func(c corev1.Container) bool { return c.Name == Prepare })
+	component := slices.IndexFunc(pod.Containers, func(c corev1.Container) bool { return c.Name == own })
+	if checks < 0 || component < 0 {
+		return
+	}
+	for _, v := range pod.Containers[component].Env {
+		if name := strings.ToUpper(v.Name); slices.Contains(proxyNames, name) || name == noProxy {
+			pod.InitContainers[checks].Env = append(pod.InitContainers[checks].Env, v)
+		}
+	}
 }
 
 // mergeLayer merges one template, by the rules of a strategic merge patch.

@@ -201,3 +201,20 @@ func FuzzTemplates(f *testing.F) {
 		}
 	})
 }
+
+// The stores are checked by the way by which the component reaches them, and prepare gets no other variable of the component's.
+func TestTheCheckOfTheStoresGetsTheProxyOfItsComponent(t *testing.T) {
+	g := NewWithT(t)
+	const private = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7,.svc"
+	spec := &v1alpha1.Pods{Template: template(t, `{spec: {containers: [{name: component, env: [{name: HTTPS_PROXY, value: "http://p:1"},
+		{name: no_proxy, value: "`+private+`"}, {name: APP_SECRET, value: z}]}, {name: agent, image: "agent:1", env: [{name: HTTP_PROXY, value: x}]}]}}`)}
+	merged, err := pods.Merge(spec, "rpc-auth", rpcAuth())
+	g.Expect(err).NotTo(HaveOccurred())
+	prepare := merged.Spec.InitContainers[len(merged.Spec.InitContainers)-1]
+	g.Expect(prepare.Name).To(Equal(pods.Prepare))
+	g.Expect(prepare.Env).To(ConsistOf(
+		corev1.EnvVar{Name: "HTTPS_PROXY", Value: "http://p:1"}, corev1.EnvVar{Name: "no_proxy", Value: private}))
+	merged, err = pods.Merge(&v1alpha1.Pods{Template: template(t, "metadata: {labels: {a: b}}")}, "rpc-auth", rpcAuth())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(merged.Spec.InitContainers[0].Env).To(BeEmpty())
+}

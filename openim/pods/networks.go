@@ -23,7 +23,8 @@ type NetworkKey struct {
 // constants of the plugins k8snetworkplumbingwg/multus-cni, GoogleCloudPlatform/gke-networking-api, nokia/danm, cni-genie/CNI-Genie,
 // kubeovn/kube-ovn (pkg/util/const.go), ovn-org/ovn-kubernetes, projectcalico/calico (libcalico-go/lib/backend/k8s/conversion),
 // aws/amazon-vpc-resource-controller-k8s, AliyunContainerService/terway (types/k8s.go), Azure/azure-container-networking,
-// networkservicemesh, and Isovalent's multi-network documentation.
+// networkservicemesh, and Isovalent's multi-network documentation. Tencent Kubernetes Engine: the documentation of VPC-CNI, and that of
+// annotations for super nodes (457/36162). Huawei CCE: "Configuring an EIP for a Pod" (usermanual-cce/cce_10_0734).
 var networkKeys = []NetworkKey{
 	{Key: "k8s.v1.cni.cncf.io/networks", Interface: true, Effect: "gives it further network interfaces (Multus)"},
 	{Key: "v1.multus-cni.io/default-network", Interface: true, Effect: "gives it another network than the cluster's (Multus)"},
@@ -43,6 +44,10 @@ var networkKeys = []NetworkKey{
 	{Key: "cni.projectcalico.org/floatingIPs", Effect: "gives it an address by which it is reached from elsewhere (Calico)"},
 	{Key: "cni.projectcalico.org/allowedSourcePrefixes", Effect: "lets it send with the addresses of others (Calico)"},
 	{Key: "k8s.ovn.org/open-default-ports", Effect: "opens its ports to the cluster's default network (OVN-Kubernetes)"},
+	{Key: "tke.cloud.tencent.com/networks", Effect: "chooses its network interfaces (TKE)"},
+	{Key: "tke.cloud.tencent.com/eip-attributes", Effect: "gives it a public address (TKE)"},
+	{Key: "eks.tke.cloud.tencent.com/eip-attributes", Effect: "gives it a public address (TKE)"},
+	{Key: "yangtse.io/pod-with-eip", Effect: "gives it a public address (CCE)"},
 	{Key: "vpc.amazonaws.com/pod-eni", Effect: "gives it an interface of its own (security groups for pods)"},
 }
 

@@ -31,7 +31,7 @@ func TestTheUsersOfPods(t *testing.T) {
 		{nil, false, "Fixed"}, {nil, true, "Platform"}, {&v1alpha1.Pods{}, true, "Platform"},
 		{&v1alpha1.Pods{UserIDs: "Fixed"}, true, "Fixed"}, {&v1alpha1.Pods{UserIDs: "Platform"}, false, "Platform"},
 	} {
-		values := pods.Effective(c.spec, c.platform)
+		values := pods.Effective(&v1alpha1.OpenIMStackSpec{Pods: c.spec}, c.platform)
 		g.Expect(values).To(Equal([]v1alpha1.EffectiveValue{{Name: "pods.userIDs", Value: string(c.want)}}))
 		told := pods.PlatformByStatus(v1alpha1.OpenIMStackStatus{Effective: values})
 		g.Expect(told).To(Equal(c.want == v1alpha1.UserIDsPlatform), "what the status tells is what was used")

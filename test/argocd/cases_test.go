@@ -83,8 +83,9 @@ var situations = []situation{
 		health: "Healthy", message: []string{"Ready"}, kstatus: "Current",
 	},
 	{
-		name: "nothing has given a listener an address", line: healthy + " Exposed=False/$", reasons: []string{"WaitingForAddress"},
-		health: "Healthy", message: []string{"Ready"}, kstatus: "Current",
+		name: "nothing has given a listener an address", line: healthy + " Exposed=False/$",
+		reasons: []string{"WaitingForAddress", "CRDMissing", "WaitingForGateway", "RouteNotAccepted", "RouteNotResolved"},
+		health:  "Healthy", message: []string{"Ready"}, kstatus: "Current",
 	},
 	{
 		name: "not probed yet", line: "Observed Ready=True/Ready" + well + unverified + complete,
@@ -171,8 +172,10 @@ var situations = []situation{
 	},
 	{
 		name: "a setting is refused", line: "Observed Ready=False/$ Stalled=True/$ SettingsAccepted=False/$" + isolated + complete,
-		reasons: []string{"SettingRefused", "UnknownSetting", "UnsupportedByRelease", "PodTemplateRefused", "PodTemplateInvalid"},
-		health:  "Degraded", message: []string{"Stalled"},
+		reasons: []string{
+			"SettingRefused", "UnknownSetting", "UnsupportedByRelease", "PodTemplateRefused", "PodTemplateInvalid", "UpdateRequired",
+		},
+		health: "Degraded", message: []string{"Stalled"},
 		kstatus: "Failed",
 	},
 	{

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -52,7 +53,7 @@ func (c *cluster) writeChart(ctx context.Context, dir string) error {
 	var all bytes.Buffer
 	for _, list := range []client.ObjectList{
 		&networkingv1.NetworkPolicyList{}, &corev1.ServiceAccountList{}, &corev1.SecretList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{},
-		&appsv1.DeploymentList{}, &policyv1.PodDisruptionBudgetList{},
+		&appsv1.DeploymentList{}, &policyv1.PodDisruptionBudgetList{}, &autoscalingv2.HorizontalPodAutoscalerList{},
 	} {
 		err := c.client.List(ctx, list, client.InNamespace(namespaceOf(0)), client.MatchingLabels{v1alpha1.LabelInstance: stackName})
 		if err != nil {

@@ -68,3 +68,8 @@ func rendered(t *testing.T, name, component, file string) []string {
 	}
 	return found
 }
+
+// Routes of the Gateway API turn the timeout off on the path of the WebSocket.
+func TestTheOperatorKnowsThePathOfTheSocket(t *testing.T) {
+	NewWithT(t).Expect(manifests.SocketPath).To(Equal(wire.SocketPath))
+}

@@ -48,6 +48,11 @@ var attacks = []attack{
 	{"a dismissed group is brought back", revivedGroup},
 	{"presence of all users on one socket", presencePile},
 	{"a message that makes a group's history too large", hugeMessage},
+	{"names of files in another user's folder", foreignFolders},
+	{"sizes of files that are none", sizesThatAreNone},
+	{"another user's ticket of an upload, and forged ones", foreignTickets},
+	{"the signed address of another user's file, changed or written to", signedURLs},
+	{"scaled pictures of another user's file", pictures},
 }
 
 func attackAll(t *testing.T, s *testEnv) {

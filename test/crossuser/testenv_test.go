@@ -29,7 +29,7 @@ func newTestEnv(t *testing.T) *testEnv {
 		t.Fatal(err)
 	}
 	s.witness = newWitness(t, openIM)
-	options, err := loopback.Options{Wrapper: &loopback.Wrapper{
+	options, err := loopback.Options{Files: true, Wrapper: &loopback.Wrapper{
 		Hot:     loopback.Generous,
 		Backend: func(_ int, c *backend.Config) { c.OpenIM.APIURL = s.witness.URL },
 	}}.FromEnvironment()

@@ -163,6 +163,7 @@ func second() (*v1alpha1.OpenIMStack, error) {
 	other.Name = neighbourName
 	other.Spec.Image = &v1alpha1.ImageSpec{Repository: environment.Repository(setup.UpstreamLayoutImage)}
 	other.Spec.Dependencies.Redis.Database = ptr.To[int32](neighbourNumber)
+	other.Spec.Dependencies.ObjectStorage.MinIO.Bucket = neighbourName
 	other.Spec.Wrapper.Auth.Users.Audience = manifests.Endpoints(other).Users
 	return other, nil
 }

@@ -3,9 +3,11 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -13,6 +15,7 @@ import (
 	"github.com/onsi/gomega/types"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8stypes "k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,7 +34,7 @@ const (
 	// reasonWithin bounds the time to the right reason. On a loaded machine the first attempts of the preflight come before the network
 	// lets the new pod out, and say Unreachable; the kubelet waits 10, 20, 40 and 80 s before the next.
 	reasonWithin = 3 * time.Minute
-	// apiServerHost is the address of the API server's Service. At port 443 TLS answers, at other ports nothing.
+	// apiServerHost is the address of the API server's Service. At ports other than 443 nothing answers.
 	apiServerHost = "10.96.0.1"
 	// wrongSecret is a Secret with credentials that no store accepts.
 	wrongSecret = "wrong-password"
@@ -61,7 +64,7 @@ func storeFaults() {
 			dependencies(func(d *v1alpha1.Dependencies) { d.Redis.CredentialsRef = &v1alpha1.LocalReference{Name: wrongSecret} }), false, nil},
 			SpecTimeout(10*time.Minute)),
 		Entry("Kafka at the API server", storeFault{"rpc-msg", termination.Kafka, termination.TLSRequired,
-			dependencies(func(d *v1alpha1.Dependencies) { d.Kafka.Brokers = []v1alpha1.Address{at("443")} }), false, nil},
+			dependencies(func(d *v1alpha1.Dependencies) { d.Kafka.Brokers = []v1alpha1.Address{apiServer()} }), false, nil},
 			SpecTimeout(10*time.Minute)),
 		Entry("MongoDB where nothing listens", storeFault{"rpc-user", termination.MongoDB, termination.Unreachable,
 			dependencies(func(d *v1alpha1.Dependencies) { d.MongoDB.Addresses = []v1alpha1.Address{at("27017")} }), true, isolatedMeanwhile},
@@ -83,7 +86,15 @@ func storeFaults() {
 				s.Spec.Wrapper.MongoDB.Addresses = []v1alpha1.Address{at("27017")}
 			}, true, nil}, Label(outagesLabel), SpecTimeout(10*time.Minute)),
 		Entry("etcd at the API server", storeFault{"rpc-user", termination.Etcd, termination.TLSRequired,
-			dependencies(func(d *v1alpha1.Dependencies) { d.Etcd.Endpoints = []v1alpha1.Address{at("443")} }), true, nil},
+			dependencies(func(d *v1alpha1.Dependencies) { d.Etcd.Endpoints = []v1alpha1.Address{apiServer()} }), true, nil},
+			Label(outagesLabel), SpecTimeout(10*time.Minute)),
+		Entry("a wrong key of the object store", storeFault{"rpc-third", termination.ObjectStorage, termination.AuthenticationFailed,
+			dependencies(func(d *v1alpha1.Dependencies) {
+				d.ObjectStorage.MinIO.CredentialsRef = v1alpha1.LocalReference{Name: wrongSecret}
+			}), false, nil}, Label(outagesLabel), SpecTimeout(10*time.Minute)),
+		Entry("object storage with the certificate of another authority", storeFault{"rpc-third", termination.ObjectStorage,
+			termination.CertificateNotTrusted,
+			dependencies(func(d *v1alpha1.Dependencies) { d.ObjectStorage.MinIO.TLS = &v1alpha1.ServerTLS{} }), true, nil},
 			Label(outagesLabel), SpecTimeout(10*time.Minute)),
 		Entry("object storage where nothing listens", storeFault{"rpc-third", termination.ObjectStorage, termination.Unreachable,
 			dependencies(func(d *v1alpha1.Dependencies) {
@@ -91,6 +102,18 @@ func storeFaults() {
 					ExternalAddress: "https://files.example.com", CredentialsRef: v1alpha1.LocalReference{Name: wrongSecret}}}
 			}), true, nil}, Label(outagesLabel), SpecTimeout(10*time.Minute)),
 	)
+}
+
+// apiServer returns the address at which the API server itself answers, with TLS. The address of its Service would not do: policies are
+// applied after that was translated, so that a pod reaches it only in the moment before the network knows the pod.
+func apiServer() v1alpha1.Address {
+	GinkgoHelper()
+	var list discoveryv1.EndpointSliceList
+	Expect(environment.Cluster.List(context.Background(), &list, client.InNamespace(metav1.NamespaceDefault),
+		client.MatchingLabels{discoveryv1.LabelServiceName: "kubernetes"})).To(Succeed())
+	Expect(list.Items).NotTo(BeEmpty())
+	slice := list.Items[0]
+	return v1alpha1.Address(net.JoinHostPort(slice.Endpoints[0].Addresses[0], strconv.Itoa(int(*slice.Ports[0].Port))))
 }
 
 func spoiltStore(ctx SpecContext, fault storeFault) {

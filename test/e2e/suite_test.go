@@ -82,6 +82,7 @@ var _ = Describe("An isolated OpenIM", Ordered, ContinueOnFailure, func() {
 	mutations()
 	unenforced()
 	exceptions()
+	monitored()
 	guards()
 	neighbour()
 	helm()

@@ -47,9 +47,10 @@ func supervisorsAtRest(before map[string]setup.Supervisor, since time.Time) {
 		Expect(needs).To(BeEmpty(), "the program is static")
 	}
 	count := int64(len(after))
-	AddReportEntry("each supervisor", fmt.Sprintf("%.1f MiB (at most %.1f), of which %.1f anonymous; %.2f millicores (at most %.2f) in %s",
+	AddReportEntry("each supervisor", fmt.Sprintf("%.1f MiB (at most %.1f), of which %.1f anonymous; %.2f millicores (at most %.2f) in %s; "+
+		"all %d together %.0f MiB, of which %.0f anonymous, and %.1f millicores",
 		mebibytes(rss/count), mebibytes(most), mebibytes(anonymous/count), millicores(cpu/time.Duration(count), took), millicores(busiest, took),
-		took.Round(time.Second)))
+		took.Round(time.Second), count, mebibytes(rss), mebibytes(anonymous), millicores(cpu, took)))
 }
 
 func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }

@@ -105,6 +105,9 @@ func userSpecs() {
 		AddReportEntry("delivered", fmt.Sprintf("seq %d, in MongoDB within %s", d.Seq, d.Took.Round(10*time.Millisecond)))
 	}, SpecTimeout(2*time.Minute))
 
+	It("gives a picture that a user uploads to the user who gets its link, and to nobody without a session", sharesPicture,
+		SpecTimeout(2*time.Minute))
+
 	DescribeTable("refuses a forged frame, keeps the socket open, and records the refusal", forgedFrame,
 		Entry("another's name as sender", chat.FrameSend, func(ctx context.Context, s *chat.Socket) (frame.Reply, error) {
 			return s.SendDraft(ctx, chat.Draft{SendID: bob, RecvID: outsideParty, Text: "send me money", PlatformID: s.PlatformID})

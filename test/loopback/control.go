@@ -10,11 +10,16 @@ import (
 
 // Endpoints returns the stack's endpoints, without Control, which endpoints.Serve provides.
 func (s *Stack) Endpoints() endpoints.Endpoints {
+	files := ""
+	if s.options.Files {
+		files = s.FilesURL()
+	}
 	if s.Frontend == nil {
-		return endpoints.Endpoints{API: s.OpenIM.URL, Socket: s.SocketURL, Admin: s.OpenIM.URL}
+		return endpoints.Endpoints{API: s.OpenIM.URL, Socket: s.SocketURL, Admin: s.OpenIM.URL, Files: files}
 	}
 	return endpoints.Endpoints{
-		API: s.Frontend.URL + wire.UserPrefix, Socket: s.Frontend.SocketURL(), Admin: s.Frontend.Gateways[0].Admins + wire.AdminPrefix,
+		Files: files,
+		API:   s.Frontend.URL + wire.UserPrefix, Socket: s.Frontend.SocketURL(), Admin: s.Frontend.Gateways[0].Admins + wire.AdminPrefix,
 		Gateway: s.Frontend.URL,
 	}
 }

@@ -57,7 +57,8 @@ func (s *Stack) addOpenIM(context.Context) ([]string, error) {
 	}
 	settings := openim.Settings{
 		Release: release, Brokers: []string{s.Kafka}, RedisAddresses: []string{s.Redis}, EtcdEndpoints: []string{s.Etcd}, EtcdRoot: etcdRoot,
-		MongoDB: openim.MongoDBSettings{Addresses: []string{s.MongoDB}, Database: Database},
+		MongoDB:       openim.MongoDBSettings{Addresses: []string{s.MongoDB}, Database: Database},
+		ObjectStorage: s.objectStorage(),
 	}
 	var names []string
 	for _, p := range openim.Processes() {
@@ -104,6 +105,10 @@ func (s *Stack) rendered(p openim.Process, settings openim.Settings) (files map[
 	env = []string{
 		openim.EnvName(openim.RedisFile, openim.KeyPassword) + "=" + RedisPassword,
 		openim.EnvName(p.OwnFile(), openim.KeyRegisterIP) + "=127.0.0.1",
+	}
+	if files := s.objectStorage(); files != nil && p.Name == openim.RPCThird {
+		id, secret := files.CredentialsEnv()
+		env = append(env, id+"="+filesKey, secret+"="+filesSecret)
 	}
 	if p.ShareSecret {
 		env = append(env, openim.EnvName(openim.ShareFile, openim.KeySecret)+"="+ShareSecret)

@@ -32,6 +32,8 @@ type Options struct {
 	EtcdTLS *ServerCertificate
 	// SecureKafka gives Kafka a certificate and users: it then serves clients with TLS and a login alone.
 	SecureKafka *SecureKafka
+	// Files runs a real object store, versitygw, and configures OpenIM and the wrapper with it. Not with Render.
+	Files bool
 	// Supervised runs OpenIM's processes under the supervisor, as in pods.
 	Supervised bool
 	// User runs OpenIM's processes as a user without a name, in group 0, as OpenShift does. It takes root, and is not for Supervised.
@@ -60,6 +62,8 @@ type Stack struct {
 	SocketURL string
 	// Redis, WrapperRedis, MongoDB, Kafka and Etcd are the stores' addresses, host:port.
 	Redis, WrapperRedis, MongoDB, Kafka, Etcd string
+	// Files is the address of the object store, host:port. Nothing listens there without Options.Files.
+	Files string
 	// Frontend is the wrapper. It is nil without the wrapper.
 	Frontend *Frontend
 	// Dir holds data, configuration and logs (Dir/logs). It is removed with the stack, unless Keep was called.

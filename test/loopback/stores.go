@@ -10,6 +10,7 @@ import (
 
 	"github.com/openimstack/openim-operator/hack/cluster/component"
 	"github.com/openimstack/openim-operator/hack/images/image"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/supervisor/freeport"
 )
 
@@ -20,9 +21,10 @@ const (
 	WrapperRedis = "redis-wrapper"
 	Kafka        = "kafka"
 	MongoDB      = "mongodb"
+	Files        = "s3"
 )
 
-var storeNames = []string{Etcd, Redis, WrapperRedis, Kafka, MongoDB}
+var storeNames = []string{Etcd, Redis, WrapperRedis, Kafka, MongoDB, Files}
 
 // Passwords and names of a stack. They are synthetic and used nowhere else.
 const (
@@ -31,6 +33,9 @@ const (
 	ShareSecret          = "loopback-share"
 	Database             = "openim_v3"
 	etcdRoot             = "loopback"
+	filesKey             = "loopback-files"
+	filesSecret          = "loopback-files-secret"
+	filesBucket          = "openim"
 )
 
 // build builds the programs into the cache.
@@ -51,6 +56,9 @@ func (s *Stack) build(ctx context.Context) error {
 	if w := s.options.Wrapper; w != nil && w.program() == "" {
 		specs = append(specs, image.WrapperProgram(root))
 	}
+	if s.options.Files {
+		specs = append(specs, image.S3(root))
+	}
 	for i := range specs {
 		specs[i].Out = s.options.Progress
 	}
@@ -70,7 +78,7 @@ func (s *Stack) addStores(context.Context) ([]string, error) {
 		return nil, errors.New("redis-server is not installed: install Debian's package redis-server")
 	}
 	var etcdPeer string
-	for _, address := range []*string{&s.Etcd, &etcdPeer, &s.Redis, &s.WrapperRedis, &s.Kafka, &s.MongoDB} {
+	for _, address := range []*string{&s.Etcd, &etcdPeer, &s.Redis, &s.WrapperRedis, &s.Kafka, &s.MongoDB, &s.Files} {
 		if *address, err = freeport.Take(); err != nil {
 			return nil, err
 		}
@@ -92,7 +100,25 @@ func (s *Stack) addStores(context.Context) ([]string, error) {
 	if s.options.Wrapper != nil {
 		names = append(names, s.add(WrapperRedis, redisServer(redis, s.WrapperRedis, WrapperRedisPassword, dirs[WrapperRedis])))
 	}
+	if s.options.Files {
+		names = append(names, s.add(Files, program{
+			path: filepath.Join(s.bin["s3"], "s3"), ready: serves(s.FilesURL() + "/healthz"),
+			args: []string{"--listen=" + s.Files, "--data-dir=" + dirs[Files]},
+			env:  []string{"S3_ACCESS_KEY=" + filesKey, "S3_SECRET_KEY=" + filesSecret},
+		}))
+	}
 	return names, nil
+}
+
+// FilesURL returns the URL of the object store, for OpenIM and for clients.
+func (s *Stack) FilesURL() string { return "http://" + s.Files }
+
+// objectStorage returns the settings of the object store, nil without one.
+func (s *Stack) objectStorage() *openim.ObjectStorageSettings {
+	if !s.options.Files {
+		return nil
+	}
+	return &openim.ObjectStorageSettings{InternalAddress: s.Files, ExternalAddress: s.FilesURL(), Bucket: filesBucket}
 }
 
 func (s *Stack) etcd(peer, dir string) program {

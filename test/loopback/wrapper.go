@@ -211,6 +211,9 @@ func (h *wrapperSetup) addBackend(number int) (string, error) {
 			Release: cmp.Or(h.s.options.Release, DefaultRelease), ExternalURL: h.frontend.URL + "/im/v1",
 		},
 	}
+	if h.s.options.Files {
+		c.OpenIM.ObjectURL = h.s.FilesURL()
+	}
 	if c.Telemetry.Listen, err = freeport.Take(); err != nil {
 		return "", err
 	}

@@ -32,6 +32,13 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	// The SDK uploads with http.DefaultClient.
+	transport, err := where.Transport()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	http.DefaultTransport = transport
 	if !where.HasGateway() {
 		if tape, err = newRecorder(where.API, where.Socket); err != nil {
 			fmt.Fprintln(os.Stderr, err)

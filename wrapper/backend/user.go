@@ -51,7 +51,9 @@ type UsersOptions struct {
 	// ObjectURL is the object store as users reach it. Without it there are no downloads.
 	ObjectURL *url.URL
 	// Pictures allows users to request scaled pictures of objects from OpenIM.
-	Pictures    bool
+	Pictures bool
+	// OnePart refuses uploads in several parts.
+	OnePart     bool
 	Concurrency *concurrency
 	// Tickets seals the tickets of uploads. nil: calls with a ticket are refused.
 	Tickets routes.Tickets
@@ -62,7 +64,7 @@ type UsersOptions struct {
 // usersOptions adds the release and the object store of a validated configuration.
 func usersOptions(c OpenIM, o UsersOptions) UsersOptions {
 	o.Release, _ = routes.ParseRelease(c.Release)
-	o.Pictures = c.ObjectPictures
+	o.Pictures, o.OnePart = c.ObjectPictures, c.ObjectOnePart
 	if c.ObjectURL != "" {
 		o.ObjectURL, _ = url.Parse(c.ObjectURL)
 	}
@@ -165,7 +167,7 @@ func (u *users) answer(ctx context.Context, header http.Header, call userCall, r
 }
 
 func (u *users) callerOf(p auth.Principal) routes.Caller {
-	return routes.Caller{UserID: p.Subject, PlatformID: p.PlatformID, Pictures: u.Pictures, Tickets: u.Tickets}
+	return routes.Caller{UserID: p.Subject, PlatformID: p.PlatformID, Pictures: u.Pictures, Tickets: u.Tickets, OnePart: u.OnePart}
 }
 
 // enforce returns the body that is sent to OpenIM, and the needs that must be looked up first.

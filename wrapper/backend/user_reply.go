@@ -34,6 +34,11 @@ func (u *users) project(
 		}
 		projected, err = route.ProjectReply(reply.Data, asked)
 	}
+	if errors.Is(err, routes.ErrSeveralParts) {
+		f := wire.Forbidden.Because(err.Error())
+		rec.Refuse(f, "")
+		return nil, &f
+	}
 	if errors.Is(err, routes.ErrTicketsUnavailable) {
 		f := wire.Unavailable.Because("the upload's ticket cannot be made now: begin the upload again after a second")
 		rec.Refuse(f, err.Error())

@@ -52,4 +52,7 @@ type OpenIM struct {
 	// ObjectPictures permits scaled pictures of objects (type=image). openim-rpc-third decodes the whole object for them: 48 KB of PNG can
 	// take 391 MiB of its memory. Off: the parameters are removed, and users get the object itself.
 	ObjectPictures bool `json:"objectPictures,omitempty"`
+	// ObjectOnePart refuses uploads in several parts, for an object store whose parts OpenIM signs without their query: the signature would
+	// write any content to the object, for a day.
+	ObjectOnePart bool `json:"objectOnePart,omitempty"`
 }

@@ -90,6 +90,8 @@ type Caller struct {
 	Pictures bool
 	// Tickets seals and opens the tickets of uploads. nil: calls with a ticket are refused.
 	Tickets Tickets
+	// OnePart refuses uploads in several parts, of which OpenIM's signature at the object store permits more than the upload.
+	OnePart bool
 }
 
 // NeedKind is the kind of a condition that must be checked with OpenIM.

@@ -35,6 +35,10 @@ type Tickets interface {
 // ErrTicketRefused is the error of Tickets.Open for a text that was not sealed for this kind and user.
 var ErrTicketRefused = errors.New("opening an upload ticket: it was not given to this user")
 
+// ErrSeveralParts is the error for an upload in several parts where the caller has only those in one.
+var ErrSeveralParts = errors.New("files of several parts cannot be uploaded to this object store: " +
+	"send a file that fits into one part (/object/part_limit has its size), or upload it by a form (/object/initiate_form_data)")
+
 // ErrTicketsUnavailable is the error for a ticket that can be neither sealed nor opened at the moment.
 var ErrTicketsUnavailable = errors.New("upload tickets cannot be sealed now")
 
@@ -46,13 +50,13 @@ var replyTickets = map[string]map[string]Ticket{
 
 // ticket replaces a sealed ticket by OpenIM's. Its form is checked again, in case OpenIM wrote what it would not accept of others.
 func (e *enforcement) ticket(p fieldValue, kind Ticket) error {
-	sealed, user := p.text(), e.caller.UserID
+	sealed := p.text()
 	if sealed == "" {
 		return malformed("%s is missing: send the %s that the call which began the upload returned", p.field, p.field)
 	}
 	ticket, err := "", ErrTicketsUnavailable
 	if e.caller.Tickets != nil {
-		ticket, err = e.caller.Tickets.Open(kind, user, sealed)
+		ticket, err = e.caller.Tickets.Open(kind, e.caller.UserID, sealed)
 	}
 	switch {
 	case errors.Is(err, ErrTicketRefused):
@@ -60,7 +64,7 @@ func (e *enforcement) ticket(p fieldValue, kind Ticket) error {
 	case err != nil:
 		return wire.Unavailable.Because("upload tickets cannot be checked now: try again after a second")
 	}
-	if err := kind.check(p.field, ticket, user); err != nil {
+	if err := kind.check(p.field, ticket, e.caller); err != nil {
 		return err
 	}
 	p.set(ticket)
@@ -69,7 +73,7 @@ func (e *enforcement) ticket(p fieldValue, kind Ticket) error {
 
 // sealTicket returns the sealed form of a ticket in OpenIM's reply.
 func (a Asked) sealTicket(kind Ticket, field, ticket string) (string, error) {
-	if err := kind.check(field, ticket, a.Caller.UserID); err != nil {
+	if err := kind.check(field, ticket, a.Caller); err != nil {
 		return "", err
 	}
 	if a.Caller.Tickets == nil {
@@ -82,12 +86,17 @@ func (a Asked) sealTicket(kind Ticket, field, ticket string) (string, error) {
 	return sealed, nil
 }
 
-// check returns an error for a ticket that OpenIM would not have written for an upload of the user's.
-func (k Ticket) check(field, ticket, user string) error {
+// check returns an error for a ticket that OpenIM would not have written for an upload of the caller's, and ErrSeveralParts for one of an
+// upload in parts where there are none.
+func (k Ticket) check(field, ticket string, caller Caller) error {
 	if k == TicketForm {
-		return formTicket(field, ticket, user)
+		return formTicket(field, ticket, caller.UserID)
 	}
-	return uploadTicket(field, ticket)
+	kind, err := uploadTicket(field, ticket)
+	if err == nil && caller.OnePart && kind != ticketPresigned {
+		return ErrSeveralParts
+	}
+	return err
 }
 
 var (
@@ -111,17 +120,17 @@ const (
 	ticketPresigned = 2
 )
 
-// uploadTicket checks an upload id: {"a":type,"b":id,"c":key,"d":size,"e":hash} in base64.
-func uploadTicket(field, ticket string) error {
+// uploadTicket checks an upload id: {"a":type,"b":id,"c":key,"d":size,"e":hash} in base64. It returns the type.
+func uploadTicket(field, ticket string) (kind int64, err error) {
 	data, err := base64.StdEncoding.DecodeString(ticket)
 	if err != nil {
-		return malformed("%s must be an upload id as OpenIM gives it", field)
+		return 0, malformed("%s must be an upload id as OpenIM gives it", field)
 	}
 	members, err := wire.DecodeObject(data)
 	if err != nil || !only(members, "a", "b", "c", "d", "e") {
-		return malformed("%s must be an upload id as OpenIM gives it", field)
+		return 0, malformed("%s must be an upload id as OpenIM gives it", field)
 	}
-	kind, _ := members["a"].(int64)
+	kind, _ = members["a"].(int64)
 	id, text := members["b"].(string)
 	key, _ := members["c"].(string)
 	size, _ := members["d"].(int64)
@@ -136,9 +145,9 @@ func uploadTicket(field, ticket string) error {
 		good = parts != nil && parts[2] == hash && parts[3] == fmt.Sprint(size) && none
 	}
 	if !good {
-		return fmt.Errorf("%s must be an upload id as OpenIM gives it", field)
+		return 0, fmt.Errorf("%s must be an upload id as OpenIM gives it", field)
 	}
-	return nil
+	return kind, nil
 }
 
 // formTicket checks a form id: {"name","size","contentType","group","key"} in base64 without padding.

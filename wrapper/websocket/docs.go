@@ -8,22 +8,6 @@ import (
 	"strings"
 )
 
-// Marks of the generated part of docs/websocket.md.
-const (
-	docsBegin = "<!-- generated from the table in wrapper/websocket by \"go generate ./wrapper/websocket\": do not edit between the marks -->"
-	docsEnd   = "<!-- end of what is generated -->"
-)
-
-// Docs returns a page in which the table replaces the part between the marks.
-func Docs(page string) (string, error) {
-	before, rest, begin := strings.Cut(page, docsBegin)
-	_, after, end := strings.Cut(rest, docsEnd)
-	if !begin || !end {
-		return "", fmt.Errorf("generating the page: no marks in it: keep the lines %q and %q", docsBegin, docsEnd)
-	}
-	return before + docsBegin + "\n\n" + Table() + "\n" + docsEnd + after, nil
-}
-
 // Table returns the table in Markdown.
 func Table() string {
 	var b strings.Builder

@@ -11,9 +11,7 @@ func TestThePageIsUpToDate(t *testing.T) {
 	g := NewWithT(t)
 	page, err := os.ReadFile("../../docs/websocket.md")
 	g.Expect(err).NotTo(HaveOccurred())
-	want, err := Docs(string(page))
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(page)).To(Equal(want), `run "go generate ./wrapper/websocket"`)
+	g.Expect(string(page)).To(ContainSubstring("\n"+Table()+"\n"), `run "go generate ./wrapper/websocket"`)
 }
 
 func TestTheTableIsSound(t *testing.T) {

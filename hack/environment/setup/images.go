@@ -27,6 +27,8 @@ const (
 	NextWrapperImage = "openim-wrapper-next"
 	// UnsendableImage is an OpenIM whose processes all serve and register, and that sends no message.
 	UnsendableImage = "openim-server-unsendable"
+	// PrometheusImage is Debian's Prometheus.
+	PrometheusImage = "infra-prometheus"
 	// repository precedes an image's name in manifests that name no registry.
 	repository = "openimstack/"
 )
@@ -40,20 +42,33 @@ func (e *Environment) buildImages(ctx context.Context) error {
 				"registry.example.com/im/",
 		)
 	}
-	args := []string{"run", "-buildvcs=false", "./hack/images", "build"}
+	out, err := e.build(ctx)
+	if err != nil {
+		return err
+	}
+	e.Images = parseImages(out)
+	return e.Images.need(OperatorImage, WrapperImage, SupervisorImage, OpenIMImage, UpstreamLayoutImage)
+}
+
+// BuildImage builds an image that is built on demand alone, as buildImages does the others, and returns its reference.
+func (e *Environment) BuildImage(ctx context.Context, name string) (string, error) {
+	out, err := e.build(ctx, "--only", name)
+	if err != nil {
+		return "", err
+	}
+	images := parseImages(out)
+	return images[name], images.need(name)
+}
+
+// build builds images, loads them into the local cluster, and returns what the builder prints.
+func (e *Environment) build(ctx context.Context, flags ...string) ([]byte, error) {
+	args := append([]string{"run", "-buildvcs=false", "./hack/images", "build"}, flags...)
 	if e.Local {
 		args = append(args, "--load")
 	}
 	command := exec.CommandContext(ctx, "go", args...)
 	command.Dir = e.Root
-	out, err := output(e, command)
-	if err != nil {
-		return err
-	}
-	if e.Images, err = parseImages(out); err != nil {
-		return err
-	}
-	return nil
+	return output(e, command)
 }
 
 // prefixed returns the reference in the registry from which the cluster pulls images. For the local cluster, reference stays as it is.
@@ -80,7 +95,7 @@ func output(e *Environment, command *exec.Cmd) ([]byte, error) {
 }
 
 // parseImages reads lines of the form name=reference and ignores all others.
-func parseImages(out []byte) (Images, error) {
+func parseImages(out []byte) Images {
 	images := Images{}
 	for line := range strings.Lines(string(out)) {
 		name, reference, found := strings.Cut(strings.TrimSpace(line), "=")
@@ -88,12 +103,17 @@ func parseImages(out []byte) (Images, error) {
 			images[name] = reference
 		}
 	}
-	for _, name := range []string{OperatorImage, WrapperImage, SupervisorImage, OpenIMImage, UpstreamLayoutImage} {
-		if images[name] == "" {
-			return nil, fmt.Errorf("hack/images did not build %s: see its output above", name)
+	return images
+}
+
+// need returns an error for an image that is missing.
+func (i Images) need(names ...string) error {
+	for _, name := range names {
+		if i[name] == "" {
+			return fmt.Errorf("hack/images did not build %s: see its output above", name)
 		}
 	}
-	return images, nil
+	return nil
 }
 
 // Retag replaces the images in the containers of objects, whatever their tag, with those that were built.

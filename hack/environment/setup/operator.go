@@ -27,10 +27,10 @@ func (e *Environment) OperatorObjects(ctx context.Context) ([]*unstructured.Unst
 	return e.Objects(ctx, "config/default")
 }
 
-// Objects returns the objects of a folder of config with the images that were built.
-func (e *Environment) Objects(ctx context.Context, folder string) ([]*unstructured.Unstructured, error) {
+// Objects returns the objects of a folder of config with the images that were built, and with components of kustomize.
+func (e *Environment) Objects(ctx context.Context, folder string, components ...string) ([]*unstructured.Unstructured, error) {
 	content, err := render.Kustomize(ctx, e.Root, render.Overlay{
-		Base: folder,
+		Base: folder, Components: components,
 		Images: map[string]string{
 			render.OperatorImage: e.Images[OperatorImage], render.WrapperImage: e.Images[WrapperImage],
 			render.SupervisorImage: e.Images[SupervisorImage],

@@ -47,19 +47,33 @@ func (e *Environment) FreezeEtcd() (thaw func() error, err error) {
 
 // CrashStore kills the processes of one of the demo's stores, as a crash does. The kubelet starts them again, with their data.
 func (e *Environment) CrashStore(ctx context.Context, name string) error {
+	return e.signalStore(ctx, name, syscall.SIGKILL)
+}
+
+// FreezeStore stops the processes of one of the demo's stores: connections are accepted and nothing is answered. The returned function ends
+// the outage.
+func (e *Environment) FreezeStore(ctx context.Context, name string) (thaw func(context.Context) error, err error) {
+	if err := e.signalStore(ctx, name, syscall.SIGSTOP); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error { return e.signalStore(ctx, name, syscall.SIGCONT) }, nil
+}
+
+// signalStore sends a signal to all processes of one of the demo's stores.
+func (e *Environment) signalStore(ctx context.Context, name string, signal syscall.Signal) error {
 	if !e.Local {
-		return errors.New("crashing a store: the cluster's pods are not processes of this machine: use CLUSTER=local")
+		return fmt.Errorf("%s to %s: the cluster's pods are not processes of this machine: use CLUSTER=local", signal, name)
 	}
 	var pods corev1.PodList
 	labels := client.MatchingLabels{v1alpha1.LabelName: name}
 	if err := e.Cluster.List(ctx, &pods, client.InNamespace(StoresNamespace), labels); err != nil {
-		return fmt.Errorf("crashing %s: %w", name, err)
+		return fmt.Errorf("%s to %s: %w", signal, name, err)
 	}
 	paths, err := filepath.Glob("/proc/[0-9]*/cgroup")
 	if err != nil {
-		return fmt.Errorf("crashing %s: %w", name, err)
+		return fmt.Errorf("%s to %s: %w", signal, name, err)
 	}
-	killed := 0
+	sent := 0
 	for _, container := range containerIDs(pods.Items) {
 		for _, path := range paths {
 			line, err := os.ReadFile(path)
@@ -68,16 +82,16 @@ func (e *Environment) CrashStore(ctx context.Context, name string) error {
 			}
 			id, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 			if err == nil {
-				err = syscall.Kill(id, syscall.SIGKILL)
+				err = syscall.Kill(id, signal)
 			}
 			if err != nil && !errors.Is(err, syscall.ESRCH) {
-				return fmt.Errorf("crashing %s: %w", name, err)
+				return fmt.Errorf("%s to %s: %w", signal, name, err)
 			}
-			killed++
+			sent++
 		}
 	}
-	if killed == 0 {
-		return fmt.Errorf("crashing %s: it has no process: is the store up", name)
+	if sent == 0 {
+		return fmt.Errorf("%s to %s: it has no process: is the store up", signal, name)
 	}
 	return nil
 }

@@ -51,6 +51,9 @@ func (e *Environment) Prepare(ctx context.Context, stack *v1alpha1.OpenIMStack) 
 	if err := e.ensurePasswords(ctx, stack.Namespace); err != nil {
 		return err
 	}
+	if err := e.ensureFilesOf(ctx, stack); err != nil {
+		return err
+	}
 	keys, err := e.Provider.JWKS()
 	if err != nil {
 		return err

@@ -42,6 +42,9 @@ func (e *Environment) InstallStores(ctx context.Context, namespace string) error
 	if err := e.ensurePasswords(ctx, namespace); err != nil {
 		return err
 	}
+	if err := e.ensureFiles(ctx, namespace); err != nil {
+		return err
+	}
 	if err := e.Cluster.Apply(ctx, objects...); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ const DefaultPrefix = "openimstack/"
 
 // Options of a build.
 type Options struct {
-	// Only lists the images to build; all if it is empty.
+	// Only lists the images to build; if it is empty, all but those that are built on demand.
 	Only []string
 	// Prefix of the references, with its final slash; DefaultPrefix if it is empty.
 	Prefix string
@@ -112,7 +112,7 @@ func choose(all []recipe, o Options) ([]recipe, error) {
 	}
 	var wanted []recipe
 	for _, r := range all {
-		if len(o.Only) > 0 && !slices.Contains(o.Only, r.name) {
+		if len(o.Only) > 0 && !slices.Contains(o.Only, r.name) || len(o.Only) == 0 && r.onDemand {
 			continue
 		}
 		if o.Arch != runtime.GOARCH && len(r.packages) > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/openimstack/openim-operator/hack/cluster/component"
 	"github.com/openimstack/openim-operator/hack/cluster/host"
+	stamped "github.com/openimstack/openim-operator/version"
 )
 
 // Names of the images, without prefix and tag.
@@ -31,6 +32,9 @@ const (
 	InfraRedis       = "infra-redis"
 	InfraKafka       = "infra-kafka"
 	InfraMongoDB     = "infra-mongodb"
+	// InfraPrometheus is for the end-to-end test of metrics alone: it is built when it is named.
+	InfraPrometheus = "infra-prometheus"
+	InfraS3         = "infra-s3"
 )
 
 // recipe lists the parts of an image.
@@ -42,6 +46,8 @@ type recipe struct {
 	release string
 	// repository and fixedTag, if not empty, are those of the image instead of those of its name and content.
 	repository, fixedTag string
+	// onDemand leaves the image out of a build that names none.
+	onDemand bool
 	// components lists components and the paths of their programs in the build context.
 	components []part
 	// packages lists Debian's packages that files come from.
@@ -102,11 +108,19 @@ func recipes() []recipe {
 			},
 		},
 		{name: InfraEtcd, dockerfile: "hack/images/etcd/Dockerfile", components: []part{{spec: native(component.Etcd), place: under("")}}},
-		{name: InfraRedis, dockerfile: "hack/images/redis/Dockerfile", packages: []host.Package{host.RedisServer}, files: redis},
+		{
+			name: InfraRedis, dockerfile: "hack/images/redis/Dockerfile", packages: []host.Package{host.RedisServer},
+			files: debian(host.RedisServer, "redis-server", "redis-cli"),
+		},
 		{name: InfraKafka, dockerfile: "hack/cluster/components/kafka/Dockerfile", components: []part{{spec: native(Kafka), place: under("")}}},
 		{name: InfraMongoDB, dockerfile: "hack/cluster/components/mongodb/Dockerfile", components: []part{
 			{spec: native(MongoDB), place: under("")}, {spec: native(FerretDB), place: under("")},
 		}},
+		{
+			name: InfraPrometheus, dockerfile: "hack/images/prometheus/Dockerfile", onDemand: true,
+			packages: []host.Package{host.Prometheus}, files: debian(host.Prometheus, "prometheus"),
+		},
+		{name: InfraS3, dockerfile: "hack/cluster/components/s3/Dockerfile", components: []part{{spec: native(S3), place: under("")}}},
 	}
 }
 
@@ -129,7 +143,7 @@ func program(name string) func(root, arch string) component.Spec {
 			Dir:      root,
 			Version:  version(),
 			Packages: []string{"./cmd/" + name},
-			Stamp:    func(v string) []string { return []string{"main.version=" + v} },
+			Stamp:    func(v string) []string { return []string{stamped.Variable + "=" + v} },
 			// Without its tracing pages, gRPC does not pull in text/template, which costs each supervisor 3 MB of memory.
 			Env: []string{"GOOS=linux", "GOARCH=" + arch, "GOFLAGS=-tags=grpcnotrace"},
 		}
@@ -202,30 +216,32 @@ func upstreamLayout(arch string) (map[string]source, error) {
 	return files, nil
 }
 
-// redis returns Debian's server and client with the libraries that the dynamic linker loads for them.
-func redis(string) (map[string]source, error) {
-	files := map[string]source{}
-	for _, program := range []string{"redis-server", "redis-cli"} {
-		path := host.Find(program)
-		if path == "" {
-			return nil, fmt.Errorf("%s is not installed: install Debian's package redis-server", program)
-		}
-		real, err := filepath.EvalSymlinks(path)
-		if err != nil {
-			return nil, err
-		}
-		files[filepath.Join("root/usr/bin", program)] = source{path: real}
-		libraries, err := libraries(real)
-		if err != nil {
-			return nil, err
-		}
-		for _, library := range libraries {
-			// The name that the linker requests is often a link to the file.
-			if real, err = filepath.EvalSymlinks(library); err != nil {
+// debian returns programs of one of Debian's packages with the libraries that the dynamic linker loads for them.
+func debian(pkg host.Package, programs ...string) func(string) (map[string]source, error) {
+	return func(string) (map[string]source, error) {
+		files := map[string]source{}
+		for _, program := range programs {
+			path := host.Find(program)
+			if path == "" {
+				return nil, fmt.Errorf("%s is not installed: install Debian's package %s", program, pkg.Name)
+			}
+			real, err := filepath.EvalSymlinks(path)
+			if err != nil {
 				return nil, err
 			}
-			files[filepath.Join("root", library)] = source{path: real}
+			files[filepath.Join("root/usr/bin", program)] = source{path: real}
+			libraries, err := libraries(real)
+			if err != nil {
+				return nil, err
+			}
+			for _, library := range libraries {
+				// The name that the linker requests is often a link to the file.
+				if real, err = filepath.EvalSymlinks(library); err != nil {
+					return nil, err
+				}
+				files[filepath.Join("root", library)] = source{path: real}
+			}
 		}
+		return files, nil
 	}
-	return files, nil
 }

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -126,12 +129,30 @@ func (k *controller) pods(ctx context.Context) ([]corev1.Pod, error) {
 	return ready, nil
 }
 
-func (k *controller) endpoints() endpoints.Endpoints {
+// endpoints returns the addresses for a suite. dir is a folder for the authority of the object store's certificate.
+func (k *controller) endpoints(dir string) (endpoints.Endpoints, error) {
 	gateway := "http://" + k.users.Address()
-	return endpoints.Endpoints{
+	where := endpoints.Endpoints{
 		API: gateway + wire.UserPrefix, Socket: "ws://" + k.users.Address() + wire.SocketPath, Gateway: gateway,
-		Admin: "http://" + k.admins.Address() + wire.AdminPrefix,
+		Admin: "http://" + k.admins.Address() + wire.AdminPrefix, CA: filepath.Join(dir, "ca.crt"),
+		Files: k.stack.Spec.Dependencies.ObjectStorage.MinIO.ExternalAddress,
 	}
+	// Links to files name the gateway and the object store as the cluster's DNS does.
+	files := k.stack.Spec.Dependencies.ObjectStorage.MinIO.InternalAddress
+	store, err := k.ForwardService(k.forwards, files)
+	if err != nil {
+		return where, err
+	}
+	audience, err := url.Parse(k.stack.Spec.Wrapper.Auth.Users.Audience)
+	if err != nil {
+		return where, fmt.Errorf("reading the audience: %w", err)
+	}
+	where.Dial = string(files) + "=" + store + "," + audience.Host + "=" + k.users.Address()
+	ca, err := k.FilesCA(k.forwards)
+	if err != nil {
+		return where, err
+	}
+	return where, os.WriteFile(where.CA, ca, 0o600)
 }
 
 // AdminToken returns an administrator's token of the stack.

@@ -57,7 +57,15 @@ func run(ctx context.Context, out io.Writer, args []string) (err error) {
 	}
 	defer k.close()
 	defer func() { err = errors.Join(err, k.restore(context.WithoutCancel(ctx))) }()
-	where := k.endpoints()
+	dir, err := os.MkdirTemp("", "openim-cluster-")
+	if err != nil {
+		return fmt.Errorf("making a folder for the object store's authority: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	where, err := k.endpoints(dir)
+	if err != nil {
+		return err
+	}
 	if where.Control, err = endpoints.Serve(ctx, k); err != nil {
 		return err
 	}

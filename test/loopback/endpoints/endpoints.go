@@ -16,12 +16,19 @@ type Endpoints struct {
 	Gateway string
 	// Control is the URL of the controller (see Serve).
 	Control string
+	// Files is the URL of the object store, as links to files lead to it. Empty: the stack has none.
+	Files string
+	// Dial lists hosts of URLs that DNS does not know here, HOST:PORT=ADDRESS, separated by commas. Empty: there is none.
+	Dial string
+	// CA is a file with the authority of the object store's certificate, as PEM. Empty: the system's are enough.
+	CA string
 }
 
 // variables returns the environment variables of the endpoints.
 func (p *Endpoints) variables() map[string]*string {
 	return map[string]*string{
 		"IM_API": &p.API, "IM_SOCKET": &p.Socket, "IM_ADMIN": &p.Admin, "IM_GATEWAY": &p.Gateway, "IM_CONTROL": &p.Control,
+		"IM_FILES": &p.Files, "IM_DIAL": &p.Dial, "IM_CA": &p.CA,
 	}
 }
 

@@ -2,7 +2,12 @@ package endpoints_test
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -32,13 +37,36 @@ func (k *controller) LimitSessions(_ context.Context, lifetime time.Duration) er
 
 func TestAPlaceGoesThroughTheEnvironment(t *testing.T) {
 	g := NewWithT(t)
-	p := endpoints.Endpoints{API: "http://a", Socket: "ws://b", Admin: "http://c", Gateway: "http://d", Control: "http://f"}
+	p := endpoints.Endpoints{API: "http://a", Socket: "ws://b", Admin: "http://c", Gateway: "http://d", Control: "http://f",
+		Files: "http://g", Dial: "s3.infra.svc:9000=127.0.0.1:1", CA: "/tmp/ca.crt"}
 	for _, variable := range p.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}
 	g.Expect(endpoints.FromEnvironment()).To(Equal(p))
 	g.Expect(p.HasGateway()).To(BeTrue())
+}
+
+// A host that DNS does not know is dialled where the endpoints say; any other is dialled as it is.
+func TestAHostIsDialledWhereTheEndpointsSay(t *testing.T) {
+	g := NewWithT(t)
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.Host)) }))
+	defer server.Close()
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	g.Expect(os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600)).To(Succeed())
+	p := endpoints.Endpoints{Dial: "example.com:9000=" + server.Listener.Addr().String(), CA: ca} // the certificate's name
+	transport, err := p.Transport()
+	g.Expect(err).NotTo(HaveOccurred())
+	client := &http.Client{Transport: transport}
+	for _, url := range []string{"https://example.com:9000/", server.URL} {
+		reply, err := client.Get(url) //nolint:noctx // ends at once
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(reply.Body.Close()).To(Succeed())
+	}
+	for _, bad := range []endpoints.Endpoints{{Dial: "x"}, {CA: "/nonexistent"}, {CA: "/dev/null"}} {
+		_, err := bad.Transport()
+		g.Expect(err).To(HaveOccurred(), "%+v", bad)
+	}
 }
 
 func TestWithoutAPlaceItIsSaidHowToGetOne(t *testing.T) {

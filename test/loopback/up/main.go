@@ -28,7 +28,7 @@ func main() {
 	gateways := flag.Int("gateways", 1, "with --wrapper: replicas of the gateway")
 	backends := flag.Int("backends", 1, "with --wrapper: replicas of the backend")
 	flag.Parse()
-	var o loopback.Options
+	o := loopback.Options{Files: true}
 	if *wrapper {
 		o.Wrapper = &loopback.Wrapper{Gateways: *gateways, Backends: *backends, Hot: loopback.Generous}
 	}

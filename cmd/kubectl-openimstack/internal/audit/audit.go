@@ -14,9 +14,9 @@ import (
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/exceptions"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
-	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
 	"github.com/openimstack/openim-operator/netpol/audit"
 	"github.com/openimstack/openim-operator/netpol/report"
+	"github.com/openimstack/openim-operator/version"
 )
 
 // options are the flags of the command.

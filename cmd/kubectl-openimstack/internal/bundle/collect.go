@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -28,10 +29,10 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/load"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/status"
-	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/report"
+	"github.com/openimstack/openim-operator/version"
 )
 
 const (
@@ -48,7 +49,8 @@ func kinds() map[string]client.ObjectList {
 		"endpointslices": &discoveryv1.EndpointSliceList{}, "configmaps": &corev1.ConfigMapList{},
 		"serviceaccounts": &corev1.ServiceAccountList{}, "networkpolicies": &networkingv1.NetworkPolicyList{},
 		"poddisruptionbudgets": &policyv1.PodDisruptionBudgetList{}, "resourcequotas": &corev1.ResourceQuotaList{},
-		"limitranges": &corev1.LimitRangeList{}, "events": &eventsv1.EventList{}, "ingresses": &networkingv1.IngressList{},
+		"horizontalpodautoscalers": &autoscalingv2.HorizontalPodAutoscalerList{},
+		"limitranges":              &corev1.LimitRangeList{}, "events": &eventsv1.EventList{}, "ingresses": &networkingv1.IngressList{},
 	}
 }
 

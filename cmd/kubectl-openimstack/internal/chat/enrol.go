@@ -14,7 +14,7 @@ import (
 	login "github.com/openimstack/openim-operator/clients/go"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/cli"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/gateway"
-	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
+	"github.com/openimstack/openim-operator/version"
 )
 
 // maxCode limits an enrolment code, in bytes. Codes have 69.

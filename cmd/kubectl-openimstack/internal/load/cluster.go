@@ -21,9 +21,10 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
+	"github.com/openimstack/openim-operator/version"
 )
 
 // Cluster is the cluster that the kubeconfig and the flags name.
@@ -92,6 +93,7 @@ func Connect(flags *genericclioptions.ConfigFlags) (*Cluster, error) {
 func Scheme() *runtime.Scheme {
 	s := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(s))
+	utilruntime.Must(gatewayv1.Install(s))
 	utilruntime.Must(v1alpha1.AddToScheme(s))
 	return s
 }

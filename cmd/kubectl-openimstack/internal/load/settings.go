@@ -36,5 +36,5 @@ func effective(object *v1alpha1.OpenIMStack, resolved openim.Settings) []v1alpha
 	if mongodb := object.Spec.Dependencies.MongoDB; mongodb.URIRef != nil && mongodb.Database == "" {
 		values = slices.DeleteFunc(values, func(v v1alpha1.EffectiveValue) bool { return v.Name == "dependencies.mongodb.database" })
 	}
-	return append(values, pods.Effective(object.Spec.Pods, pods.PlatformByStatus(object.Status))...)
+	return append(values, pods.Effective(&object.Spec, pods.PlatformByStatus(object.Status))...)
 }

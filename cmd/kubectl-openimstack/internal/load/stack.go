@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
-	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/exposure"
 	"github.com/openimstack/openim-operator/controllers/manifests"
@@ -21,6 +20,7 @@ import (
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 	"github.com/openimstack/openim-operator/openim/pods"
 	"github.com/openimstack/openim-operator/openim/settings"
+	"github.com/openimstack/openim-operator/version"
 )
 
 // Stack is one stack of a snapshot, and what the operator would create for it.
@@ -100,7 +100,7 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 	return stack, nil
 }
 
-// podRefusals returns what is refused of the templates of spec.pods, and the stack without these templates when something is. stacks are
+// podRefusals returns what is refused of spec.pods, and the stack without spec.pods when something is. stacks are
 // all of the snapshot. Run revisions are not read, and so the operator may refuse more.
 func podRefusals(object *v1alpha1.OpenIMStack, stacks []v1alpha1.OpenIMStack) ([]string, *v1alpha1.OpenIMStack) {
 	elsewhere := pods.Elsewhere{Others: pods.Named{}}
@@ -111,6 +111,9 @@ func podRefusals(object *v1alpha1.OpenIMStack, stacks []v1alpha1.OpenIMStack) ([
 	}
 	var refused []string
 	for _, refusal := range pods.Refusals(object, elsewhere) {
+		refused = append(refused, refusal.Field+": "+refusal.Why)
+	}
+	for _, refusal := range pods.RefusedScaling(&object.Spec) {
 		refused = append(refused, refusal.Field+": "+refusal.Why)
 	}
 	if len(refused) == 0 {

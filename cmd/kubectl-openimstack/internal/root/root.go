@@ -22,6 +22,7 @@ import (
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/status"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/user"
 	"github.com/openimstack/openim-operator/cmd/kubectl-openimstack/internal/version"
+	release "github.com/openimstack/openim-operator/version"
 )
 
 // binary is the name of the program. kubectl finds the plugin by it, and shells complete it under it.
@@ -44,7 +45,8 @@ func New(streams cli.Streams) *cobra.Command {
 		Use:           binary,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: cli.Name},
 		Long:          "Reports which sources reach OpenIM, and how that compares with what the spec requests. No command reads a Secret.",
-		SilenceErrors: true, // Run prints them
+		Version:       release.String(), // has cobra add the flag --version
+		SilenceErrors: true,             // Run prints them
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().NFlag() > 0 {
@@ -57,6 +59,7 @@ func New(streams cli.Streams) *cobra.Command {
 	cmd.SetOut(streams.Out)
 	cmd.SetErr(streams.ErrOut)
 	cmd.SetFlagErrorFunc(cli.UsageError)
+	cmd.SetVersionTemplate(release.Line(binary) + "\n")
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(streams.Out, cmd) })
 
 	// One set of flags for the connection serves all commands. A command line runs one of them.

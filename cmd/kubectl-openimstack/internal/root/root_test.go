@@ -26,6 +26,7 @@ func TestCommandLines(t *testing.T) {
 		"audit --help": {cli.ExitSealed, "--all-namespaces"},
 		"probe -h":     {cli.ExitSealed, "0 enforced, 2 breached or not enforced"},
 		"version":      {cli.ExitSealed, audit.Schema},
+		"--version":    {cli.ExitSealed, "kubectl-openimstack "},
 		"version 1":    {cli.ExitUnknown, "version takes no arguments"},
 		"audti": {
 			cli.ExitUnknown, "unknown command \"audti\" for \"kubectl openimstack\"\n\nDid you mean this?\n\taudit\n",

@@ -1,2 +1,2 @@
-// Package version knows the version of the plugin, and is the command that prints it.
+// Package version is the command that prints the version of the plugin.
 package version
