@@ -174,6 +174,23 @@ docs: ## Build the static site of docs/ into dist/site, and look every link up. 
 	npm --prefix hack/site ci --ignore-scripts --no-audit --no-fund
 	npm --prefix hack/site run build
 
+.PHONY: test-docs
+test-docs: docs ## Build the site and open its pages in a real Chromium: as on a phone, light and dark, search, keyboard.
+	go run ./hack/packages chromium
+	cd test/web && go test -count=1 -timeout 15m $(TEST_FLAGS) ./site
+
+# Packages whose unit tests run under emulation: the Noise handshake and the seals, whose cryptography has its own code for each architecture.
+ARM64_PACKAGES ?= wrapper/handshake wrapper/wire
+
+.PHONY: test-arm64
+test-arm64: ## Compile all programs for arm64, and run the unit tests of ARM64_PACKAGES for arm64 under qemu's emulation of the processor.
+	go run ./hack/packages qemu-user-static
+	GOOS=linux GOARCH=arm64 go build -o dist/linux_arm64/ ./cmd/...
+	@for package in $(ARM64_PACKAGES); do \
+		binary="$$PWD/dist/arm64-$${package//\//-}.test"; \
+		(set -x; GOOS=linux GOARCH=arm64 go test -c -vet=off -o "$$binary" ./$$package && cd $$package && qemu-aarch64-static "$$binary" -test.timeout=10m $(TEST_FLAGS)) || exit 1; \
+	done
+
 .PHONY: e2e
 e2e: ## Run the end-to-end suite on a real cluster. TEST_FLAGS='-ginkgo.focus=...' selects specs.
 	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=!outages && !lifecycle && !monitoring' $(TEST_FLAGS)
