@@ -124,9 +124,10 @@ test-unit: ## Run the tests that need no server, with the race detector except f
 	set -x; go test -timeout 15m $(TEST_FLAGS) $$pure; $(GO_TEST_RACE) -timeout 15m $(TEST_FLAGS) $$rest
 
 .PHONY: test-components
-test-components: ## Run the tests of the local cluster's components and of the dashboards, which are modules of their own.
+test-components: ## Run the tests of the local cluster's components, of the dashboards and of the scrape configuration, which are modules of their own.
 	go run ./hack/packages prometheus
 	go test -C hack/dashboards -timeout 10m $(TEST_FLAGS) ./...
+	go test -C hack/scrapeconfig -timeout 10m $(TEST_FLAGS) ./...
 	@modules="$$(find hack/cluster/components -name '*_test.go' | cut -d/ -f1-4 | sort -u)"; \
 	for module in $$modules; do (set -x; cd $$module; go test -timeout 10m $(TEST_FLAGS) ./...); done
 
@@ -201,7 +202,6 @@ e2e-outages: ## Crash stores, kubelet and operator on a real cluster while messa
 
 .PHONY: e2e-monitoring
 e2e-monitoring: ## Scrape a real stack with a real Prometheus through the lockdown, and make three alerts fire. 15 minutes.
-	go test -C hack/scrapeconfig ./...
 	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=monitoring || basic' $(TEST_FLAGS)
 
 .PHONY: e2e-lifecycle
