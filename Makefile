@@ -124,9 +124,10 @@ test-unit: ## Run the tests that need no server, with the race detector except f
 	set -x; go test -timeout 15m $(TEST_FLAGS) $$pure; $(GO_TEST_RACE) -timeout 15m $(TEST_FLAGS) $$rest
 
 .PHONY: test-components
-test-components: ## Run the tests of the local cluster's components and of the dashboards, which are modules of their own.
+test-components: ## Run the tests of the local cluster's components, of the dashboards and of the scrape configuration, which are modules of their own.
 	go run ./hack/packages prometheus
 	go test -C hack/dashboards -timeout 10m $(TEST_FLAGS) ./...
+	go test -C hack/scrapeconfig -timeout 10m $(TEST_FLAGS) ./...
 	@modules="$$(find hack/cluster/components -name '*_test.go' | cut -d/ -f1-4 | sort -u)"; \
 	for module in $$modules; do (set -x; cd $$module; go test -timeout 10m $(TEST_FLAGS) ./...); done
 
@@ -174,6 +175,23 @@ docs: ## Build the static site of docs/ into dist/site, and look every link up. 
 	npm --prefix hack/site ci --ignore-scripts --no-audit --no-fund
 	npm --prefix hack/site run build
 
+.PHONY: test-docs
+test-docs: docs ## Build the site and open its pages in a real Chromium: as on a phone, light and dark, search, keyboard.
+	go run ./hack/packages chromium
+	cd test/web && go test -count=1 -timeout 15m $(TEST_FLAGS) ./site
+
+# Packages whose unit tests run under emulation: the Noise handshake and the seals, whose cryptography has its own code for each architecture.
+ARM64_PACKAGES ?= wrapper/handshake wrapper/wire
+
+.PHONY: test-arm64
+test-arm64: ## Compile all programs for arm64, and run the unit tests of ARM64_PACKAGES for arm64 under qemu's emulation of the processor.
+	go run ./hack/packages qemu-user-static
+	GOOS=linux GOARCH=arm64 go build -o dist/linux_arm64/ ./cmd/...
+	@for package in $(ARM64_PACKAGES); do \
+		binary="$$PWD/dist/arm64-$${package//\//-}.test"; \
+		(set -x; GOOS=linux GOARCH=arm64 go test -c -vet=off -o "$$binary" ./$$package && cd $$package && qemu-aarch64-static "$$binary" -test.timeout=10m $(TEST_FLAGS)) || exit 1; \
+	done
+
 .PHONY: e2e
 e2e: ## Run the end-to-end suite on a real cluster. TEST_FLAGS='-ginkgo.focus=...' selects specs.
 	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=!outages && !lifecycle && !monitoring' $(TEST_FLAGS)
@@ -184,7 +202,6 @@ e2e-outages: ## Crash stores, kubelet and operator on a real cluster while messa
 
 .PHONY: e2e-monitoring
 e2e-monitoring: ## Scrape a real stack with a real Prometheus through the lockdown, and make three alerts fire. 15 minutes.
-	go test -C hack/scrapeconfig ./...
 	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=monitoring || basic' $(TEST_FLAGS)
 
 .PHONY: e2e-lifecycle

@@ -153,7 +153,7 @@ var _ = Describe("Adoption", func() {
 	})
 
 	It("a restore that lost the owner references, or kept those to a stack that is gone, is put right, for every kind", func() {
-		w.start("chat", letUsersIn, expose(byIngress(v1alpha1.ListenerUsers, "im.example.com")))
+		w.start("chat", letUsersIn, expose(byIngress(v1alpha1.ListenerUsers, "im.example.com")), autoscaled(scaledTo("openim", 3)))
 		w.eventuallyReady("chat")
 		before := w.children("chat")
 		for _, object := range before {

@@ -175,7 +175,7 @@ func (s *scope) usesRun(name string) bool {
 // adoptRuns takes over the run revisions of an earlier stack of the same name: a restore and a deletion without the children leave them
 // behind, and a restore may bring them after the stack has made its own. Without them all pods would be made anew at once, and those that
 // nobody controls would stay when the stack is deleted. A stack that has its own takes over one that nothing names only when its templates
-// are those of its hashes: a revision that the stack is about to want could otherwise be put in its place with other templates.
+// and files are those of its hashes: a revision that the stack is about to want could otherwise be put in its place with other templates.
 func (r *Reconciler) adoptRuns(ctx context.Context, s *scope, all []appsv1.ControllerRevision) error {
 	if s.suspended() {
 		return nil

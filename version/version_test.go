@@ -23,7 +23,7 @@ func TestEveryProgramPrintsTheVersionOfItsRelease(t *testing.T) {
 
 	folder := t.TempDir()
 	flags := "-s -w -X " + version.Variable + "=v1.2.3"
-	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", flags, "-o", folder+"/", "../cmd/...")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags", flags, "-o", folder+"/", "../cmd/...")
 	out, err := build.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(out))
 	for _, program := range programs {

@@ -1,31 +1,20 @@
 package manifests
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/openimstack/openim-operator/netpol/graph"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // render stores a component's template and its configuration. The ConfigMap is named by its content: a changed configuration is another
 // object, the pods that read it are rolled out one by one, and a pod that restarts meanwhile still finds the configuration that it was
 // created with.
-func (b *builder) render(c graph.Component, files map[string]string, template func(configMap string) corev1.PodTemplateSpec) error {
-	// encoding/json writes maps in the order of their keys.
-	content, err := json.Marshal(files)
-	if err != nil {
-		return fmt.Errorf("naming the configuration of %s: %w", c.Name, err)
-	}
-	sum := sha256.Sum256(content)
-	name := b.child(c) + "-" + hex.EncodeToString(sum[:5])
+func (b *builder) render(c graph.Component, files map[string]string, template func(configMap string) corev1.PodTemplateSpec) {
+	name := b.child(c) + "-" + openim.ConfigHash(files)
 	b.rendered[c.Name] = Rendered{Template: template(name), ConfigMaps: map[string]map[string]string{name: files}}
-	return nil
 }
 
 // immutableConfigMap returns a content-named ConfigMap.

@@ -53,7 +53,7 @@ func (b *builder) addProcess(p openim.Process) error {
 	}
 	secrets := b.secretFiles(p)
 	container.VolumeMounts = append(container.VolumeMounts, secrets.mounts...) // not those of prepare
-	return b.render(component, files, func(configMap string) corev1.PodTemplateSpec {
+	b.render(component, files, func(configMap string) corev1.PodTemplateSpec {
 		volumes := slices.Concat([]corev1.Volume{configVolume(configMap)}, stores, secrets.volumes)
 		if supervised {
 			volumes = append(volumes, supervisorEmptyDir())
@@ -68,6 +68,7 @@ func (b *builder) addProcess(p openim.Process) error {
 			version:     b.stack.Spec.Version,
 		})
 	})
+	return nil
 }
 
 // ShareSecretOf returns the name of the Secret with the share.secret of openim-rpc-auth's pods, "" when they have none.

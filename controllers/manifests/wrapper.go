@@ -44,7 +44,7 @@ func (b *builder) addRole(r role) error {
 		image = b.options.WrapperImage
 	}
 	configDir := path.Join(wrapperDir, "config")
-	return b.render(r.component, map[string]string{wrapperConfigFile: string(text)}, func(configMap string) corev1.PodTemplateSpec {
+	b.render(r.component, map[string]string{wrapperConfigFile: string(text)}, func(configMap string) corev1.PodTemplateSpec {
 		return b.template(workload{
 			component: r.component,
 			container: corev1.Container{
@@ -65,6 +65,7 @@ func (b *builder) addRole(r role) error {
 			graceSeconds: r.graceSeconds,
 		})
 	})
+	return nil
 }
 
 func listen(c graph.Component, port string) string {

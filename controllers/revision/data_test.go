@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +58,30 @@ func TestEveryGoldenCaseIsReadAsItWasWritten(t *testing.T) {
 			g.Expect(len(text)).To(BeNumerically("<", 300_000))
 			t.Logf("%d bytes", len(text))
 		})
+	}
+}
+
+// Whoever may create ControllerRevisions cannot put other files or templates in the place of those that a stack is about to want.
+func TestTemplatesAndFilesMatchTheirHashes(t *testing.T) {
+	d, _ := proposal(t, "everything")
+	NewWithT(t).Expect(d.CheckHashes()).To(Succeed())
+	for name, forge := range map[string]func(*revision.Data){
+		"component gateway": func(d *revision.Data) {
+			c := d.Components["gateway"]
+			c.Template.Spec.Containers = slices.Clone(c.Template.Spec.Containers)
+			c.Template.Spec.Containers[0].Image = "example.com/other"
+			d.Components["gateway"] = c
+		},
+		"ConfigMap": func(d *revision.Data) {
+			for key := range d.Files {
+				d.Files[key] += "\n"
+				return
+			}
+		},
+	} {
+		forged, _ := proposal(t, "everything")
+		forge(&forged)
+		NewWithT(t).Expect(forged.CheckHashes()).To(MatchError(ContainSubstring(name)))
 	}
 }
 

@@ -8,10 +8,12 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/openim"
 )
 
 // hashDigits is the length of the hashes in names and annotations: 40 bits.
@@ -89,8 +91,9 @@ func (d Data) Hash() (string, error) {
 	return digits(text), nil
 }
 
-// CheckHashes reports the first component whose hash is not that of its template. Revisions that this operator rendered have none. One that
-// was made from Deployments may: their templates have the defaults of the API server, and the hash of their annotation.
+// CheckHashes reports the first component whose hash is not that of its template, or whose ConfigMap is not named by its files. Revisions
+// that this operator rendered have none. One that was made from Deployments may: their templates have the defaults of the API server, and
+// the hash of their annotation. The inputs are not part of a hash.
 func (d Data) CheckHashes() error {
 	for _, name := range slices.Sorted(maps.Keys(d.Components)) {
 		c := d.Components[name]
@@ -100,6 +103,11 @@ func (d Data) CheckHashes() error {
 		}
 		if hash != c.Hash {
 			return fmt.Errorf("component %s has the hash %s, and its template has %s", name, c.Hash, hash)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.ConfigMaps)) {
+		if !strings.HasSuffix(name, "-"+openim.ConfigHash(d.ConfigMap(name))) {
+			return fmt.Errorf("ConfigMap %s has other files than those that it is named by", name)
 		}
 	}
 	return nil

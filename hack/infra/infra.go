@@ -32,8 +32,8 @@ const (
 	AccessKeyIDKey = "accessKeyID"
 	SecretKeyKey   = "secretAccessKey"
 	CAKey          = "ca.crt"
-	// FilesUser is the access key of the object store's account.
-	FilesUser = "openim"
+	// FilesUser is the access key of the object store's account: a word that is nowhere else, because tests look for it in all texts.
+	FilesUser = "objectstoreaccount"
 )
 
 // FilesHost is the name of the object store's Service, for which its certificate is.

@@ -27,6 +27,7 @@ var known = []host.Package{
 	host.HAProxy,
 	host.Caddy,
 	host.UtilLinux,
+	host.QemuUser,
 }
 
 func main() {

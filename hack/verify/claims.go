@@ -15,8 +15,11 @@ var claimsPages = []string{"docs/capabilities.md", "docs/threats.md"}
 // claimsHeads begin the rows that name the columns of these pages.
 var claimsHeads = []string{"| claim |", "| attacker |"}
 
-// proof is a test that a row names: `file_test.go`: "text of the test".
-var proof = regexp.MustCompile("`([^`]+_test\\.go)`: \"([^\"]+)\"")
+// proof is what a row names of a file: `file_test.go`: "text of a test", "text of another".
+var proof = regexp.MustCompile("`([^`]+_test\\.go)`(: \"[^\"]+\"(?:, \"[^\"]+\")*)?")
+
+// named is a test of a proof.
+var named = regexp.MustCompile("\"([^\"]+)\"")
 
 // claims finds claims whose tests are gone, and rows that name no test.
 func claims(_ context.Context, t tree, figures io.Writer) ([]string, error) {
@@ -39,13 +42,19 @@ func claims(_ context.Context, t tree, figures io.Writer) ([]string, error) {
 				findings = append(findings, fmt.Sprintf("%s: the row %q names no test: write `file_test.go`: \"text\"",
 					name, strings.TrimSpace(line)))
 			}
-			count += len(proofs)
 			for _, p := range proofs {
-				finding, err := t.proven(name, p[1], p[2])
-				if err != nil {
-					return nil, err
+				tests := named.FindAllStringSubmatch(p[2], -1)
+				if len(tests) == 0 {
+					findings = append(findings, fmt.Sprintf("%s: %s is named without a test: write `%s`: \"text\"", name, p[1], p[1]))
 				}
-				findings = append(findings, finding...)
+				count += len(tests)
+				for _, test := range tests {
+					finding, err := t.proven(name, p[1], test[1])
+					if err != nil {
+						return nil, err
+					}
+					findings = append(findings, finding...)
+				}
 			}
 		}
 	}

@@ -33,8 +33,11 @@ func TestAClaimNeedsATestThatExists(t *testing.T) {
 		row("| it works | `a/a_test.go`: \"is pending\" |"):                      `has no test "is pending"`,
 		row("| it works | `a/a_test.go`: \"wor\" |"):                             `has no test "wor"`,
 		row("| it works | we think so |"):                                        `"| it works | we think so |" names no test`,
-		row("| it works | `a/a_test.go` |"):                                      "names no test",
-		"# Text alone\n":                                                         "",
+		row("| it works | `a/a_test.go` |"):                                      "a/a_test.go is named without a test",
+		row("| it works | `a/a_test.go`: \"works\", \"TestItWorks\" |"):          "",
+		row("| it works | `a/a_test.go`: \"works\", \"fails\" |"):                `a/a_test.go has no test "fails"`,
+		row("| it works | `a/a_test.go`; `a/a_test.go`: \"works\" |"):            "a/a_test.go is named without a test",
+		"# Text alone\n": "",
 	} {
 		tr := newTree(t, map[string]string{claimsPages[0]: page, "a/a_test.go": testFile})
 		found, err := claims(t.Context(), tr, io.Discard)

@@ -136,13 +136,14 @@ func unverified(spec *v1alpha1.OpenIMStackSpec) []unverifiedStore {
 	return all
 }
 
-// IsDisclosure reports whether the text of an exception, as the status lists it, is one without an edge. Pods keep such an exception until
-// they are replaced.
+// IsDisclosure reports whether the text of an exception, as the status lists it, is one that may have no edge of its own. Pods keep such an
+// exception until they are replaced.
 func IsDisclosure(text string) bool {
 	name, _, _ := strings.Cut(text, ":")
 	kind, _, _ := strings.Cut(name, "/")
 	return slices.Contains([]string{
 		ExceptionLogHoldsSecrets, ExceptionUnverifiedTLS, ExceptionFilesPublic, ExceptionExtraContainer, ExceptionPodSecurityLowered,
+		ExceptionWebhookDirect, // through network.extraEgress
 	}, kind)
 }
 

@@ -72,6 +72,7 @@ func foreignFolders(t *testing.T, s *testEnv) {
 			reply, err := s.through(attacker).Post(t.Context(), path, body)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(reply.OK()).To(BeFalse(), "%s %q: %s", path, name, reply)
+			g.Expect(s.witness.asked(path, attacker.Self)).To(BeEmpty(), "OpenIM was asked all the same: %s %q", path, name)
 		}
 	}
 	s.reads(t, victim, link, content)
@@ -191,7 +192,9 @@ func pictures(t *testing.T, s *testEnv) {
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	NewWithT(t).Expect(status).To(Equal(http.StatusOK))
 	NewWithT(t).Expect(got).To(Equal(content))
-	for _, seen := range s.witness.asked("/object/access_url", attacker.Self) {
+	sightings := s.witness.asked("/object/access_url", attacker.Self)
+	NewWithT(t).Expect(sightings).NotTo(BeEmpty())
+	for _, seen := range sightings {
 		query, _ := seen.body["query"].(map[string]any)
 		NewWithT(t).Expect(query).To(BeEmpty(), "OpenIM was asked for a scaled picture")
 	}

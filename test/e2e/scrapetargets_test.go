@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// targetsOf plays the part of Prometheus's discovery of Kubernetes for the roles pod and endpoints: one target for each port, with the meta
+// targetsOf stands in for Prometheus's discovery of Kubernetes for the roles pod and endpoints: one target for each port, with the meta
 // labels that the Prometheus Operator's relabelings use (Prometheus, documentation of kubernetes_sd_config).
 func targetsOf(ctx context.Context, discovery map[string]any) []any {
 	GinkgoHelper()
@@ -36,7 +36,7 @@ func targetsOf(ctx context.Context, discovery map[string]any) []any {
 				found = append(found, serviceTargets(ctx, &service)...)
 			}
 		default:
-			Fail(fmt.Sprintf("the Prometheus Operator wrote the role %v, which this test does not play", discovery["role"]))
+			Fail(fmt.Sprintf("the Prometheus Operator wrote the role %v, which this test does not know", discovery["role"]))
 		}
 	}
 	return found

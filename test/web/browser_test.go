@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/openimstack/openim-operator/test/web/browser"
 )
 
 // tab is a page in a separate Chromium, whose profile is removed with the test.
@@ -25,25 +26,12 @@ type tab struct {
 // open shows a page.
 func open(t *testing.T, url string) *tab {
 	t.Helper()
-	// Not t.TempDir: children of the browser may write there a moment longer, and that would fail the test.
-	profile, err := os.MkdirTemp("", "openim-web-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(profile) })
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.UserDataDir(profile), chromedp.WindowSize(1280, 900),
-		chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(2*time.Minute))
-	allocator, cancel := chromedp.NewExecAllocator(bounded(t), options...)
-	t.Cleanup(cancel)
-	ctx, stop := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // events that cdproto does not know yet
+	ctx := browser.Start(bounded(t), t)
 	p := &tab{t: t, ctx: ctx}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the page says %q, and the console:\n%s", p.text("body"), strings.Join(p.said(), "\n"))
 		}
-		_ = chromedp.Cancel(ctx)
-		stop()
 	})
 	chromedp.ListenTarget(ctx, func(event any) {
 		p.mu.Lock()

@@ -32,6 +32,7 @@ var (
 	IPSet       = Package{Name: "ipset", Programs: []string{"ipset"}}
 	Conntrack   = Package{Name: "conntrack", Programs: []string{"conntrack"}}
 	IPRoute     = Package{Name: "iproute2", Programs: []string{"ip"}}
+	QemuUser    = Package{Name: "qemu-user-static", Programs: []string{"qemu-aarch64-static"}}
 	UtilLinux   = Package{Name: "util-linux", Programs: []string{"nsenter", "unshare", "taskset"}}
 	Mount       = Package{Name: "mount", Programs: []string{"mount", "umount"}}
 	Buildah     = Package{Name: "buildah", Programs: []string{"buildah"}}
