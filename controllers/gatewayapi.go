@@ -207,12 +207,13 @@ func (r *Reconciler) findGatewayAPI(ctx context.Context, s *scope) error {
 	return err
 }
 
-// routeRecheck returns the time after which the stack must be looked at again because its route could not be made, 0 when it could.
+// routeRecheck returns the time after which the stack must be looked at again because its route could not be made, 0 when it could. A route
+// that could not be written may be one of a Gateway API that is being removed, which the cluster still served when it was asked.
 func (s *scope) routeRecheck(every time.Duration) time.Duration {
 	switch {
-	case !s.wantsRoute || s.routing.ready:
+	case !s.wantsRoute || s.routing.ready && !s.routeUnwritten:
 		return 0
-	case len(s.routing.missing) > 0:
+	case len(s.routing.missing) > 0 || s.routeUnwritten:
 		return every
 	default:
 		return routesDelay

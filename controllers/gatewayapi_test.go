@@ -9,8 +9,16 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/openimstack/openim-operator/controllers/apply"
 )
 
 // cluster plays the API server of a gatewayAPI.
@@ -68,6 +76,43 @@ func TestTheGatewayAPIIsFollowedWhenItIsInstalledLater(t *testing.T) {
 	c.now = c.now.Add(gatewayAPIInterval)
 	g.Expect(state(true).ready).To(BeTrue(), "installed again")
 	g.Expect(c.watching).To(Equal(1))
+}
+
+// A refusal is tried again after five minutes. The cluster is asked earlier: it may have answered while the Gateway API was being removed.
+func TestARouteThatCannotBeWrittenAsksForTheGatewayAPI(t *testing.T) {
+	g := NewWithT(t)
+	c := &cluster{served: []string{"HTTPRoute", "BackendTLSPolicy"}, synced: true}
+	k := newKeeper(t)
+	k.r.gatewayAPI, k.r.pacer.now = c.api(), func() time.Time { return c.now }
+	due := func() time.Duration {
+		s := k.at(func(s *scope) {
+			g.Expect(k.r.findGatewayAPI(t.Context(), s)).To(Succeed())
+			s.now = c.now
+		})
+		k.make(s)
+		s.workloads = slices.DeleteFunc(s.workloads, func(o client.Object) bool { return !isRoute(o) })
+		_, err := k.r.apply(t.Context(), s)
+		s.fail(err)
+		result, _ := k.r.result(s, 0)
+		return result.RequeueAfter
+	}
+	k.r.applier = apply.New(fake.NewClientBuilder().WithScheme(routes(t)).WithInterceptorFuncs(interceptor.Funcs{
+		Apply: func(context.Context, client.WithWatch, runtime.ApplyConfiguration, ...client.ApplyOption) error {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "httproutes"}, "chat-users", errors.New("it is terminating"))
+		},
+	}).Build(), k.r.live, apply.Options{Owner: FieldOwner})
+	g.Expect(due()).To(Equal(gatewayAPIInterval), "it is not asked again before")
+	c.now, c.served = c.now.Add(gatewayAPIInterval), nil
+	g.Expect(due()).To(Equal(gatewayAPIInterval), "it is removed")
+	g.Expect(c.asked).To(Equal(2))
+}
+
+// routes returns a scheme with the kinds of the Gateway API.
+func routes(t *testing.T) *runtime.Scheme {
+	t.Helper()
+	known := runtime.NewScheme()
+	NewWithT(t).Expect(gatewayv1.Install(known)).To(Succeed())
+	return known
 }
 
 func TestAClusterThatDoesNotAnswerChangesNothing(t *testing.T) {

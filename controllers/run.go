@@ -160,6 +160,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) ([]apply.Kept, error) 
 		result, err := r.applier.Apply(ctx, object)
 		if err != nil {
 			failures = append(failures, err)
+			s.routeUnwritten = s.routeUnwritten || isRoute(object)
 			if deployment {
 				s.refuse(componentOf(object), err)
 			}

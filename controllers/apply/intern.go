@@ -102,7 +102,7 @@ func (t *interned) value(v reflect.Value) {
 			t.value(v.Index(i))
 		}
 	case reflect.Map:
-		if m, ok := v.Interface().(map[string]string); ok && v.CanSet() {
+		if m, ok := reflect.TypeAssert[map[string]string](v); ok && v.CanSet() {
 			v.Set(reflect.ValueOf(t.textMap(m)))
 		}
 	case reflect.String:
