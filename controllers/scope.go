@@ -101,6 +101,8 @@ type scope struct {
 	pods          []corev1.Pod
 	// services are the names of the Services that exist.
 	services map[string]bool
+	// routePolicies are the names of the BackendTLSPolicies that exist, as far as entries of the spec name them.
+	routePolicies []string
 	// ways are what brings the gateway out of the cluster, with their addresses.
 	ways []exposure.Way
 	// components is the state of each component, in the order of the catalogue. Computed when first asked for.

@@ -42,7 +42,7 @@ func (b *builder) addGateway() error {
 	}
 	file.Admins = b.admins(mounts)
 	if spec.TLS != nil {
-		dir := mounts.secretDir("tls", spec.TLS.SecretRef.Name,
+		dir := mounts.secretDir(v1alpha1.VolumeCertificate, spec.TLS.SecretRef.Name,
 			keyFile(corev1.TLSCertKey, corev1.TLSCertKey), keyFile(corev1.TLSPrivateKeyKey, corev1.TLSPrivateKeyKey))
 		file.Admin.TLS = config.TLS{CertFile: path.Join(dir, corev1.TLSCertKey), KeyFile: path.Join(dir, corev1.TLSPrivateKeyKey)}
 	}
@@ -99,7 +99,7 @@ func Endpoints(stack *v1alpha1.OpenIMStack) *v1alpha1.Endpoints {
 
 func (b *builder) gatewayEndpoints(endpoints *v1alpha1.Endpoints) {
 	secure := ""
-	if gateway := b.stack.Spec.Wrapper.Gateway; gateway != nil && gateway.TLS != nil {
+	if Certificate(b.stack) != "" {
 		secure = "s"
 	}
 	endpoints.Gateway = "http" + secure + "://" + b.address(v1alpha1.ComponentGateway, graph.AdminPort)
