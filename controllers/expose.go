@@ -44,8 +44,9 @@ func exposureRefusals(stack *v1alpha1.OpenIMStack) []dependencies.Problem {
 	return problems
 }
 
-// certificate returns the name of the Secret with the certificate that the gateway's pods have now, "" when they serve plain HTTP. Without a
-// Deployment of the gateway, that of the revision which is assigned to it counts, or else the newest spec. known is false until a plan exists.
+// certificate returns the name of the Secret with the certificate that the gateway's pods have now, "" when they serve plain HTTP. Without
+// a Deployment of the gateway, that of the revision which is assigned to it counts, or else the newest spec. known is false when there is
+// neither a Deployment nor a plan.
 func (s *scope) certificate(assigned []client.Object) (name string, known bool) {
 	gateway := s.deployments[v1alpha1.ComponentGateway]
 	for _, object := range assigned {
