@@ -140,7 +140,7 @@ func (s *scope) exposurePruning() apply.PruneOptions {
 
 // observeExposure reads the addresses of what brings the gateway out of the cluster, from the cache. services are those of the stack.
 func (r *Reconciler) observeExposure(ctx context.Context, s *scope, services []corev1.Service) error {
-	s.ways, s.routePolicies = nil, nil
+	s.ways, s.routePolicies, s.routeLacks = nil, nil, false
 	for _, e := range exposed(s.stack) {
 		name := v1alpha1.ListenerName(s.stack.Name, e.Listener)
 		if e.Service != nil {
@@ -184,6 +184,7 @@ func (r *Reconciler) observeRoute(ctx context.Context, s *scope, name string) (e
 	if route.Live, err = ownObject(ctx, r.client, s.stack, name, &gatewayv1.HTTPRoute{}); err != nil {
 		return route, err
 	}
+	s.routeLacks = s.routeLacks || route.Live == nil
 	route.TLS, err = ownObject(ctx, r.client, s.stack, name, &gatewayv1.BackendTLSPolicy{})
 	if route.TLS != nil {
 		s.routePolicies = append(s.routePolicies, name)

@@ -33,7 +33,8 @@ const (
 	gatewayAPIInterval = time.Minute
 	// gatewayAPITimeout bounds a question.
 	gatewayAPITimeout = 5 * time.Second
-	// routesDelay is the time after which a stack is looked at again while the first list of routes is under way.
+	// routesDelay is the time after which a stack is looked at again while the first list of routes is under way. A list that has failed for
+	// gatewayAPIInterval may fail for ever, and is looked at so often.
 	routesDelay = time.Second
 )
 
@@ -52,6 +53,8 @@ type gatewayAPI struct {
 	mutex   sync.Mutex
 	askedAt time.Time
 	missing []string
+	// watchedAt is when the watches started.
+	watchedAt time.Time
 	// synced reports whether the first lists have come, nil while nothing is watched.
 	synced func() bool
 }
@@ -62,6 +65,8 @@ type routing struct {
 	missing []string
 	// ready is true when the kinds are served and the cache holds their objects: they may be read, written and pruned.
 	ready bool
+	// recheck is the time after which a stack must be looked at again because the first lists are under way, 0 when they are not.
+	recheck time.Duration
 }
 
 func newGatewayAPI() *gatewayAPI { return &gatewayAPI{now: time.Now, every: gatewayAPIInterval} }
@@ -78,7 +83,17 @@ func (g *gatewayAPI) state(ctx context.Context, wanted bool) (routing, error) {
 	if g.askedAt.IsZero() {
 		return routing{}, err
 	}
-	return routing{missing: g.missing, ready: len(g.missing) == 0 && g.synced != nil && g.synced()}, nil
+	known := routing{missing: g.missing}
+	switch {
+	case len(g.missing) > 0:
+	case g.synced():
+		known.ready = true
+	case g.now().Sub(g.watchedAt) < g.every:
+		known.recheck = routesDelay
+	default:
+		known.recheck = g.every
+	}
+	return known, nil
 }
 
 func (g *gatewayAPI) due(wanted bool) bool {
@@ -114,6 +129,7 @@ func (g *gatewayAPI) refresh(ctx context.Context, wanted bool) error {
 		if g.synced, err = g.watch(); err != nil {
 			return fmt.Errorf("watching routes of the Gateway API: %w", err)
 		}
+		g.watchedAt = g.now()
 	}
 	g.missing, g.askedAt = missing, g.now()
 	return nil
@@ -207,14 +223,11 @@ func (r *Reconciler) findGatewayAPI(ctx context.Context, s *scope) error {
 	return err
 }
 
-// routeRecheck returns the time after which the stack must be looked at again because its route could not be made, 0 when it could.
+// routeRecheck returns the time after which the stack must be looked at again because its route could not be made, or because it is not
+// known yet whether an earlier process left a route that must go. 0 when all is as the spec says.
 func (s *scope) routeRecheck(every time.Duration) time.Duration {
-	switch {
-	case !s.wantsRoute || s.routing.ready:
-		return 0
-	case len(s.routing.missing) > 0:
+	if s.wantsRoute && (len(s.routing.missing) > 0 || s.routeLacks) {
 		return every
-	default:
-		return routesDelay
 	}
+	return s.routing.recheck
 }

@@ -41,6 +41,8 @@ type scope struct {
 	// wantsRoute is true when an entry of spec.wrapper.gateway.expose has an httpRoute, and routing says whether routes can be made.
 	wantsRoute bool
 	routing    routing
+	// routeLacks is true when the cluster serves routes and one that the spec wants is not there.
+	routeLacks bool
 	// templatesInvalid is true when the API server refuses the Deployments with the templates of spec.pods.
 	templatesInvalid bool
 	// autoscaled are the components that an autoscaler of an earlier spec scales while spec.pods is refused, by the names of their children.
