@@ -8,10 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -71,8 +68,8 @@ type routing struct {
 
 func newGatewayAPI() *gatewayAPI { return &gatewayAPI{now: time.Now, every: gatewayAPIInterval} }
 
-// state returns what is known. The cluster is asked when that is too old for a stack that wants a route, or when it was never asked: an
-// earlier process may have left routes.
+// state returns what is known. The cluster is asked when that is too old, or when it was never asked: an earlier process may have left
+// routes.
 func (g *gatewayAPI) state(ctx context.Context, wanted bool) (routing, error) {
 	if g.served == nil {
 		return routing{missing: kindNames(routeKinds())}, nil
@@ -96,10 +93,11 @@ func (g *gatewayAPI) state(ctx context.Context, wanted bool) (routing, error) {
 	return known, nil
 }
 
+// due reports whether the cluster must be asked: for a stack that wants a route, and as long as routes are watched.
 func (g *gatewayAPI) due(wanted bool) bool {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	return g.askedAt.IsZero() || wanted && g.now().Sub(g.askedAt) >= g.every
+	return g.askedAt.IsZero() || (wanted || g.synced != nil) && g.now().Sub(g.askedAt) >= g.every
 }
 
 // refresh asks the cluster, unless another stack just did. What is known stays when the cluster does not answer.
@@ -193,26 +191,6 @@ func watchRoutes(mgr ctrl.Manager, c controller.Controller) (func() bool, error)
 	return func() bool {
 		return !slices.ContainsFunc(informers, func(i cache.Informer) bool { return !i.HasSynced() })
 	}, nil
-}
-
-// NewCache returns a cache that can hold routes of the Gateway API although the cluster may not serve them yet: the usual one refuses
-// options for a kind that is not served. Nothing is listed before somebody reads or watches the kind.
-func NewCache(config *rest.Config, options cache.Options) (cache.Cache, error) {
-	options.Mapper = routeMapper{options.Mapper}
-	return cache.New(config, options)
-}
-
-// routeMapper knows routes of the Gateway API without asking the cluster.
-type routeMapper struct{ apimeta.RESTMapper }
-
-// RESTMapping returns the mapping of a kind.
-func (m routeMapper) RESTMapping(kind schema.GroupKind, versions ...string) (*apimeta.RESTMapping, error) {
-	if kind.Group != gatewayv1.GroupName || !slices.Contains(kindNames(routeKinds()), kind.Kind) {
-		return m.RESTMapper.RESTMapping(kind, versions...)
-	}
-	gvk := kind.WithVersion(gatewayv1.GroupVersion.Version)
-	plural, _ := apimeta.UnsafeGuessKindToResource(gvk) // httproutes, backendtlspolicies
-	return &apimeta.RESTMapping{Resource: plural, GroupVersionKind: gvk, Scope: apimeta.RESTScopeNamespace}, nil
 }
 
 // findGatewayAPI finds whether routes can be made. Nothing else of a stack waits for that.

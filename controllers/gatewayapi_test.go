@@ -62,7 +62,7 @@ func TestTheGatewayAPIIsFollowedWhenItIsInstalledLater(t *testing.T) {
 
 	c.served = nil
 	c.now = c.now.Add(gatewayAPIInterval)
-	g.Expect(state(true)).To(Equal(routing{missing: both}), "uninstalled")
+	g.Expect(state(false)).To(Equal(routing{missing: both}), "uninstalled: noticed without a stack that wants a route")
 	g.Expect(c.watching).To(BeZero())
 	c.served = both
 	c.now = c.now.Add(gatewayAPIInterval)
