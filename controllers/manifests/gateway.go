@@ -99,7 +99,7 @@ func Endpoints(stack *v1alpha1.OpenIMStack) *v1alpha1.Endpoints {
 
 func (b *builder) gatewayEndpoints(endpoints *v1alpha1.Endpoints) {
 	secure := ""
-	if Certificate(b.stack) != "" {
+	if gateway := b.stack.Spec.Wrapper.Gateway; gateway != nil && gateway.TLS != nil {
 		secure = "s"
 	}
 	endpoints.Gateway = "http" + secure + "://" + b.address(v1alpha1.ComponentGateway, graph.AdminPort)
