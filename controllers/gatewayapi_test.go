@@ -55,19 +55,47 @@ func TestTheGatewayAPIIsFollowedWhenItIsInstalledLater(t *testing.T) {
 
 	c.served = slices.Concat(both, []string{"Gateway"})
 	c.now = c.now.Add(gatewayAPIInterval)
-	g.Expect(state(true)).To(Equal(routing{missing: []string{}}), "the first list is under way")
+	g.Expect(state(true)).To(Equal(routing{missing: []string{}, recheck: routesDelay}), "the first list is under way")
 	c.synced = true
 	g.Expect(state(true)).To(Equal(routing{missing: []string{}, ready: true}))
 	g.Expect(state(false).ready).To(BeTrue(), "what has no entry is pruned")
 
 	c.served = nil
 	c.now = c.now.Add(gatewayAPIInterval)
-	g.Expect(state(true)).To(Equal(routing{missing: both}), "uninstalled")
+	g.Expect(state(false)).To(Equal(routing{missing: both}), "uninstalled: noticed without a stack that wants a route")
 	g.Expect(c.watching).To(BeZero())
 	c.served = both
 	c.now = c.now.Add(gatewayAPIInterval)
 	g.Expect(state(true).ready).To(BeTrue(), "installed again")
 	g.Expect(c.watching).To(Equal(1))
+}
+
+// What an earlier process left must be closed although no event comes once the cache holds it.
+func TestAStackIsLookedAtAgainUntilTheCacheHoldsRoutes(t *testing.T) {
+	g := NewWithT(t)
+	c := &cluster{served: []string{"HTTPRoute", "BackendTLSPolicy"}, down: errors.New("down")}
+	api := c.api()
+	after := func(wanted bool) time.Duration {
+		s := &scope{wantsRoute: wanted}
+		s.routing, _ = api.state(t.Context(), wanted)
+		return s.routeRecheck(api.every)
+	}
+	g.Expect(after(false)).To(BeZero(), "the error is tried again by itself")
+	c.down = nil
+	g.Expect(after(false)).To(Equal(routesDelay))
+	g.Expect(after(true)).To(Equal(routesDelay))
+	c.now = c.now.Add(gatewayAPIInterval)
+	g.Expect(after(false)).To(Equal(gatewayAPIInterval), "a list that fails for so long may fail for ever")
+	c.synced = true
+	g.Expect(after(false)).To(BeZero())
+	g.Expect(after(true)).To(BeZero())
+	g.Expect((&scope{wantsRoute: true, routing: routing{ready: true}, routeLacks: true}).routeRecheck(api.every)).
+		To(Equal(gatewayAPIInterval), "the API may be about to go: no event comes then")
+
+	c.served = nil
+	c.now = c.now.Add(gatewayAPIInterval)
+	g.Expect(after(true)).To(Equal(gatewayAPIInterval))
+	g.Expect(after(false)).To(BeZero())
 }
 
 func TestAClusterThatDoesNotAnswerChangesNothing(t *testing.T) {

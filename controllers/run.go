@@ -32,9 +32,8 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	others = append(r.keepHot(s, others), s.exposures()...)
 	deployments, failure := r.assigned(ctx, s)
-	s.workloads = slices.Concat(others, deployments)
+	s.workloads = slices.Concat(r.keepHot(s, others), s.exposures(deployments), deployments)
 	s.objects = slices.Concat(s.policies, s.workloads)
 	if s.suspended() {
 		return failure

@@ -41,6 +41,8 @@ type scope struct {
 	// wantsRoute is true when an entry of spec.wrapper.gateway.expose has an httpRoute, and routing says whether routes can be made.
 	wantsRoute bool
 	routing    routing
+	// routeLacks is true when the cluster serves routes and one that the spec wants is not there.
+	routeLacks bool
 	// templatesInvalid is true when the API server refuses the Deployments with the templates of spec.pods.
 	templatesInvalid bool
 	// autoscaled are the components that an autoscaler of an earlier spec scales while spec.pods is refused, by the names of their children.
@@ -101,6 +103,8 @@ type scope struct {
 	pods          []corev1.Pod
 	// services are the names of the Services that exist.
 	services map[string]bool
+	// routePolicies are the names of the BackendTLSPolicies that exist, as far as entries of the spec name them.
+	routePolicies []string
 	// ways are what brings the gateway out of the cluster, with their addresses.
 	ways []exposure.Way
 	// components is the state of each component, in the order of the catalogue. Computed when first asked for.

@@ -65,6 +65,9 @@ const (
 	AnnotationRolledOut = "openimstack.dev/rolled-out"
 )
 
+// VolumeCertificate is the volume of the gateway's pods with the Secret of spec.wrapper.gateway.tls. Pods without it serve plain HTTP.
+const VolumeCertificate = "tls"
+
 // AnnotationRetryRollout on an OpenIMStack requests that a rollout which is Held or RolledBack is tried again. A new value is a new
 // request; status.requests.retryRollout holds the value that was answered last.
 const AnnotationRetryRollout = "openimstack.dev/retry-rollout-at"
