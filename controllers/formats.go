@@ -32,12 +32,13 @@ func wrapperFormats(d revision.Data) map[string]int {
 	return formats
 }
 
-// refuseUnread adds to the refusals the fields of the spec that the images of the wanted revision do not read, because they are those of an
-// earlier operator. waiting are the fields in templates, by component.
-func (s *scope) refuseUnread(waiting map[string][]string) {
+// findWaiting notes the fields of the spec that wait, because the images of the wanted revision are those of an earlier operator and do not
+// read them. templates are the fields in templates, by component. A field that waits holds nothing else: the components count as built.
+func (s *scope) findWaiting(templates map[string][]string) {
+	s.keptBack = slices.Sorted(maps.Keys(templates))
 	components := map[string][]string{} // by field
-	for _, component := range slices.Sorted(maps.Keys(waiting)) {
-		for _, field := range waiting[component] {
+	for _, component := range s.keptBack {
+		for _, field := range templates[component] {
 			components[field] = append(components[field], component)
 		}
 	}
@@ -50,9 +51,9 @@ func (s *scope) refuseUnread(waiting map[string][]string) {
 		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(components)) {
-		s.refusals = append(s.refusals, dependencies.Problem{
+		s.postponed = append(s.postponed, dependencies.Problem{
 			Reason: v1alpha1.ReasonUpdateRequired, Field: field, Stalled: true, Components: components[field],
-			Message: fmt.Sprintf("the images of %s are those of an earlier operator, which do not read it, so that it waits: "+
+			Message: fmt.Sprintf("the images of %s are those of an earlier operator, which do not read it, so that their changes wait: "+
 				"set the annotation %s to a new value to roll this operator's images out",
 				strings.Join(components[field], ", "), v1alpha1.AnnotationUpdate),
 		})

@@ -36,6 +36,11 @@ type scope struct {
 	podsUnread bool
 	// problems of references, and settings that the gateway refuses.
 	problems, refusals []dependencies.Problem
+	// postponed are the fields of the spec that wait for an update of images, and keptBack the components whose templates do. unsure are the
+	// fields by component that the recorded images may not read, although nothing waits.
+	postponed []dependencies.Problem
+	keptBack  []string
+	unsure    map[string][]string
 	// unexposed are the entries of spec.wrapper.gateway.expose that are refused. They hold nothing but their own objects.
 	unexposed []dependencies.Problem
 	// wantsRoute is true when an entry of spec.wrapper.gateway.expose has an httpRoute, and routing says whether routes can be made.
@@ -136,13 +141,11 @@ func (s *scope) held(component string) bool {
 
 // heldHot reports whether the gateway's hot file stays as it is: the gateway is held, and not by refused settings of OpenIM or templates
 // alone. Those concern every component, but no process that reads them reads this file, and limits and rules must follow the spec in an
-// emergency. What waits for an update of the images is not in the file (hotStack).
+// emergency. Nor does what waits for an update of images (hotStack).
 func (s *scope) heldHot() bool {
 	const gateway = v1alpha1.ComponentGateway
 	concerns := func(p dependencies.Problem) bool { return p.Concerns(gateway) }
-	own := func(p dependencies.Problem) bool {
-		return slices.Contains(p.Components, gateway) && p.Reason != v1alpha1.ReasonUpdateRequired
-	}
+	own := func(p dependencies.Problem) bool { return slices.Contains(p.Components, gateway) }
 	return dependencies.Unread(s.unread, gateway) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, own)
 }
 
@@ -162,7 +165,7 @@ func (s *scope) podsRefused() bool {
 
 // stalled returns the first problem that only a change by the user solves.
 func (s *scope) stalled() *dependencies.Problem {
-	for _, list := range [][]dependencies.Problem{s.problems, s.refusals, s.unexposed} {
+	for _, list := range [][]dependencies.Problem{s.problems, s.refusals, s.postponed, s.unexposed} {
 		for i := range list {
 			if list[i].Stalled {
 				return &list[i]

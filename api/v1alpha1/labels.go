@@ -59,6 +59,8 @@ const (
 	// AnnotationSecretVersions has the versions of the Secrets that the hashes of a run revision were made of: name=UID/resourceVersion,
 	// separated by commas.
 	AnnotationSecretVersions = "openimstack.dev/secret-versions"
+	// AnnotationImages has the operator's images of a run revision and their formats, as JSON, when they were recorded after it was made.
+	AnnotationImages = "openimstack.dev/images"
 	// AnnotationConfigMaps names the ConfigMaps that stay while the revision is kept, separated by commas.
 	AnnotationConfigMaps = "openimstack.dev/configmaps"
 	// AnnotationRolledOut is "true" once a rollout to the revision was completed.
