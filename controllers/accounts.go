@@ -61,7 +61,11 @@ func (r *Reconciler) others(ctx context.Context, s *scope) ([]client.Object, err
 		if !s.suspended() {
 			r.accepted.set(s.stack)
 		}
-		return r.otherChildren(ctx, s.stack, s)
+		objects, err := r.otherChildren(ctx, s.stack, s)
+		if err == nil && (!s.resolved() || !s.proposed) { // no autoscaler of an earlier spec is deleted now, see prune
+			err = r.findAutoscaled(ctx, s, objects)
+		}
+		return objects, err
 	}
 	earlier, known := r.accepted.get(s.stack)
 	of := s.stack.DeepCopy()
@@ -88,7 +92,8 @@ func (r *Reconciler) otherChildren(ctx context.Context, stack *v1alpha1.OpenIMSt
 	return objects, nil
 }
 
-// findAutoscaled notes which components have an autoscaler. Their number of replicas stays with it, whatever the refused spec names.
+// findAutoscaled notes which components have an autoscaler. Their number of replicas stays with it, whatever a spec names that is refused
+// or does not resolve.
 func (r *Reconciler) findAutoscaled(ctx context.Context, s *scope, objects []client.Object) error {
 	var scalers autoscalingv2.HorizontalPodAutoscalerList
 	labels := client.MatchingLabels(manifests.CommonLabels(s.stack.Name))

@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -12,7 +13,9 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers"
@@ -152,4 +155,39 @@ func TestTheAnswerToAnUpdateHoldsWhenNoTemplateChanges(t *testing.T) {
 	b.expectAccepted()
 	b.Expect(b.hot()).To(ContainSubstring("OnePerClass"))
 	b.Expect(b.deployments()["gateway"].Spec.Containers[0].Image).To(Equal("openimstack/openim-wrapper:next"))
+}
+
+// A policy that gateway and backend apply is switched off neither by an upgrade of the operator nor by a read that fails.
+func TestAMultiLoginPolicyInForceStays(t *testing.T) {
+	b := newBench(t)
+	b.Expect(b.hot()).To(ContainSubstring("multiLogin"))
+	b.upgrade()
+	for range 2 {
+		b.expectAccepted()
+		b.Expect(b.stalled()).To(BeFalse())
+		b.Expect(b.hot()).To(ContainSubstring("maxPerPlatform: 3"))
+	}
+	b.edit(func(s *v1alpha1.OpenIMStack) { s.Spec.Settings.MultiLogin.MaxPerPlatform = ptr.To[int32](2) })
+	b.expectAccepted()
+	b.Expect(b.hot()).To(ContainSubstring("maxPerPlatform: 2"))
+
+	down := interceptor.NewClient(b.c.(client.WithWatch), interceptor.Funcs{Get: func(
+		ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption,
+	) error {
+		if _, run := o.(*appsv1.ControllerRevision); run {
+			return errors.New("the API server is down")
+		}
+		return c.Get(ctx, key, o, opts...)
+	}})
+	b.r = controllers.NewReconciler(b.c, down, b.events, prober.New(b.c, b.c, prober.Options{}),
+		manifests.Options{WrapperImage: "openimstack/openim-wrapper:next"}, dependencies.Access{})
+	for range 2 {
+		_ = b.reconcile()
+		b.Expect(b.hot()).To(ContainSubstring("maxPerPlatform: 2"))
+	}
+	b.startNext()
+	b.expectAccepted()
+	b.edit(withoutMultiLogin)
+	b.expectAccepted()
+	b.Expect(b.hot()).NotTo(ContainSubstring("multiLogin"))
 }

@@ -64,7 +64,9 @@ func (r *Reconciler) revise(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.wanted, s.proposed, s.revised = answer.name, true, len(request.Inputs.Unresolved) == 0
-	s.findWaiting(answer.waiting)
+	if err := r.findWaiting(ctx, s, answer.waiting); err != nil {
+		return err
+	}
 	return r.recordVersions(ctx, s, answer.name, request.Inputs.Facts)
 }
 

@@ -50,7 +50,7 @@ type scope struct {
 	routeLacks bool
 	// templatesInvalid is true when the API server refuses the Deployments with the templates of spec.pods.
 	templatesInvalid bool
-	// autoscaled are the components that an autoscaler of an earlier spec scales while spec.pods is refused, by the names of their children.
+	// autoscaled are the components that an autoscaler of an earlier spec scales while it is not deleted, by the names of their children.
 	autoscaled map[string]bool
 	// warnings about references that work for now.
 	warnings []dependencies.Warning
