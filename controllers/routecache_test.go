@@ -15,17 +15,16 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// lazyCache plays the usual cache: whoever reads starts a watch, and waits for its first list.
+// lazyCache stands in for the usual cache: whoever reads starts a watch, and waits for its first list.
 type lazyCache struct {
 	cache.Cache
-	informers, reading atomic.Int32
-	synced             chan struct{}
+	informers, reads atomic.Int32 // how many watches there are, and how many reads have begun
+	synced           chan struct{}
 }
 
 func (c *lazyCache) wait(ctx context.Context) error {
 	c.informers.Store(1)
-	c.reading.Add(1)
-	defer c.reading.Add(-1)
+	c.reads.Add(1)
 	select {
 	case <-c.synced:
 		return nil
@@ -98,10 +97,10 @@ func TestAReaderOfRoutesThatIsUnderWayEndsAndLeavesNoWatch(t *testing.T) {
 	c := newRouteCache(lazy)
 	c.timeout = 50 * time.Millisecond
 	_, _ = c.GetInformer(t.Context(), &gatewayv1.HTTPRoute{})
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() { ended <- c.Get(context.Background(), client.ObjectKey{}, &gatewayv1.HTTPRoute{}) }()
-	g.Eventually(lazy.reading.Load).Should(BeEquivalentTo(1))
+	g.Eventually(lazy.reads.Load).WithTimeout(time.Minute).Should(BeEquivalentTo(1))
 	g.Expect(c.RemoveInformer(t.Context(), &gatewayv1.HTTPRoute{})).To(Succeed())
-	g.Eventually(ended).Should(Receive(MatchError(context.DeadlineExceeded)))
+	g.Eventually(ended).WithTimeout(time.Minute).Should(Receive(MatchError(context.DeadlineExceeded)))
 	g.Expect(lazy.informers.Load()).To(BeZero())
 }
