@@ -131,7 +131,7 @@ func TestARefusedSpecLeavesTheNumberWithTheAutoscaler(t *testing.T) {
 	b.Expect(b.get(benchStack+"-push", &autoscalingv2.HorizontalPodAutoscaler{})).NotTo(Succeed())
 }
 
-// While a Secret is missing or a setting is refused, nothing is deleted: an autoscaler that the spec dropped keeps the number until it goes.
+// While a Secret is missing or a setting is refused, nothing is deleted: an autoscaler that the spec dropped keeps the number meanwhile.
 func TestAnAutoscalerThatIsToGoKeepsTheNumberUntilItGoes(t *testing.T) {
 	b := newBench(t, func(s *v1alpha1.OpenIMStack) { autoscaled(scaledTo("push", 4))(&s.Spec) })
 	b.scale("push", 3)

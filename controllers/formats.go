@@ -86,7 +86,7 @@ func (s *scope) wrapperFormat(run, component string) (int, bool) {
 	return s.history[i].wrapper[component], true
 }
 
-// hotStack returns the stack from which the gateway's hot file is rendered. Its multi-login policy is that of the spec, but for three cases.
+// hotStack returns the stack from which the gateway's hot file is rendered. Its multi-login policy is the spec's, but for three cases.
 // There is none while a pod of gateway or backend does not read it: such a gateway would refuse the whole file. The one that was accepted
 // last stays while settings or templates are refused: a refused spec must end no session, and must not let a user keep more of them. It
 // stays, too, while it is not known whether all pods read it.

@@ -220,7 +220,7 @@ func TestAStackKeepsTheBucketThatItHoldsWhateverItIsCalledOutside(t *testing.T) 
 				t.Held = append(t.Held, c)
 			}
 		}
-		g.Expect(len(t.Held)).To(Equal(len(t.Wanted) - 1))
+		g.Expect(t.Held).To(HaveLen(len(t.Wanted) - 1))
 		return t
 	}
 	one := internally(tenant("one", 3, at("minio.one.svc:9000", outside)))

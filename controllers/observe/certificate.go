@@ -1,6 +1,8 @@
 package observe
 
 import (
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
@@ -16,7 +18,7 @@ func Certificate(gateway *appsv1.Deployment, pods []corev1.Pod) string {
 		return template // the cache of pods may be behind
 	}
 	all := classify(gateway, pods)
-	own := append(all.current, all.older...)
+	own := slices.Concat(all.current, all.older)
 	var oldest *corev1.Pod
 	for _, pod := range own {
 		switch {
