@@ -61,19 +61,12 @@ func (r *Reconciler) others(ctx context.Context, s *scope) ([]client.Object, err
 		if !s.suspended() {
 			r.accepted.set(s.stack)
 		}
-		objects, err := r.otherChildren(ctx, s.stack, s)
-		if err == nil && (!s.resolved() || !s.proposed) { // no autoscaler of an earlier spec is deleted now, see prune
-			err = r.findAutoscaled(ctx, s, objects)
-		}
-		return objects, err
+		return r.otherChildren(ctx, s.stack, s)
 	}
 	earlier, known := r.accepted.get(s.stack)
 	of := s.stack.DeepCopy()
 	of.Spec.Pods = earlier
 	objects, err := r.otherChildren(ctx, of, s)
-	if err == nil {
-		err = r.findAutoscaled(ctx, s, objects)
-	}
 	if err != nil || known {
 		return objects, err
 	}
@@ -88,6 +81,9 @@ func (r *Reconciler) otherChildren(ctx context.Context, stack *v1alpha1.OpenIMSt
 	objects, err := manifests.Others(stack, s.facts, s.heldHot())
 	if err != nil {
 		return nil, outcome.NewTerminal(v1alpha1.ReasonInvalidSpec, err.Error()) // pure: another attempt fails too
+	}
+	if s.podsRefused() || !s.resolved() || !s.proposed { // no autoscaler of an earlier spec is deleted now, see prune
+		return objects, r.findAutoscaled(ctx, s, objects)
 	}
 	return objects, nil
 }

@@ -75,7 +75,7 @@ func (s *scope) exposures(assigned []client.Object) []client.Object {
 	gateway.Expose = accepted
 	of.Spec.Wrapper.Gateway = &gateway
 	certificate, known := s.certificate(assigned)
-	return slices.DeleteFunc(manifests.Exposures(&of, certificate), func(object client.Object) bool {
+	return slices.DeleteFunc(manifests.Exposures(&of, certificate != ""), func(object client.Object) bool {
 		if _, policy := object.(*gatewayv1.BackendTLSPolicy); policy && slices.Contains(s.routePolicies, object.GetName()) {
 			// What the spec says of the certificate's authority is about the spec's certificate, and not about an earlier one.
 			return !known || !s.routing.ready || certificate != manifests.Certificate(s.stack)
@@ -84,13 +84,11 @@ func (s *scope) exposures(assigned []client.Object) []client.Object {
 	})
 }
 
-// wantedExposures returns the objects that bring the gateway out of the cluster and may stay, also those of refused entries.
+// wantedExposures returns the objects that bring the gateway out of the cluster and may stay, also those of refused entries. A policy
+// stays until it is known that no pod has a certificate.
 func (s *scope) wantedExposures() []client.Object {
 	certificate, known := s.certificate(s.workloads)
-	if !known {
-		certificate = v1alpha1.VolumeCertificate // any: a policy stays until it is known that no pod has a certificate
-	}
-	return manifests.Exposures(s.stack, certificate)
+	return manifests.Exposures(s.stack, !known || certificate != "")
 }
 
 // isRoute reports whether an object is of the Gateway API.

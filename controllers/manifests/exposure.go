@@ -19,9 +19,9 @@ const (
 )
 
 // Exposures returns the objects that bring listeners of the gateway out of the cluster: none for a listener that
-// spec.wrapper.gateway.expose does not name. They follow the newest spec and restart no pod. Only whether they lead to TLS does not: that
-// is true when certificate names the Secret whose certificate the gateway's pods have now, and false when it is "".
-func Exposures(stack *v1alpha1.OpenIMStack, certificate string) []client.Object {
+// spec.wrapper.gateway.expose does not name. They follow the newest spec and restart no pod. Only tls does not: it is true when the
+// gateway's pods have a certificate now, so that what leads to them must speak TLS.
+func Exposures(stack *v1alpha1.OpenIMStack, tls bool) []client.Object {
 	gateway := stack.Spec.Wrapper.Gateway
 	if gateway == nil {
 		return nil
@@ -33,13 +33,13 @@ func Exposures(stack *v1alpha1.OpenIMStack, certificate string) []client.Object 
 		if port.Number == 0 {
 			continue // a stack without users, or with a wrapper of its own
 		}
-		service := b.listenerService(c, port, e, certificate != "")
+		service := b.listenerService(c, port, e, tls)
 		b.add(service)
 		if e.Ingress != nil {
 			b.add(b.listenerIngress(c, service, *e.Ingress))
 		}
 		if e.HTTPRoute != nil {
-			if certificate != "" {
+			if tls {
 				b.add(b.listenerTLS(c, service, e.HTTPRoute)) // first, so that nothing speaks plain HTTP to the listener
 			}
 			b.add(b.listenerRoute(c, service, e))
