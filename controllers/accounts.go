@@ -67,9 +67,6 @@ func (r *Reconciler) others(ctx context.Context, s *scope) ([]client.Object, err
 	of := s.stack.DeepCopy()
 	of.Spec.Pods = earlier
 	objects, err := r.otherChildren(ctx, of, s)
-	if err == nil {
-		err = r.findAutoscaled(ctx, s, objects)
-	}
 	if err != nil || known {
 		return objects, err
 	}
@@ -85,10 +82,14 @@ func (r *Reconciler) otherChildren(ctx context.Context, stack *v1alpha1.OpenIMSt
 	if err != nil {
 		return nil, outcome.NewTerminal(v1alpha1.ReasonInvalidSpec, err.Error()) // pure: another attempt fails too
 	}
+	if s.podsRefused() || !s.resolved() || !s.proposed { // no autoscaler of an earlier spec is deleted now, see prune
+		return objects, r.findAutoscaled(ctx, s, objects)
+	}
 	return objects, nil
 }
 
-// findAutoscaled notes which components have an autoscaler. Their number of replicas stays with it, whatever the refused spec names.
+// findAutoscaled notes which components have an autoscaler. Their number of replicas stays with it, whatever a spec names that is refused
+// or does not resolve.
 func (r *Reconciler) findAutoscaled(ctx context.Context, s *scope, objects []client.Object) error {
 	var scalers autoscalingv2.HorizontalPodAutoscalerList
 	labels := client.MatchingLabels(manifests.CommonLabels(s.stack.Name))

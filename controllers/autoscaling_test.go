@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
@@ -127,5 +128,31 @@ func TestARefusedSpecLeavesTheNumberWithTheAutoscaler(t *testing.T) {
 	choose(ptr.To[int32](2), `{}`)
 	b.expectAccepted()
 	b.Expect(b.replicas("push")).To(Equal(int32(2)))
+	b.Expect(b.get(benchStack+"-push", &autoscalingv2.HorizontalPodAutoscaler{})).NotTo(Succeed())
+}
+
+// While a Secret is missing or a setting is refused, nothing is deleted: an autoscaler that the spec dropped keeps the number meanwhile.
+func TestAnAutoscalerThatIsToGoKeepsTheNumberUntilItGoes(t *testing.T) {
+	b := newBench(t, func(s *v1alpha1.OpenIMStack) { autoscaled(scaledTo("push", 4))(&s.Spec) })
+	b.scale("push", 3)
+	var lost corev1.Secret
+	b.Expect(b.get("redis-wrapper", &lost)).To(Succeed())
+	b.Expect(b.c.Delete(t.Context(), &lost)).To(Succeed())
+	b.edit(func(s *v1alpha1.OpenIMStack) {
+		s.Spec.Pods, s.Spec.Processes = nil, &v1alpha1.Processes{Push: &v1alpha1.ProcessSpec{Replicas: ptr.To[int32](1)}}
+	})
+	for range 2 {
+		b.Expect(b.reconcile()).To(Succeed())
+		b.Expect(b.scaler("push").Spec.MaxReplicas).To(Equal(int32(4)))
+		b.Expect(b.replicas("push")).To(Equal(int32(3)))
+	}
+	b.restart()
+	b.Expect(b.reconcile()).To(Succeed())
+	b.Expect(b.replicas("push")).To(Equal(int32(3)))
+
+	b.restore(&lost)
+	b.expectAccepted()
+	b.expectResolved()
+	b.Expect(b.replicas("push")).To(Equal(int32(1)))
 	b.Expect(b.get(benchStack+"-push", &autoscalingv2.HorizontalPodAutoscaler{})).NotTo(Succeed())
 }

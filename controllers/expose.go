@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/dependencies"
 	"github.com/openimstack/openim-operator/controllers/exposure"
 	"github.com/openimstack/openim-operator/controllers/manifests"
+	"github.com/openimstack/openim-operator/controllers/observe"
 )
 
 // exposed returns the entries of spec.wrapper.gateway.expose.
@@ -42,9 +44,26 @@ func exposureRefusals(stack *v1alpha1.OpenIMStack) []dependencies.Problem {
 	return problems
 }
 
+// certificate returns the name of the Secret with the certificate that the gateway's pods have now, "" when they serve plain HTTP. Without
+// a Deployment of the gateway, that of the revision which is assigned to it counts, or else the newest spec. known is false when there is
+// neither a Deployment nor a plan.
+func (s *scope) certificate(assigned []client.Object) (name string, known bool) {
+	gateway := s.deployments[v1alpha1.ComponentGateway]
+	for _, object := range assigned {
+		if d, ok := object.(*appsv1.Deployment); ok && gateway == nil && componentOf(d) == v1alpha1.ComponentGateway {
+			gateway = d
+		}
+	}
+	if gateway != nil {
+		return observe.Certificate(gateway, s.pods), true
+	}
+	return manifests.Certificate(s.stack), s.planned != nil
+}
+
 // exposures returns the objects that bring the gateway out of the cluster, without those of refused entries, and without routes that the
-// cluster does not serve. They follow the newest spec also while a reference is broken, so that narrowing takes effect at once.
-func (s *scope) exposures() []client.Object {
+// cluster does not serve. They follow the newest spec also while a reference is broken, so that narrowing takes effect at once; whether
+// they lead to TLS follows the gateway's pods. assigned are the Deployments of the revisions that components are assigned to.
+func (s *scope) exposures(assigned []client.Object) []client.Object {
 	accepted := slices.DeleteFunc(slices.Clone(exposed(s.stack)), func(e v1alpha1.Exposure) bool {
 		return len(exposure.Refusals([]v1alpha1.Exposure{e})) > 0
 	})
@@ -55,11 +74,21 @@ func (s *scope) exposures() []client.Object {
 	gateway := *of.Spec.Wrapper.Gateway
 	gateway.Expose = accepted
 	of.Spec.Wrapper.Gateway = &gateway
-	objects := manifests.Exposures(&of)
-	if s.routing.ready {
-		return objects
-	}
-	return slices.DeleteFunc(objects, isRoute)
+	certificate, known := s.certificate(assigned)
+	return slices.DeleteFunc(manifests.Exposures(&of, certificate != ""), func(object client.Object) bool {
+		if _, policy := object.(*gatewayv1.BackendTLSPolicy); policy && slices.Contains(s.routePolicies, object.GetName()) {
+			// What the spec says of the certificate's authority is about the spec's certificate, and not about an earlier one.
+			return !known || !s.routing.ready || certificate != manifests.Certificate(s.stack)
+		}
+		return isRoute(object) && !s.routing.ready
+	})
+}
+
+// wantedExposures returns the objects that bring the gateway out of the cluster and may stay, also those of refused entries. A policy
+// stays until it is known that no pod has a certificate.
+func (s *scope) wantedExposures() []client.Object {
+	certificate, known := s.certificate(s.workloads)
+	return manifests.Exposures(s.stack, !known || certificate != "")
 }
 
 // isRoute reports whether an object is of the Gateway API.
@@ -101,7 +130,7 @@ func (s *scope) exposurePruning() apply.PruneOptions {
 	}
 	names := []string{v1alpha1.ListenerName(stack.Name, v1alpha1.ListenerUsers), v1alpha1.ListenerName(stack.Name, v1alpha1.ListenerAdmins)}
 	return apply.PruneOptions{
-		Namespace: stack.Namespace, Labels: manifests.CommonLabels(stack.Name), Owner: stack.UID, Wanted: manifests.Exposures(stack),
+		Namespace: stack.Namespace, Labels: manifests.CommonLabels(stack.Name), Owner: stack.UID, Wanted: s.wantedExposures(),
 		Lists: lists,
 		Keep:  func(object client.Object) bool { return !slices.Contains(names, object.GetName()) },
 	}
@@ -109,7 +138,7 @@ func (s *scope) exposurePruning() apply.PruneOptions {
 
 // observeExposure reads the addresses of what brings the gateway out of the cluster, from the cache. services are those of the stack.
 func (r *Reconciler) observeExposure(ctx context.Context, s *scope, services []corev1.Service) error {
-	s.ways = nil
+	s.ways, s.routePolicies, s.routeLacks = nil, nil, false
 	for _, e := range exposed(s.stack) {
 		name := v1alpha1.ListenerName(s.stack.Name, e.Listener)
 		if e.Service != nil {
@@ -139,7 +168,7 @@ func (r *Reconciler) observeRoute(ctx context.Context, s *scope, name string) (e
 	if !s.routing.ready {
 		return route, nil
 	}
-	for _, object := range manifests.Exposures(s.stack) {
+	for _, object := range s.wantedExposures() {
 		switch o := object.(type) {
 		case *gatewayv1.HTTPRoute:
 			if o.Name == name {
@@ -153,7 +182,11 @@ func (r *Reconciler) observeRoute(ctx context.Context, s *scope, name string) (e
 	if route.Live, err = ownObject(ctx, r.client, s.stack, name, &gatewayv1.HTTPRoute{}); err != nil {
 		return route, err
 	}
+	s.routeLacks = s.routeLacks || route.Live == nil
 	route.TLS, err = ownObject(ctx, r.client, s.stack, name, &gatewayv1.BackendTLSPolicy{})
+	if route.TLS != nil {
+		s.routePolicies = append(s.routePolicies, name)
+	}
 	return route, err
 }
 

@@ -32,31 +32,40 @@ func wrapperFormats(d revision.Data) map[string]int {
 	return formats
 }
 
-// refuseUnread adds to the refusals the fields of the spec that the images of the wanted revision do not read, because they are those of an
-// earlier operator. waiting are the fields in templates, by component.
-func (s *scope) refuseUnread(waiting map[string][]string) {
+// findWaiting notes the fields of the spec that wait, because the images of the wanted revision are those of an earlier operator and do not
+// read them. templates are the fields in templates, by component. A field that waits holds nothing else: the components count as built.
+func (r *Reconciler) findWaiting(ctx context.Context, s *scope, templates map[string][]string) error {
+	s.keptBack = slices.Sorted(maps.Keys(templates))
 	components := map[string][]string{} // by field
-	for _, component := range slices.Sorted(maps.Keys(waiting)) {
-		for _, field := range waiting[component] {
+	for _, component := range s.keptBack {
+		for _, field := range templates[component] {
 			components[field] = append(components[field], component)
 		}
 	}
 	if s.multiLogin() != nil {
 		const field = "spec.settings.multiLogin"
 		for _, component := range multiLoginReaders {
-			if !manifests.ReadsMultiLogin(s.wrapperFormat(s.wanted, component)) {
+			if format, _ := s.wrapperFormat(s.wanted, component); manifests.ReadsMultiLogin(format) {
+				continue
+			}
+			last, err := r.lastMultiLogin(ctx, s)
+			if err != nil {
+				return err
+			}
+			if last == nil || !s.runsImageOf(s.wanted, component) { // see unreadMultiLogin
 				components[field] = append(components[field], component)
 			}
 		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(components)) {
-		s.refusals = append(s.refusals, dependencies.Problem{
+		s.postponed = append(s.postponed, dependencies.Problem{
 			Reason: v1alpha1.ReasonUpdateRequired, Field: field, Stalled: true, Components: components[field],
-			Message: fmt.Sprintf("the images of %s are those of an earlier operator, which do not read it, so that it waits: "+
+			Message: fmt.Sprintf("the images of %s are those of an earlier operator, which do not read it, so that their changes wait: "+
 				"set the annotation %s to a new value to roll this operator's images out",
 				strings.Join(components[field], ", "), v1alpha1.AnnotationUpdate),
 		})
 	}
+	return nil
 }
 
 // multiLogin returns the multi-login policy that the spec asks of gateway and backend, or nil.
@@ -68,29 +77,35 @@ func (s *scope) multiLogin() *v1alpha1.MultiLogin {
 	return spec.Settings.MultiLogin
 }
 
-// wrapperFormat returns the format of a component's image in a run revision, 0 when the revision is not known.
-func (s *scope) wrapperFormat(run, component string) int {
+// wrapperFormat returns the format of a component's image in a run revision, and false when the revision is not known.
+func (s *scope) wrapperFormat(run, component string) (int, bool) {
 	i := slices.IndexFunc(s.history, func(h runRevision) bool { return h.Name == run })
 	if i < 0 {
-		return 0
+		return 0, false
 	}
-	return s.history[i].wrapper[component]
+	return s.history[i].wrapper[component], true
 }
 
-// hotStack returns the stack from which the gateway's hot file is rendered. Its multi-login policy is that of the spec, but for two cases.
+// hotStack returns the stack from which the gateway's hot file is rendered. Its multi-login policy is the spec's, but for three cases.
 // There is none while a pod of gateway or backend does not read it: such a gateway would refuse the whole file. The one that was accepted
-// last stays while settings or templates are refused: a refused spec must end no session, and must not let a user keep more of them.
+// last stays while settings or templates are refused: a refused spec must end no session, and must not let a user keep more of them. It
+// stays, too, while it is not known whether all pods read it.
 func (r *Reconciler) hotStack(ctx context.Context, stack *v1alpha1.OpenIMStack, s *scope) (*v1alpha1.OpenIMStack, error) {
-	wanted := s.multiLogin()
+	wanted, held := s.multiLogin(), s.settingsHeld()
 	policy := wanted
-	if s.settingsHeld() {
-		var err error
-		if policy, err = r.lastMultiLogin(ctx, s); err != nil {
+	refused, unknown := s.unreadMultiLogin(r.options.WrapperImage, false)
+	if held || wanted != nil && (refused || unknown) {
+		last, err := r.lastMultiLogin(ctx, s)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if policy != nil && !s.readMultiLogin(r.options.WrapperImage) {
-		policy = nil
+		refused, unknown = s.unreadMultiLogin(r.options.WrapperImage, last != nil)
+		if held || unknown {
+			policy = last
+		}
+		if refused {
+			policy = nil
+		}
 	}
 	if policy == wanted {
 		return stack, nil
@@ -122,38 +137,58 @@ func (r *Reconciler) lastMultiLogin(ctx context.Context, s *scope) (*v1alpha1.Mu
 	return manifests.MultiLoginOf(&live), nil
 }
 
-// readMultiLogin reports whether the images of all pods of gateway and backend read a multi-login policy, and those of the revisions that
-// these components are assigned to. own is this operator's image.
-func (s *scope) readMultiLogin(own string) bool {
+// unreadMultiLogin reports whether an image of a pod of gateway or backend, or of the revisions that these components are assigned to, does
+// not read a multi-login policy, and whether that is unknown of one. own is this operator's image. applied is true when the hot file has a
+// policy: then images that run read it, also those of an operator that recorded no formats, because none gets one that does not.
+func (s *scope) unreadMultiLogin(own string, applied bool) (refused, unknown bool) {
+	judge := func(format int, known, runs bool) {
+		switch {
+		case manifests.ReadsMultiLogin(format), known && applied && runs:
+		case known:
+			refused = true
+		default:
+			unknown = true
+		}
+	}
 	for _, component := range multiLoginReaders {
 		run := s.revisionOf(component)
 		if s.planned != nil {
 			run = s.planned.Assignments[component]
 		}
-		if !manifests.ReadsMultiLogin(s.wrapperFormat(run, component)) {
-			return false
+		format, known := s.wrapperFormat(run, component)
+		judge(format, known, s.runsImageOf(run, component))
+	}
+	for i := range s.pods {
+		pod := &s.pods[i]
+		if component := pod.Labels[v1alpha1.LabelComponent]; slices.Contains(multiLoginReaders, component) && pod.DeletionTimestamp == nil &&
+			pod.Status.Phase != corev1.PodFailed && pod.Status.Phase != corev1.PodSucceeded {
+			format, known := s.podFormat(component, pod, own)
+			judge(format, known, true)
 		}
 	}
-	return !slices.ContainsFunc(s.pods, func(pod corev1.Pod) bool {
-		component := pod.Labels[v1alpha1.LabelComponent]
-		return slices.Contains(multiLoginReaders, component) && pod.DeletionTimestamp == nil && pod.Status.Phase != corev1.PodFailed &&
-			pod.Status.Phase != corev1.PodSucceeded && !manifests.ReadsMultiLogin(s.podFormat(component, &pod, own))
+	return refused, unknown
+}
+
+// runsImageOf reports whether a component's Deployment has the image that a run revision has for it.
+func (s *scope) runsImageOf(run, component string) bool {
+	image := s.imageOf(component, component)
+	return image != "" && slices.ContainsFunc(s.history, func(h runRevision) bool {
+		return h.Name == run && slices.Contains(strings.Fields(h.Images[component]), image)
 	})
 }
 
-// podFormat returns the format of a pod's image: that of the run revisions with its template, or of this operator when it has its image. 0
-// when neither is so.
-func (s *scope) podFormat(component string, pod *corev1.Pod, own string) int {
-	format := 0
+// podFormat returns the format of a pod's image: that of the run revisions with its template, or of this operator when it has its image.
+// False when neither is so.
+func (s *scope) podFormat(component string, pod *corev1.Pod, own string) (format int, known bool) {
 	for _, h := range s.history {
 		if h.Hashes[component] == pod.Annotations[v1alpha1.AnnotationTemplate] {
-			format = max(format, h.wrapper[component])
+			format, known = max(format, h.wrapper[component]), true
 		}
 	}
 	for _, c := range pod.Spec.Containers {
 		if c.Name == component && c.Image == own {
-			format = manifests.WrapperFormat
+			format, known = manifests.WrapperFormat, true
 		}
 	}
-	return format
+	return format, known
 }

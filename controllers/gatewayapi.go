@@ -8,10 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,7 +30,8 @@ const (
 	gatewayAPIInterval = time.Minute
 	// gatewayAPITimeout bounds a question.
 	gatewayAPITimeout = 5 * time.Second
-	// routesDelay is the time after which a stack is looked at again while the first list of routes is under way.
+	// routesDelay is the time after which a stack is looked at again while the first list of routes is under way. A list that has failed for
+	// gatewayAPIInterval may fail for ever, and is looked at so often.
 	routesDelay = time.Second
 )
 
@@ -52,6 +50,8 @@ type gatewayAPI struct {
 	mutex   sync.Mutex
 	askedAt time.Time
 	missing []string
+	// watchedAt is when the watches started.
+	watchedAt time.Time
 	// synced reports whether the first lists have come, nil while nothing is watched.
 	synced func() bool
 }
@@ -62,12 +62,14 @@ type routing struct {
 	missing []string
 	// ready is true when the kinds are served and the cache holds their objects: they may be read, written and pruned.
 	ready bool
+	// recheck is the time after which a stack must be looked at again because the first lists are under way, 0 when they are not.
+	recheck time.Duration
 }
 
 func newGatewayAPI() *gatewayAPI { return &gatewayAPI{now: time.Now, every: gatewayAPIInterval} }
 
-// state returns what is known. The cluster is asked when that is too old for a stack that wants a route, or when it was never asked: an
-// earlier process may have left routes.
+// state returns what is known. The cluster is asked when that is too old, or when it was never asked: an earlier process may have left
+// routes.
 func (g *gatewayAPI) state(ctx context.Context, wanted bool) (routing, error) {
 	if g.served == nil {
 		return routing{missing: kindNames(routeKinds())}, nil
@@ -78,13 +80,24 @@ func (g *gatewayAPI) state(ctx context.Context, wanted bool) (routing, error) {
 	if g.askedAt.IsZero() {
 		return routing{}, err
 	}
-	return routing{missing: g.missing, ready: len(g.missing) == 0 && g.synced != nil && g.synced()}, nil
+	known := routing{missing: g.missing}
+	switch {
+	case len(g.missing) > 0:
+	case g.synced():
+		known.ready = true
+	case g.now().Sub(g.watchedAt) < g.every:
+		known.recheck = routesDelay
+	default:
+		known.recheck = g.every
+	}
+	return known, nil
 }
 
+// due reports whether the cluster must be asked: for a stack that wants a route, and as long as routes are watched.
 func (g *gatewayAPI) due(wanted bool) bool {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	return g.askedAt.IsZero() || wanted && g.now().Sub(g.askedAt) >= g.every
+	return g.askedAt.IsZero() || (wanted || g.synced != nil) && g.now().Sub(g.askedAt) >= g.every
 }
 
 // refresh asks the cluster, unless another stack just did. What is known stays when the cluster does not answer.
@@ -114,6 +127,7 @@ func (g *gatewayAPI) refresh(ctx context.Context, wanted bool) error {
 		if g.synced, err = g.watch(); err != nil {
 			return fmt.Errorf("watching routes of the Gateway API: %w", err)
 		}
+		g.watchedAt = g.now()
 	}
 	g.missing, g.askedAt = missing, g.now()
 	return nil
@@ -179,26 +193,6 @@ func watchRoutes(mgr ctrl.Manager, c controller.Controller) (func() bool, error)
 	}, nil
 }
 
-// NewCache returns a cache that can hold routes of the Gateway API although the cluster may not serve them yet: the usual one refuses
-// options for a kind that is not served. Nothing is listed before somebody reads or watches the kind.
-func NewCache(config *rest.Config, options cache.Options) (cache.Cache, error) {
-	options.Mapper = routeMapper{options.Mapper}
-	return cache.New(config, options)
-}
-
-// routeMapper knows routes of the Gateway API without asking the cluster.
-type routeMapper struct{ apimeta.RESTMapper }
-
-// RESTMapping returns the mapping of a kind.
-func (m routeMapper) RESTMapping(kind schema.GroupKind, versions ...string) (*apimeta.RESTMapping, error) {
-	if kind.Group != gatewayv1.GroupName || !slices.Contains(kindNames(routeKinds()), kind.Kind) {
-		return m.RESTMapper.RESTMapping(kind, versions...)
-	}
-	gvk := kind.WithVersion(gatewayv1.GroupVersion.Version)
-	plural, _ := apimeta.UnsafeGuessKindToResource(gvk) // httproutes, backendtlspolicies
-	return &apimeta.RESTMapping{Resource: plural, GroupVersionKind: gvk, Scope: apimeta.RESTScopeNamespace}, nil
-}
-
 // findGatewayAPI finds whether routes can be made. Nothing else of a stack waits for that.
 func (r *Reconciler) findGatewayAPI(ctx context.Context, s *scope) error {
 	var err error
@@ -207,15 +201,11 @@ func (r *Reconciler) findGatewayAPI(ctx context.Context, s *scope) error {
 	return err
 }
 
-// routeRecheck returns the time after which the stack must be looked at again because its route could not be made, 0 when it could. A route
-// that could not be written may be one of a Gateway API that is being removed, which the cluster still served when it was asked.
+// routeRecheck returns the time after which the stack must be looked at again because its route could not be made, or because it is not
+// known yet whether an earlier process left a route that must go. 0 when all is as the spec says.
 func (s *scope) routeRecheck(every time.Duration) time.Duration {
-	switch {
-	case !s.wantsRoute || s.routing.ready && !s.routeUnwritten:
-		return 0
-	case len(s.routing.missing) > 0 || s.routeUnwritten:
+	if s.wantsRoute && (len(s.routing.missing) > 0 || s.routeLacks) {
 		return every
-	default:
-		return routesDelay
 	}
+	return s.routing.recheck
 }

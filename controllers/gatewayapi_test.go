@@ -9,16 +9,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-
-	"github.com/openimstack/openim-operator/controllers/apply"
 )
 
 // cluster plays the API server of a gatewayAPI.
@@ -63,14 +55,14 @@ func TestTheGatewayAPIIsFollowedWhenItIsInstalledLater(t *testing.T) {
 
 	c.served = slices.Concat(both, []string{"Gateway"})
 	c.now = c.now.Add(gatewayAPIInterval)
-	g.Expect(state(true)).To(Equal(routing{missing: []string{}}), "the first list is under way")
+	g.Expect(state(true)).To(Equal(routing{missing: []string{}, recheck: routesDelay}), "the first list is under way")
 	c.synced = true
 	g.Expect(state(true)).To(Equal(routing{missing: []string{}, ready: true}))
 	g.Expect(state(false).ready).To(BeTrue(), "what has no entry is pruned")
 
 	c.served = nil
 	c.now = c.now.Add(gatewayAPIInterval)
-	g.Expect(state(true)).To(Equal(routing{missing: both}), "uninstalled")
+	g.Expect(state(false)).To(Equal(routing{missing: both}), "uninstalled: noticed without a stack that wants a route")
 	g.Expect(c.watching).To(BeZero())
 	c.served = both
 	c.now = c.now.Add(gatewayAPIInterval)
@@ -78,41 +70,32 @@ func TestTheGatewayAPIIsFollowedWhenItIsInstalledLater(t *testing.T) {
 	g.Expect(c.watching).To(Equal(1))
 }
 
-// A refusal is tried again after five minutes. The cluster is asked earlier: it may have answered while the Gateway API was being removed.
-func TestARouteThatCannotBeWrittenAsksForTheGatewayAPI(t *testing.T) {
+// What an earlier process left must be closed although no event comes once the cache holds it.
+func TestAStackIsLookedAtAgainUntilTheCacheHoldsRoutes(t *testing.T) {
 	g := NewWithT(t)
-	c := &cluster{served: []string{"HTTPRoute", "BackendTLSPolicy"}, synced: true}
-	k := newKeeper(t)
-	k.r.gatewayAPI, k.r.pacer.now = c.api(), func() time.Time { return c.now }
-	due := func() time.Duration {
-		s := k.at(func(s *scope) {
-			g.Expect(k.r.findGatewayAPI(t.Context(), s)).To(Succeed())
-			s.now = c.now
-		})
-		k.make(s)
-		s.workloads = slices.DeleteFunc(s.workloads, func(o client.Object) bool { return !isRoute(o) })
-		_, err := k.r.apply(t.Context(), s)
-		s.fail(err)
-		result, _ := k.r.result(s, 0)
-		return result.RequeueAfter
+	c := &cluster{served: []string{"HTTPRoute", "BackendTLSPolicy"}, down: errors.New("down")}
+	api := c.api()
+	after := func(wanted bool) time.Duration {
+		s := &scope{wantsRoute: wanted}
+		s.routing, _ = api.state(t.Context(), wanted)
+		return s.routeRecheck(api.every)
 	}
-	k.r.applier = apply.New(fake.NewClientBuilder().WithScheme(routes(t)).WithInterceptorFuncs(interceptor.Funcs{
-		Apply: func(context.Context, client.WithWatch, runtime.ApplyConfiguration, ...client.ApplyOption) error {
-			return apierrors.NewForbidden(schema.GroupResource{Resource: "httproutes"}, "chat-users", errors.New("it is terminating"))
-		},
-	}).Build(), k.r.live, apply.Options{Owner: FieldOwner})
-	g.Expect(due()).To(Equal(gatewayAPIInterval), "it is not asked again before")
-	c.now, c.served = c.now.Add(gatewayAPIInterval), nil
-	g.Expect(due()).To(Equal(gatewayAPIInterval), "it is removed")
-	g.Expect(c.asked).To(Equal(2))
-}
+	g.Expect(after(false)).To(BeZero(), "the error is tried again by itself")
+	c.down = nil
+	g.Expect(after(false)).To(Equal(routesDelay))
+	g.Expect(after(true)).To(Equal(routesDelay))
+	c.now = c.now.Add(gatewayAPIInterval)
+	g.Expect(after(false)).To(Equal(gatewayAPIInterval), "a list that fails for so long may fail for ever")
+	c.synced = true
+	g.Expect(after(false)).To(BeZero())
+	g.Expect(after(true)).To(BeZero())
+	g.Expect((&scope{wantsRoute: true, routing: routing{ready: true}, routeLacks: true}).routeRecheck(api.every)).
+		To(Equal(gatewayAPIInterval), "the API may be about to go: no event comes then")
 
-// routes returns a scheme with the kinds of the Gateway API.
-func routes(t *testing.T) *runtime.Scheme {
-	t.Helper()
-	known := runtime.NewScheme()
-	NewWithT(t).Expect(gatewayv1.Install(known)).To(Succeed())
-	return known
+	c.served = nil
+	c.now = c.now.Add(gatewayAPIInterval)
+	g.Expect(after(true)).To(Equal(gatewayAPIInterval))
+	g.Expect(after(false)).To(BeZero())
 }
 
 func TestAClusterThatDoesNotAnswerChangesNothing(t *testing.T) {

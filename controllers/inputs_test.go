@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -49,7 +50,12 @@ func newKeeper(t *testing.T) *keeper {
 			ParentRefs: []v1alpha1.GatewayReference{{Name: "public"}}, Hostnames: []v1alpha1.HostName{"im.example.com"},
 		},
 	}}}
-	live := fake.NewClientBuilder().WithScheme(scheme.Scheme).Build()
+	live := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(&autoscalingv2.HorizontalPodAutoscaler{ // of an earlier spec
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: stack.Namespace, Name: "chat-push", Labels: manifests.CommonLabels(stack.Name),
+			OwnerReferences: []metav1.OwnerReference{manifests.OwnerReference(stack)},
+		},
+	}).Build()
 	k := &keeper{WithT: NewWithT(t), t: t, stack: stack, facts: manifeststest.Facts(t, stack, cluster), first: revisionOf(t, "users")}
 	k.r = NewReconciler(live, live, events.NewFakeRecorder(1), nil, manifests.Options{WrapperImage: "example.com/wrapper:2"},
 		dependencies.Access{})
@@ -61,13 +67,25 @@ func newKeeper(t *testing.T) *keeper {
 	return k
 }
 
-// at returns the scope of a stack at rest, all of whose components are built from the first revision, after some changes.
+// certifiedBy returns a Deployment of the gateway whose pods have the certificate of a Secret.
+func certifiedBy(secret string) *appsv1.Deployment {
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "chat-gateway"}}
+	d.Spec.Template.Spec.Volumes = []corev1.Volume{{Name: v1alpha1.VolumeCertificate, VolumeSource: corev1.VolumeSource{
+		Secret: &corev1.SecretVolumeSource{SecretName: secret},
+	}}}
+	return d
+}
+
+// at returns the scope of a stack at rest, all of whose components are built from the first revision, after some changes. The gateway still
+// has a certificate that the spec no longer names.
 func (k *keeper) at(change ...func(*scope)) *scope {
 	s := &scope{
-		stack: k.stack.DeepCopy(), facts: k.facts, referencesRead: true, sealed: true, wantsRoute: true, routing: routing{ready: true},
+		stack: k.stack.DeepCopy(), facts: k.facts, referencesRead: true, sealed: true, proposed: true,
+		wantsRoute: true, routing: routing{ready: true},
 		runs:        map[string]revision.Data{firstRun: k.first, secondRun: k.second},
 		planned:     &rollout.Plan{Assignments: map[string]string{}},
-		generations: map[string]int64{}, deployments: map[string]*appsv1.Deployment{},
+		generations: map[string]int64{},
+		deployments: map[string]*appsv1.Deployment{v1alpha1.ComponentGateway: certifiedBy("earlier")},
 	}
 	for _, name := range []string{firstRun, secondRun} {
 		s.history = append(s.history, runRevision{Revision: rollout.Revision{Name: name, Hashes: k.first.Hashes()}, wrapper: map[string]int{
@@ -129,7 +147,11 @@ func TestWhatBuildersReadIsAmongTheInputs(t *testing.T) {
 			Name: "push", Autoscaling: &v1alpha1.Autoscaling{MaxReplicas: ptr.To[int32](4)},
 		}}}
 	}
+	certified := func(s *v1alpha1.OpenIMStackSpec) {
+		s.Wrapper.Gateway.TLS = &v1alpha1.GatewayTLS{SecretRef: v1alpha1.LocalReference{Name: "earlier"}}
+	}
 	hidden := func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Gateway.Expose = nil }
+	stricter := func(s *v1alpha1.OpenIMStackSpec) { s.Settings.MultiLogin.MaxPerPlatform = ptr.To[int32](1) }
 	anyLogin := func(s *v1alpha1.OpenIMStackSpec) { s.Settings.MultiLogin = nil }
 	gatewayAlone := []string{v1alpha1.ComponentGateway}
 	for name, c := range map[string]struct {
@@ -138,18 +160,36 @@ func TestWhatBuildersReadIsAmongTheInputs(t *testing.T) {
 		spec      func(*v1alpha1.OpenIMStackSpec)
 		situation func(*scope)
 	}{
-		"a size of the spec":                   {three, nil},
-		"an autoscaler":                        {scaled, nil},
-		"annotations of accounts":              {annotated, nil},
-		"an exposure":                          {hidden, nil},
-		"the multi-login policy":               {anyLogin, nil},
-		"the revision of a component":          {nil, func(s *scope) { s.planned.Assignments["api"] = secondRun }},
-		"the Gateway API is not served":        {nil, func(s *scope) { s.routing = routing{missing: []string{"HTTPRoute"}} }},
-		"its objects are not in the cache yet": {nil, func(s *scope) { s.routing = routing{} }},
-		"a pod has an image of an earlier operator": {nil, func(s *scope) {
+		"a size of the spec":                             {three, nil},
+		"an autoscaler":                                  {scaled, nil},
+		"annotations of accounts":                        {annotated, nil},
+		"an exposure":                                    {hidden, nil},
+		"the multi-login policy":                         {anyLogin, nil},
+		"the revision of a component":                    {nil, func(s *scope) { s.planned.Assignments["api"] = secondRun }},
+		"the Gateway API is not served":                  {nil, func(s *scope) { s.routing = routing{missing: []string{"HTTPRoute"}} }},
+		"its objects are not in the cache yet":           {nil, func(s *scope) { s.routing = routing{} }},
+		"a CustomResourceDefinition with other defaults": {nil, func(s *scope) { hidden(&s.stack.Spec) }},
+		"the certificate of the gateway's pods": {nil, func(s *scope) {
+			s.deployments[v1alpha1.ComponentGateway] = &appsv1.Deployment{}
+		}},
+		"a pod of the gateway still has none": {nil, func(s *scope) {
+			template := s.history[0].Hashes[v1alpha1.ComponentGateway]
+			s.pods = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{
+				Labels:          map[string]string{v1alpha1.LabelComponent: v1alpha1.ComponentGateway, appsv1.DefaultDeploymentUniqueLabelKey: "x"},
+				Annotations:     map[string]string{v1alpha1.AnnotationTemplate: template},
+				OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "chat-gateway-x", Controller: ptr.To(true)}},
+			}}}
+		}},
+		"the gateway has no Deployment":                {certified, func(s *scope) { clear(s.deployments) }},
+		"a policy for an earlier certificate is there": {nil, func(s *scope) { s.routePolicies = []string{"chat-users"} }},
+		"it is not known whether a pod reads the multi-login policy": {stricter, func(s *scope) {
 			s.pods = []corev1.Pod{{ObjectMeta: metav1.ObjectMeta{
 				Labels: map[string]string{v1alpha1.LabelComponent: v1alpha1.ComponentGateway},
 			}}}
+		}},
+		"no revision is proposed: the autoscaler stays": {three, func(s *scope) { s.proposed = false }},
+		"a reference is broken: the autoscaler stays": {three, func(s *scope) {
+			s.problems = []dependencies.Problem{{Field: "spec.x", Components: []string{"push"}}}
 		}},
 		"a revision has an image of an earlier operator": {nil, func(s *scope) {
 			s.history[0].wrapper = map[string]int{v1alpha1.ComponentBackend: manifests.WrapperFormat}
@@ -205,6 +245,8 @@ func TestWhatBuildersReadIsAmongTheInputs(t *testing.T) {
 		changed, all := k.r.workloadInputs(k.at(change))
 		k.Expect(all && reflect.DeepEqual(changed, inputs)).To(BeFalse(), name)
 	}
+	_, all = k.r.workloadInputs(k.at(func(s *scope) { delete(s.planned.Assignments, "api") }))
+	k.Expect(all).To(BeFalse(), "assigned reports a component whose revision is lost")
 }
 
 // Whether the pods of openim-rpc-auth go before the new ones come depends on them: its Deployment is made each time until they are there.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,16 +32,25 @@ type keptStacks struct {
 // keptStack belongs to one stack. One reconciliation at a time uses it.
 type keptStack struct {
 	owner     types.UID
+	spec      *v1alpha1.OpenIMStackSpec
 	policies  *keptPolicies
 	workloads *keptWorkloads
 	pods      *keptOwners
 	seal      keptSeal
 }
 
-// policyInputs are all that policies are made from, besides the stack's name, namespace and UID. The spec of one generation never changes.
-type policyInputs struct {
+// specInputs stand for the spec. Whoever changes it gives it another generation. A changed CustomResourceDefinition has other defaults and
+// fields, and gives the spec no other generation.
+type specInputs struct {
 	generation int64
-	places     seal.Record
+	spec       *v1alpha1.OpenIMStackSpec
+}
+
+// policyInputs are all that policies are made from, besides the stack's name, namespace and UID.
+type policyInputs struct {
+	specInputs
+
+	places seal.Record
 }
 
 type keptPolicies struct {
@@ -53,13 +63,16 @@ type keptPolicies struct {
 // workloadInputs are all that the other children are made from. What a builder reads beyond them must be added here, or workloadInputs must
 // report false for it (TestWhatBuildersReadIsAmongTheInputs).
 type workloadInputs struct {
-	generation  int64
+	specInputs
+
 	facts       openim.Facts
 	assignments map[string]string
 	// routes is true when the spec has routes of the Gateway API and the cluster serves them.
 	routes bool
-	// multiLogin is true when the spec has a multi-login policy that the images of all pods read: only then the hot file has it.
-	multiLogin bool
+	// certificate is the name of the Secret with the certificate of the gateway's pods, and routePolicies are the BackendTLSPolicies that
+	// exist: one for an earlier certificate stays as it is.
+	certificate   string
+	routePolicies []string
 }
 
 type keptWorkloads struct {
@@ -96,6 +109,14 @@ func (m *keptStacks) of(stack *v1alpha1.OpenIMStack) *keptStack {
 	return known
 }
 
+// inputs returns what stands for the spec of a stack. All inputs share one copy of it.
+func (k *keptStack) inputs(stack *v1alpha1.OpenIMStack) specInputs {
+	if k.spec == nil || !equality.Semantic.DeepEqual(*k.spec, stack.Spec) {
+		k.spec = stack.Spec.DeepCopy()
+	}
+	return specInputs{stack.Generation, k.spec}
+}
+
 func (m *keptStacks) forget(stack types.NamespacedName) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
@@ -105,9 +126,9 @@ func (m *keptStacks) forget(stack types.NamespacedName) {
 // desire sets the record of places, and what follows from it. The policies are left to seal when they need not be made.
 func (r *Reconciler) desire(s *scope, record seal.Record) {
 	s.places, s.policies = record, nil
-	known := r.kept.of(s.stack).policies
-	if known != nil && !s.suspended() && reflect.DeepEqual(known.from, policyInputs{s.stack.Generation, record}) {
-		s.graph = known.graph
+	known := r.kept.of(s.stack)
+	if known.policies != nil && !s.suspended() && reflect.DeepEqual(known.policies.from, policyInputs{known.inputs(s.stack), record}) {
+		s.graph = known.policies.graph
 		return
 	}
 	s.graph = record.Graph(s.stack)
@@ -116,62 +137,67 @@ func (r *Reconciler) desire(s *scope, record seal.Record) {
 
 // unchangedPolicies reports whether all policies are in place as desired, without making them, and sets those of the scope to the cache's
 // own objects. owners are the pods that own the default deny policy. It makes the policies when they are to be compared and applied.
-func (r *Reconciler) unchangedPolicies(ctx context.Context, s *scope, owners []metav1.OwnerReference, ownersKnown bool) (bool, error) {
+func (r *Reconciler) unchangedPolicies(ctx context.Context, s *scope, owners []metav1.OwnerReference, ownersKnown bool) bool {
 	if s.policies != nil {
-		return false, nil // other inputs
+		return false // other inputs
 	}
-	known := r.kept.of(s.stack).policies
-	var objects []client.Object
-	var same bool
-	var err error
+	known, same := r.kept.of(s.stack).policies, false
 	if ownersKnown && slices.Equal(known.owners, owners) {
-		objects, same, err = r.applier.Unchanged(ctx, known.kept)
+		s.policies, same = r.applier.Unchanged(ctx, known.kept)
 	}
 	if !same {
-		objects = manifests.Policies(s.stack, s.graph)
+		s.policies = manifests.Policies(s.stack, s.graph)
 	}
-	s.policies = objects
-	return same, err
+	return same
 }
 
 // keepPolicies remembers the policies of the scope, all of which are in place.
 func (r *Reconciler) keepPolicies(s *scope, owners []metav1.OwnerReference, kept []apply.Kept) {
-	r.kept.of(s.stack).policies = &keptPolicies{
-		from: policyInputs{s.stack.Generation, s.places}, graph: s.graph, owners: owners, kept: kept,
-	}
+	known := r.kept.of(s.stack)
+	known.policies = &keptPolicies{from: policyInputs{known.inputs(s.stack), s.places}, graph: s.graph, owners: owners, kept: kept}
 }
 
 // workloadInputs returns what the workloads are made from. It reports false when they depend on more than that: while the stack is
-// suspended, while something of the spec is refused or does not resolve, and while OpenIM is checked.
+// suspended, while something of the spec is refused or does not resolve, while a component has no revision or the gateway no Deployment,
+// while OpenIM is checked, and while an image may not read the multi-login policy of the spec (hotStack).
 func (r *Reconciler) workloadInputs(s *scope) (workloadInputs, bool) {
-	if s.suspended() || !s.sealed || !s.resolved() || len(s.unexposed) > 0 || s.podsRefused() || s.heldHot() ||
+	if s.suspended() || !s.sealed || !s.resolved() || !s.proposed || len(s.unexposed) > 0 || s.podsRefused() || s.heldHot() ||
 		s.planned == nil || s.planned.Check != "" {
 		return workloadInputs{}, false
 	}
+	if refused, unknown := s.unreadMultiLogin(r.options.WrapperImage, false); s.multiLogin() != nil && (refused || unknown) {
+		return workloadInputs{}, false
+	}
+	for _, c := range graph.DeploymentsOf(s.stack) {
+		if s.planned.Assignments[c.Name] == "" || c.Name == v1alpha1.ComponentGateway && s.deployments[c.Name] == nil {
+			return workloadInputs{}, false
+		}
+	}
+	certificate, _ := s.certificate(nil)
 	return workloadInputs{
-		generation: s.stack.Generation, facts: s.facts, assignments: s.planned.Assignments, routes: s.wantsRoute && s.routing.ready,
-		multiLogin: s.multiLogin() != nil && s.readMultiLogin(r.options.WrapperImage),
+		specInputs: r.kept.of(s.stack).inputs(s.stack), facts: s.facts, assignments: s.planned.Assignments,
+		routes: s.wantsRoute && s.routing.ready, certificate: certificate, routePolicies: s.routePolicies,
 	}, true
 }
 
 // unchangedWorkloads reports whether all workloads are as desired, without making them, and sets those of the scope to the cache's own
 // objects.
-func (r *Reconciler) unchangedWorkloads(ctx context.Context, s *scope) (bool, error) {
+func (r *Reconciler) unchangedWorkloads(ctx context.Context, s *scope) bool {
 	known := r.kept.of(s.stack).workloads
 	inputs, all := r.workloadInputs(s)
 	if known == nil || !all || !reflect.DeepEqual(known.from, inputs) {
-		return false, nil
+		return false
 	}
-	objects, same, err := r.applier.Unchanged(ctx, known.kept)
-	if err != nil || !same {
-		return false, err
+	objects, same := r.applier.Unchanged(ctx, known.kept)
+	if !same {
+		return false
 	}
 	known.from = inputs // equal, and shared with what else remembers the facts
 	s.workloads = objects
 	for _, object := range objects {
 		s.generations[kindOf(object)+"/"+object.GetName()] = object.GetGeneration()
 	}
-	return true, nil
+	return true
 }
 
 // keepWorkloads remembers the workloads of the scope, all of which are as desired. A Deployment whose old pods go first is made anew each

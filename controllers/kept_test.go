@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -80,22 +81,62 @@ func TestChildrenAreMadeAgainWhenSomethingChanged(t *testing.T) {
 			s.Spec.Upgrade = &v1alpha1.Upgrade{Strategy: v1alpha1.UpgradeAllAtOnce}
 		})
 	}, nothing)
-	hot := func() string {
+	var hidden *networkingv1.NetworkPolicy
+	again("a CustomResourceDefinition with other fields", func() {
+		stack := b.stack() // the generation stays
+		stack.Spec.Network = &v1alpha1.Network{Clients: []v1alpha1.Peer{{PodSelector: &v1alpha1.Selector{
+			MatchLabels: map[string]string{"app": "web"},
+		}}}}
+		b.Expect(b.c.Update(t.Context(), stack)).To(Succeed())
+	}, func() bool {
+		hidden = &networkingv1.NetworkPolicy{}
+		return b.get("chat-gateway-ingress", hidden) == nil && len(hidden.Spec.Ingress[0].From) == 1
+	})
+	again("the other fields go", func() {
+		stack := b.stack()
+		stack.Spec.Network = nil
+		b.Expect(b.c.Update(t.Context(), stack)).To(Succeed())
+	}, func() bool {
+		return b.get("chat-gateway-ingress", hidden) == nil && len(hidden.Spec.Ingress[0].From) == 0
+	})
+	again("somebody changed the gateway's hot file", func() {
 		var file corev1.ConfigMap
 		b.Expect(b.get("chat-gateway-hot", &file)).To(Succeed())
-		return file.Data["hot.yaml"]
-	}
-	b.Expect(hot()).To(ContainSubstring("multiLogin"))
+		file.Data["hot.yaml"] = "{}"
+		b.Expect(b.c.Update(t.Context(), &file)).To(Succeed())
+	}, func() bool { return strings.Contains(b.hot(), "multiLogin") })
+	foreign := service("chat-api")
+	again("another owner's Service went", func() {
+		b.Expect(b.c.Delete(t.Context(), foreign.DeepCopy())).To(Succeed())
+		foreign.ResourceVersion, foreign.UID, foreign.Labels = "", "", nil
+		foreign.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "x", Controller: ptr.To(true)}}
+		b.Expect(b.c.Create(t.Context(), foreign)).To(Succeed())
+		for range 2 {
+			b.Expect(b.reconcile()).To(Succeed())
+			b.Expect(b.stack().Status.Conditions).To(ContainElement(HaveField("Reason", v1alpha1.ReasonNameConflict)))
+			b.Expect(metav1.IsControlledBy(service("chat-api"), b.stack())).To(BeFalse())
+		}
+		b.Expect(b.c.Delete(t.Context(), foreign)).To(Succeed())
+	}, func() bool { return metav1.IsControlledBy(service("chat-api"), b.stack()) })
+	again("a Secret was rotated", func() {
+		var secret corev1.Secret
+		b.Expect(b.get("mongodb", &secret)).To(Succeed())
+		secret.Data = map[string][]byte{"uri": []byte("mongodb://example:another@192.0.2.10/chat?authSource=admin")}
+		b.Expect(b.c.Update(t.Context(), &secret)).To(Succeed())
+	}, func() bool { return len(b.runs()) == 2 })
+
+	b.Expect(b.hot()).To(ContainSubstring("maxPerPlatform: 3"))
 	old := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: benchNamespace, Name: "chat-gateway-1", Labels: map[string]string{
 		v1alpha1.LabelInstance: "chat", v1alpha1.LabelPartOf: v1alpha1.PartOf, v1alpha1.LabelName: v1alpha1.NameWrapper,
 		v1alpha1.LabelComponent: v1alpha1.ComponentGateway,
 	}}}
-	again("a gateway with an image of an earlier operator came", func() {
-		b.Expect(b.c.Create(t.Context(), old)).To(Succeed())
-	}, func() bool { return !strings.Contains(hot(), "multiLogin") })
-	again("the gateway with the image of an earlier operator ended", func() {
+	b.Expect(b.c.Create(t.Context(), old)).To(Succeed())
+	b.edit(func(s *v1alpha1.OpenIMStack) { s.Spec.Settings.MultiLogin.MaxPerPlatform = ptr.To[int32](2) })
+	b.rest()
+	b.Expect(b.hot()).To(ContainSubstring("maxPerPlatform: 3"), "it is not known whether the pod reads the policy")
+	again("the gateway of an unknown operator ended", func() {
 		b.Expect(b.c.Delete(t.Context(), old)).To(Succeed())
-	}, func() bool { return strings.Contains(hot(), "multiLogin") })
+	}, func() bool { return strings.Contains(b.hot(), "maxPerPlatform: 2") })
 
 	before := b.deployments()
 	again("the key of the hashes was lost", func() {

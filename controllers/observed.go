@@ -64,7 +64,7 @@ func (s *scope) endpoints() *v1alpha1.Endpoints {
 	wanted, before := manifests.Endpoints(s.stack), ptr.Deref(s.stack.Status.Endpoints, v1alpha1.Endpoints{})
 	now := func(component, wanted, before string) string {
 		c := s.component(component)
-		built := s.applied && s.resolved() && s.isWanted(component)
+		built := s.applied && s.resolved() && s.isWanted(component) && !slices.Contains(s.keptBack, component)
 		switch {
 		case !c.Serving || !s.services[v1alpha1.ChildName(s.stack.Name, component)]:
 			return ""

@@ -151,10 +151,9 @@ func (r *Reconciler) result(s *scope, statusDue time.Duration) (ctrl.Result, err
 		r.pacer.terminal(s.stack, s.terminal() != nil || s.podsRefused()), consentRecheck(r.access, s.stack.Namespace, s.facts.Services))
 	var transient []error
 	for _, fault := range s.faults {
-		switch fault.Kind {
-		case outcome.Transient:
+		if fault.Kind == outcome.Transient {
 			transient = append(transient, fault)
-		case outcome.Waiting, outcome.Terminal:
+		} else {
 			after = earliest(after, fault.After)
 		}
 	}

@@ -29,8 +29,8 @@ func (r *Reconciler) phases() []phase {
 		{"tell the prober", r.tellProber},
 		{"seal", r.seal},
 		{"find the Gateway API", r.findGatewayAPI},
-		{"prune exposures", r.pruneExposures},
 		{"observe", r.observe},
+		{"prune exposures", r.pruneExposures},
 		{"revise", r.revise},
 		{"plan", r.plan},
 		{"run", r.run},
@@ -76,7 +76,7 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 func (r *Reconciler) pruneOptions(s *scope) apply.PruneOptions {
 	return apply.PruneOptions{
 		Namespace: s.stack.Namespace, Labels: manifests.CommonLabels(s.stack.Name), Owner: s.stack.UID,
-		Wanted: slices.Concat(s.objects, manifests.Exposures(s.stack)), Lists: s.childLists(),
+		Wanted: slices.Concat(s.objects, s.wantedExposures()), Lists: s.childLists(),
 		Keep: func(object client.Object) bool { return s.keeps(object) || s.keepsRun(object) },
 	}
 }

@@ -59,12 +59,14 @@ func (r *Reconciler) revise(ctx context.Context, s *scope) error {
 	if answer == nil {
 		return nil // the API server refuses the templates of pods
 	}
-	s.outdated = answer.outdated
+	s.outdated, s.unsure = answer.outdated, answer.unsure
 	if len(answer.missing) > 0 && len(s.history) == 0 {
 		return nil
 	}
 	s.wanted, s.proposed, s.revised = answer.name, true, len(request.Inputs.Unresolved) == 0
-	s.refuseUnread(answer.waiting)
+	if err := r.findWaiting(ctx, s, answer.waiting); err != nil {
+		return err
+	}
 	return r.recordVersions(ctx, s, answer.name, request.Inputs.Facts)
 }
 
@@ -128,7 +130,7 @@ func (r *Reconciler) propose(ctx context.Context, s *scope, request revision.Req
 	}
 	answer := &proposed{
 		request: asked, history: names, name: revision.Name(s.stack.Name, hash),
-		outdated: proposal.Outdated, missing: proposal.Missing, waiting: proposal.Waiting,
+		outdated: proposal.Outdated, missing: proposal.Missing, waiting: proposal.Waiting, unsure: proposal.Unsure,
 	}
 	if len(proposal.Missing) > 0 && len(names) == 0 {
 		return answer, nil // the first revision must be whole
@@ -194,22 +196,48 @@ func (r *Reconciler) recordRun(ctx context.Context, s *scope, name string, d rev
 		}
 		return nil
 	}
+	recorded := map[string]string{} // what the revision that exists says of its images is that of its first request
+	if was, exists := stored[name]; exists && was.Inputs.Images != d.Inputs.Images {
+		recorded[v1alpha1.AnnotationImages] = d.Inputs.Images.Text()
+	}
+	i := slices.IndexFunc(s.history, func(h runRevision) bool { return h.Name == name })
+	key := types.NamespacedName{Namespace: s.stack.Namespace, Name: name}
 	switch action {
 	case revision.Create:
 		versions := map[string]string{v1alpha1.AnnotationSecretVersions: s.secretVersions(d.Inputs.Facts)}
 		return r.createRun(ctx, s, name, d, number, versions)
 	case revision.Raise:
-		i := slices.IndexFunc(s.history, func(h runRevision) bool { return h.Name == name })
 		h := s.history[i]
-		key := types.NamespacedName{Namespace: s.stack.Namespace, Name: name}
-		if err := r.applier.UpdateRevision(ctx, s.stack.UID, h.uid, key, number, nil); err != nil {
+		if err := r.applier.UpdateRevision(ctx, s.stack.UID, h.uid, key, number, recorded); err != nil {
 			return err
 		}
 		h.Number = number
 		s.history = slices.Insert(slices.Delete(s.history, i, i+1), 0, h)
+		i = 0
 	case revision.Nothing:
+		if len(recorded) == 0 {
+			return nil
+		}
+		if err := r.applier.UpdateRevision(ctx, s.stack.UID, s.history[i].uid, key, 0, recorded); err != nil {
+			return err
+		}
+	}
+	if len(recorded) > 0 {
+		r.knowImages(s, i, stored[name], d.Inputs.Images)
 	}
 	return nil
+}
+
+// knowImages remembers which images the revision at an index of the history was recorded with.
+func (r *Reconciler) knowImages(s *scope, i int, d revision.Data, images revision.Images) {
+	known, h := r.runs.of(s.stack), &s.history[i]
+	d.Inputs.Images = images
+	r.keepRun(s, h.Name, d)
+	h.wrapper = wrapperFormats(d)
+	if summary, ok := known.summaries[h.uid]; ok {
+		summary.wrapper = h.wrapper
+		known.summaries[h.uid] = summary
+	}
 }
 
 // createRun creates a run revision and adds it to the history of the scope.

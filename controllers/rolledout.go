@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,9 +121,22 @@ func (s *scope) updateAvailable() metav1.Condition {
 	if len(s.outdated) == 0 {
 		return metav1.Condition{}
 	}
-	return condition(v1alpha1.ConditionUpdateAvailable, metav1.ConditionTrue, v1alpha1.ReasonOperatorUpdated, fmt.Sprintf(
-		"this operator would build other pods of %s: set the annotation %s to a new value to roll them out",
-		strings.Join(s.outdated, ", "), v1alpha1.AnnotationUpdate))
+	message := fmt.Sprintf("this operator would build other pods of %s: set the annotation %s to a new value to roll them out",
+		strings.Join(s.outdated, ", "), v1alpha1.AnnotationUpdate)
+	if unsure := s.unsureFields(); len(unsure) > 0 {
+		message += "; until then images of an earlier operator, which may not apply all of it, run with " + strings.Join(unsure, ", ")
+	}
+	return condition(v1alpha1.ConditionUpdateAvailable, metav1.ConditionTrue, v1alpha1.ReasonOperatorUpdated, message)
+}
+
+// unsureFields returns the fields of the spec that outdated components run with and that their images may not read, each once.
+func (s *scope) unsureFields() []string {
+	var fields []string
+	for _, component := range s.outdated {
+		fields = append(fields, s.unsure[component]...)
+	}
+	slices.Sort(fields)
+	return slices.Compact(fields)
 }
 
 // atRest reports whether no rollout is under way, and all components are assigned to the revision of the spec. It is false while it is not

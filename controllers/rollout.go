@@ -30,6 +30,11 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if err := r.client.List(ctx, &deployments, in, labels, apply.Shared); err != nil {
 		return fmt.Errorf("listing Deployments: %w", err)
 	}
+	var pods corev1.PodList
+	if err := r.client.List(ctx, &pods, in, client.MatchingLabels{v1alpha1.LabelInstance: s.stack.Name}, apply.Shared); err != nil {
+		return fmt.Errorf("listing pods: %w", err)
+	}
+	s.pods, s.components = pods.Items, nil
 	s.deployments, s.checking = map[string]*appsv1.Deployment{}, nil
 	for i, d := range deployments.Items {
 		if !metav1.IsControlledBy(&d, s.stack) {
@@ -49,15 +54,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	for _, service := range services.Items {
 		s.services[service.Name] = metav1.IsControlledBy(&service, s.stack)
 	}
-	if err := r.observeExposure(ctx, s, services.Items); err != nil {
-		return err
-	}
-	var pods corev1.PodList
-	if err := r.client.List(ctx, &pods, in, client.MatchingLabels{v1alpha1.LabelInstance: s.stack.Name}, apply.Shared); err != nil {
-		return fmt.Errorf("listing pods: %w", err)
-	}
-	s.pods, s.components = pods.Items, nil
-	return nil
+	return r.observeExposure(ctx, s, services.Items)
 }
 
 // state returns the state of each component of the stack, in the order of the catalogue.

@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -181,28 +182,75 @@ var _ = Describe("Routes of the Gateway API to the gateway's listeners", Ordered
 		is("True/Exposed", "at im.example.com")
 	})
 
-	It("check the gateway's certificate when it has one", func() {
+	It("check the gateway's certificate as long as the gateway's pods have one", func() {
+		// portsAre returns whether the Service and both rules of the route have a port.
+		portsAre := func(g Gomega, port int32) {
+			var service corev1.Service
+			g.Expect(w.get("chat-users", &service)).To(Succeed())
+			g.Expect(service.Spec.Ports).To(ConsistOf(HaveField("Port", port)))
+			var route gatewayv1.HTTPRoute
+			g.Expect(w.get("chat-users", &route)).To(Succeed())
+			for _, rule := range route.Spec.Rules {
+				g.Expect(*rule.BackendRefs[0].Port).To(Equal(port))
+			}
+		}
+		var policy gatewayv1.BackendTLSPolicy
+		stays := func(policyIsThere bool, port int32) {
+			GinkgoHelper()
+			Consistently(func(g Gomega) {
+				g.Expect(w.exists("chat-users", &policy)).To(Equal(policyIsThere))
+				portsAre(g, port)
+			}, "1s").Should(Succeed())
+		}
+		gatewayRolls := func() {
+			GinkgoHelper()
+			Eventually(func(g Gomega) {
+				w.onlyReady([]string{v1alpha1.ComponentBackend})
+				var gateway appsv1.Deployment
+				g.Expect(w.get("chat-gateway", &gateway)).To(Succeed())
+				g.Expect(gateway.Status.ObservedGeneration).To(Equal(gateway.Generation))
+				g.Expect(gateway.Status.Replicas).To(BeNumerically(">", *gateway.Spec.Replicas), "a pod of the new template is there")
+			}).Should(Succeed())
+		}
+
+		By("the Secret being absent: the spec is refused, and users come in as before")
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Wrapper.Gateway.TLS = &v1alpha1.GatewayTLS{SecretRef: v1alpha1.LocalReference{Name: "tls"}}
+			s.Wrapper.Gateway.Expose[0].HTTPRoute.BackendCARef = &v1alpha1.ConfigMapReference{Name: "company-ca"}
+		})
+		Eventually(func() string { return w.condition("chat", v1alpha1.ConditionDependenciesReady).Reason }).
+			Should(Equal(v1alpha1.ReasonSecretNotFound))
+		stays(false, 80)
+
+		By("the Secret being there: the earlier pods serve until the new ones do")
 		certificate, key := certified(time.Now().Add(90 * 24 * time.Hour))
 		w.create(&corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Name: "tls", Namespace: w.namespace}, Type: corev1.SecretTypeTLS,
 			Data: map[string][]byte{"tls.crt": certificate, "tls.key": key},
 		})
-		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
-			s.Wrapper.Gateway.TLS = &v1alpha1.GatewayTLS{SecretRef: v1alpha1.LocalReference{Name: "tls"}}
-			s.Wrapper.Gateway.Expose[0].HTTPRoute.BackendCARef = &v1alpha1.ConfigMapReference{Name: "company-ca"}
-		})
-		var policy gatewayv1.BackendTLSPolicy
+		gatewayRolls()
+		stays(false, 80)
+		w.eventuallyReady("chat")
 		Eventually(func() error { return w.get("chat-users", &policy) }).Should(Succeed())
 		Expect(policy.Spec.TargetRefs[0].Name).To(Equal(gatewayv1.ObjectName("chat-users")))
 		Expect(policy.Spec.Validation.Hostname).To(Equal(gatewayv1.PreciseHostname("im.example.com")))
 		Expect(policy.Spec.Validation.CACertificateRefs[0].Name).To(Equal(gatewayv1.ObjectName("company-ca")))
+		Eventually(func(g Gomega) { portsAre(g, 443) }).Should(Succeed())
 		w.accepted("chat-users", metav1.ConditionTrue, "Accepted")
 		is("True/Exposed", "at im.example.com")
+
+		By("the certificate going: the policy stays as it is until no pod has it")
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Wrapper.Gateway.TLS, s.Wrapper.Gateway.Expose[0].HTTPRoute.BackendCARef = nil, nil
 		})
-		Eventually(func() bool { return w.exists("chat-users", &policy) }).Should(BeFalse())
+		gatewayRolls()
+		stays(true, 443)
+		Expect(policy.Spec.Validation.CACertificateRefs).To(HaveLen(1))
 		w.eventuallyReady("chat")
+		Eventually(func() bool { return w.exists("chat-users", &policy) }).Should(BeFalse())
+		Eventually(func(g Gomega) { portsAre(g, 80) }).Should(Succeed())
+		w.accepted("chat-users", metav1.ConditionTrue, "Accepted")
+		is("True/Exposed", "at im.example.com")
 	})
 
 	It("are made again after the Gateway API was removed and installed again", func() {

@@ -28,10 +28,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	if s.planned == nil && (s.foreign || len(s.deployments) == 0) {
 		return nil
 	}
-	unchanged, err := r.unchangedWorkloads(ctx, s)
-	if err != nil {
-		return err
-	}
+	unchanged := r.unchangedWorkloads(ctx, s)
 	var failure error
 	if !unchanged {
 		others, err := r.others(ctx, s)
@@ -50,7 +47,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 			r.keepWorkloads(s, kept)
 		}
 	}
-	err = errors.Join(failure, r.endCheck(ctx, s))
+	err := errors.Join(failure, r.endCheck(ctx, s))
 	err = errors.Join(err, r.replan(ctx, s))
 	s.applied = s.sealed && s.planned != nil && err == nil
 	return err
@@ -58,9 +55,8 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 
 // makeWorkloads makes the workloads of the scope. Those that could be made are there also when it fails.
 func (r *Reconciler) makeWorkloads(ctx context.Context, s *scope, others []client.Object) error {
-	others = append(r.keepHot(s, others), s.exposures()...)
 	deployments, err := r.assigned(ctx, s)
-	s.workloads = slices.Concat(others, deployments)
+	s.workloads = slices.Concat(r.keepHot(s, others), s.exposures(deployments), deployments)
 	return err
 }
 
@@ -160,7 +156,6 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) ([]apply.Kept, error) 
 		result, err := r.applier.Apply(ctx, object)
 		if err != nil {
 			failures = append(failures, err)
-			s.routeUnwritten = s.routeUnwritten || isRoute(object)
 			if deployment {
 				s.refuse(componentOf(object), err)
 			}

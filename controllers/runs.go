@@ -57,6 +57,7 @@ type proposed struct {
 	outdated []string
 	missing  []string
 	waiting  map[string][]string
+	unsure   map[string][]string
 }
 
 // runRevision is a run revision that exists.

@@ -37,16 +37,21 @@ type scope struct {
 	podsUnread bool
 	// problems of references, and settings that the gateway refuses.
 	problems, refusals []dependencies.Problem
+	// postponed are the fields of the spec that wait for an update of images, and keptBack the components whose templates do. unsure are the
+	// fields by component that the recorded images may not read, although nothing waits.
+	postponed []dependencies.Problem
+	keptBack  []string
+	unsure    map[string][]string
 	// unexposed are the entries of spec.wrapper.gateway.expose that are refused. They hold nothing but their own objects.
 	unexposed []dependencies.Problem
 	// wantsRoute is true when an entry of spec.wrapper.gateway.expose has an httpRoute, and routing says whether routes can be made.
 	wantsRoute bool
 	routing    routing
-	// routeUnwritten is true when an object of the Gateway API could not be written.
-	routeUnwritten bool
+	// routeLacks is true when the cluster serves routes and one that the spec wants is not there.
+	routeLacks bool
 	// templatesInvalid is true when the API server refuses the Deployments with the templates of spec.pods.
 	templatesInvalid bool
-	// autoscaled are the components that an autoscaler of an earlier spec scales while spec.pods is refused, by the names of their children.
+	// autoscaled are the components that an autoscaler of an earlier spec scales while it is not deleted, by the names of their children.
 	autoscaled map[string]bool
 	// warnings about references that work for now.
 	warnings []dependencies.Warning
@@ -106,6 +111,8 @@ type scope struct {
 	pods          []corev1.Pod
 	// services are the names of the Services that exist.
 	services map[string]bool
+	// routePolicies are the names of the BackendTLSPolicies that exist, as far as entries of the spec name them.
+	routePolicies []string
 	// ways are what brings the gateway out of the cluster, with their addresses.
 	ways []exposure.Way
 	// components is the state of each component, in the order of the catalogue. Computed when first asked for.
@@ -137,13 +144,11 @@ func (s *scope) held(component string) bool {
 
 // heldHot reports whether the gateway's hot file stays as it is: the gateway is held, and not by refused settings of OpenIM or templates
 // alone. Those concern every component, but no process that reads them reads this file, and limits and rules must follow the spec in an
-// emergency. What waits for an update of the images is not in the file (hotStack).
+// emergency. Nor does what waits for an update of images (hotStack).
 func (s *scope) heldHot() bool {
 	const gateway = v1alpha1.ComponentGateway
 	concerns := func(p dependencies.Problem) bool { return p.Concerns(gateway) }
-	own := func(p dependencies.Problem) bool {
-		return slices.Contains(p.Components, gateway) && p.Reason != v1alpha1.ReasonUpdateRequired
-	}
+	own := func(p dependencies.Problem) bool { return slices.Contains(p.Components, gateway) }
 	return dependencies.Unread(s.unread, gateway) || slices.ContainsFunc(s.problems, concerns) || slices.ContainsFunc(s.refusals, own)
 }
 
@@ -163,7 +168,7 @@ func (s *scope) podsRefused() bool {
 
 // stalled returns the first problem that only a change by the user solves.
 func (s *scope) stalled() *dependencies.Problem {
-	for _, list := range [][]dependencies.Problem{s.problems, s.refusals, s.unexposed} {
+	for _, list := range [][]dependencies.Problem{s.problems, s.refusals, s.postponed, s.unexposed} {
 		for i := range list {
 			if list[i].Stalled {
 				return &list[i]

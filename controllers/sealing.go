@@ -53,14 +53,14 @@ func (r *Reconciler) tellProber(_ context.Context, s *scope) error {
 // succeeds. While the stack is suspended nothing is written.
 func (r *Reconciler) seal(ctx context.Context, s *scope) error {
 	owners, ownership := r.podOwners(ctx, s) // the policy is written even when its owners are not known
-	unchanged, err := r.unchangedPolicies(ctx, s, owners, ownership == nil)
+	unchanged := r.unchangedPolicies(ctx, s, owners, ownership == nil)
 	if !unchanged {
 		s.retainDefaultDeny(owners)
 	}
 	if s.suspended() {
-		return errors.Join(ownership, err)
+		return ownership
 	}
-	failures := []error{err, r.record(ctx, s)}
+	failures := []error{r.record(ctx, s)}
 	s.missing = nil
 	if !unchanged {
 		kept, failed := r.applyPolicies(ctx, s)

@@ -54,6 +54,12 @@ var _ = Describe("Requests and limits", func() {
 		})
 		message := w.says("chat", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInvalidSpec)
 		Expect(message).To(And(ContainSubstring("spec.processes.rpc.user.resources"), ContainSubstring("memory")))
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(HaveValue(HaveField("Reason", v1alpha1.ReasonInvalidSpec)))
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Processes.RPC.User.Resources.Limits = map[string]resource.Quantity{"memory": resource.MustParse("0")}
+		})
+		w.eventuallyReady("chat")
+		Expect(w.condition("chat", v1alpha1.ConditionStalled)).To(BeNil())
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Processes = nil })
 		w.eventuallyReady("chat")
 	})

@@ -125,7 +125,7 @@ func (s *scope) settingsAccepted() metav1.Condition {
 	if !s.referencesRead {
 		return s.failed(kind, metav1.ConditionUnknown)
 	}
-	refusals := slices.Concat(s.refusals, s.unexposed)
+	refusals := slices.Concat(s.refusals, s.postponed, s.unexposed)
 	if s.stack.Spec.Settings != nil && s.facts.Settings.Release.Tag == "" && len(refusals) == 0 {
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonUnsupportedVersion,
 			"spec.settings is not compared, because the release of spec.version is not supported")
@@ -166,9 +166,10 @@ func (s *scope) proxyNotTrusted() string {
 		proxies + "; so all users share the limits of the proxy's address: write the proxy's addresses to spec.wrapper.auth.users.trustedProxies"
 }
 
-// settled reports whether all Deployments run the pods of the spec, and of no earlier one.
+// settled reports whether all Deployments run the pods of the spec, and of no earlier one. Components that wait for an update of their
+// images run those of an earlier spec, which may use other stores and Secrets.
 func (s *scope) settled() bool {
-	return s.atRest() && s.available(v1alpha1.NameOpenIM).Status == metav1.ConditionTrue &&
+	return s.atRest() && len(s.keptBack) == 0 && s.available(v1alpha1.NameOpenIM).Status == metav1.ConditionTrue &&
 		s.available(v1alpha1.NameWrapper).Status == metav1.ConditionTrue
 }
 
@@ -228,7 +229,7 @@ func (s *scope) networkIsolated() metav1.Condition {
 // ready, a stack without its policies is not.
 func (s *scope) ready(others ...metav1.Condition) metav1.Condition {
 	const kind = v1alpha1.ConditionReady
-	if len(s.faults) > 0 && len(s.problems) == 0 && len(s.refusals) == 0 && len(s.unexposed) == 0 {
+	if len(s.faults) > 0 && len(s.problems)+len(s.refusals)+len(s.postponed)+len(s.unexposed) == 0 {
 		return s.failed(kind, metav1.ConditionFalse)
 	}
 	later := ""

@@ -59,11 +59,16 @@ const (
 	// AnnotationSecretVersions has the versions of the Secrets that the hashes of a run revision were made of: name=UID/resourceVersion,
 	// separated by commas.
 	AnnotationSecretVersions = "openimstack.dev/secret-versions"
+	// AnnotationImages has the operator's images of a run revision and their formats, as JSON, when they were recorded after it was made.
+	AnnotationImages = "openimstack.dev/images"
 	// AnnotationConfigMaps names the ConfigMaps that stay while the revision is kept, separated by commas.
 	AnnotationConfigMaps = "openimstack.dev/configmaps"
 	// AnnotationRolledOut is "true" once a rollout to the revision was completed.
 	AnnotationRolledOut = "openimstack.dev/rolled-out"
 )
+
+// VolumeCertificate is the volume of the gateway's pods with the Secret of spec.wrapper.gateway.tls. Pods without it serve plain HTTP.
+const VolumeCertificate = "tls"
 
 // AnnotationRetryRollout on an OpenIMStack requests that a rollout which is Held or RolledBack is tried again. A new value is a new
 // request; status.requests.retryRollout holds the value that was answered last.
@@ -155,14 +160,23 @@ func GeneratedKeys() []GeneratedKey {
 // IsGenerated reports whether a Secret has a name under which the operator keeps a generated key of a stack, whatever the stack's name: a
 // login key outlives its stack, and a stack that is made tomorrow gets its keys under such names. Example: chat-share-secret-2.
 func IsGenerated(secret string) bool {
-	if first, number, ok := cutLast(secret, "-"); ok && number != "" && strings.Trim(number, "0123456789") == "" &&
-		strings.HasSuffix(first, ChildName("", SuffixShareSecret)) {
-		secret = first
+	if _, ok := ShareSecretOf(secret); ok {
+		return true
 	}
 	return slices.ContainsFunc(GeneratedKeys(), func(g GeneratedKey) bool {
 		stack, ok := strings.CutSuffix(secret, ChildName("", g.Suffix))
 		return ok && stack != ""
 	})
+}
+
+// ShareSecretOf returns the stack whose share.secret the operator keeps under a name: the first one or, with a number, one that replaced
+// it. ok is false for another name. Example: chat-share-secret-2 is of chat.
+func ShareSecretOf(secret string) (stack string, ok bool) {
+	if first, number, numbered := cutLast(secret, "-"); numbered && number != "" && strings.Trim(number, "0123456789") == "" {
+		secret = first
+	}
+	stack, ok = strings.CutSuffix(secret, ChildName("", SuffixShareSecret))
+	return stack, ok && stack != ""
 }
 
 // cutLast cuts a text around the last instance of a separator.

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"fmt"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,39 +19,29 @@ type Kept struct {
 
 // Unchanged returns the objects of the cache that were kept, in their order, and reports whether all of them are as they were after they
 // were applied. An object with another resource version than it had then is compared by its content, as Apply does. Nothing is written. The
-// objects are the cache's own and must not be changed. When one differs, the caller must make and apply the desired objects: only Apply
-// repairs.
-func (a *Applier) Unchanged(ctx context.Context, kept []Kept) ([]client.Object, bool, error) {
+// objects are the cache's own and must not be changed. When one differs, or cannot be read, the caller must make and apply the desired
+// objects: Apply repairs it, or returns the error, and no other object waits for it.
+func (a *Applier) Unchanged(ctx context.Context, kept []Kept) ([]client.Object, bool) {
 	objects := make([]client.Object, 0, len(kept))
 	for i := range kept {
 		k := &kept[i]
 		current, err := a.cached(ctx, k.gvk, k.key.name)
-		if err != nil {
-			return nil, false, fmt.Errorf("reading %s %s: %w", k.gvk.Kind, k.key.name, err)
-		}
-		if current == nil {
-			return nil, false, nil
-		}
-		same, err := a.seen(k.key, k.intent, current, k.anyReplicas)
-		if err != nil {
-			return nil, false, fmt.Errorf("comparing %s %s: %w", k.gvk.Kind, k.key.name, err)
-		}
-		if !same {
-			return nil, false, nil
+		if err != nil || current == nil || !a.seen(k.key, k.intent, current, k.anyReplicas) {
+			return nil, false
 		}
 		objects = append(objects, current)
 	}
-	return objects, true, nil
+	return objects, true
 }
 
 // seen reports whether an object of the cache is as it was after its intent was applied: by its resource version, or else by its content.
-func (a *Applier) seen(k key, intent digest, current client.Object, anyReplicas bool) (bool, error) {
+func (a *Applier) seen(k key, intent digest, current client.Object, anyReplicas bool) bool {
 	if a.memory.unchanged(k, intent, current.GetResourceVersion()) {
-		return true, nil
+		return true
 	}
 	if !a.memory.intended(k, intent) {
-		return false, nil
+		return false
 	}
 	print, err := cachedPrint(current, anyReplicas)
-	return err == nil && a.memory.same(k, intent, print, current.GetResourceVersion()), err
+	return err == nil && a.memory.same(k, intent, print, current.GetResourceVersion())
 }

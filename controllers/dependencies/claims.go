@@ -73,11 +73,20 @@ func (c *claims) addObjectStorage(spec *v1alpha1.ObjectStorage) {
 		address, bucket = hostPortOf(u), cmp.Or(bucket, u.Hostname())
 	}
 	c.add(openim.ObjectStorage, field, []string{address}, "bucket "+bucket)
-	// The same bucket under other names: where clients are sent, and that of all endpoints of a cloud.
-	if u, err := url.Parse(settings.PublicURL()); err == nil && u.Hostname() != "" {
+	// The same bucket under other names: where clients are sent, and that of all endpoints of a cloud. Clients' own machines are many.
+	if u, err := url.Parse(settings.PublicURL()); err == nil && u.Hostname() != "" && !isLoopback(u.Hostname()) {
 		c.add(openim.ObjectStorage, field, []string{hostPortOf(u)}, "bucket "+bucket)
 	}
 	c.addGlobal(field, address, bucket)
+}
+
+// isLoopback reports whether a host is the machine of whoever asks.
+func isLoopback(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().IsLoopback()
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") // RFC 6761
 }
 
 // addGlobal adds the claim to a bucket of a cloud, under the name that it has at all of the cloud's endpoints.

@@ -33,9 +33,20 @@ func (t Tenant) holds(c openim.Claim) bool {
 	return slices.ContainsFunc(t.Held, func(h openim.Claim) bool { return h.String() == c.String() })
 }
 
+// ownsBucket reports whether a claim is another name of the bucket that t holds. The address at which OpenIM reaches the bucket comes first
+// of its claims. Two stores may have one name for clients, as private names with split DNS have.
+func (t Tenant) ownsBucket(c openim.Claim) bool {
+	i := slices.IndexFunc(t.Wanted, func(w openim.Claim) bool { return w.Store == openim.ObjectStorage })
+	return c.Store == openim.ObjectStorage && i >= 0 && t.Wanted[i].String() != c.String() && t.holds(t.Wanted[i])
+}
+
 // refusedFor reports whether a claim of t is refused in favour of another stack. A stack keeps a claim that it holds, so that no change of
-// one stack takes a store from another that runs. When both stacks hold the claim, or both only want it, the older stack gets it.
+// one stack takes a store from another that runs. When both stacks hold the claim, or both only want it, the older stack gets it. Of the
+// names of a bucket that a stack holds, the one by which OpenIM reaches it decides.
 func (t Tenant) refusedFor(c openim.Claim, other Tenant) bool {
+	if t.ownsBucket(c) {
+		return false
+	}
 	held := slices.ContainsFunc(other.Held, c.Collides)
 	if t.holds(c) {
 		return held && other.older(t)

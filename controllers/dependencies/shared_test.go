@@ -156,6 +156,14 @@ func TestABucketIsOneStacksHoweverItIsWritten(t *testing.T) {
 			minio("192.0.2.7:9000", "https://files.example.com", "two"), false},
 		"two stores": {minio("minio.stores.svc:9000", "https://files.example.com", ""),
 			minio("minio.other.svc:9000", "https://files2.example.com", ""), false},
+		"two stores that clients reach by their own machine": {minio("minio.stores.svc:9000", "http://127.0.0.1:9000", ""),
+			minio("minio.other.svc:9000", "http://127.0.0.1:9000", ""), false},
+		"two stores at the name of one's own machine": {minio("minio.stores.svc:9000", "http://localhost:9000", ""),
+			minio("minio.other.svc:9000", "http://LocalHost.:9000", ""), false},
+		"two stores at [::1]": {minio("minio.stores.svc:9000", "http://[::1]:9000", ""),
+			minio("minio.other.svc:9000", "http://[::1]:9000", ""), false},
+		"one store that clients reach by their own machine": {minio("minio.stores.svc:9000", "http://127.0.0.1:9000", ""),
+			minio("minio.stores:9000", "http://127.0.0.1:9000", ""), true},
 		"a Service whose name is that of the bucket": {minio("chat.stores.svc:9000", "https://files.example.com", "chat"),
 			minio("chat.other.svc:9000", "https://files2.example.com", "chat"), false},
 	} {
@@ -193,6 +201,43 @@ func TestWhoHoldsSomethingKeepsIt(t *testing.T) {
 	left := tenant("two", 1, apart)
 	left.Held = holding(two).Held
 	g.Expect(reasons(dependencies.Shared(one, []dependencies.Tenant{left}))).NotTo(BeEmpty(), "its pods are still there")
+}
+
+// Two stores may have one name outside, as private names with split DNS have. An operator without claims to names outside accepted both.
+func TestAStackKeepsTheBucketThatItHoldsWhateverItIsCalledOutside(t *testing.T) {
+	g := NewWithT(t)
+	at := func(internal, external string) func(*spec) {
+		return func(s *spec) {
+			s.Dependencies.ObjectStorage = &v1alpha1.ObjectStorage{MinIO: &v1alpha1.MinIO{
+				InternalAddress: v1alpha1.Address(internal), ExternalAddress: external,
+			}}
+		}
+	}
+	const outside = "https://files.corp.example"
+	internally := func(t dependencies.Tenant) dependencies.Tenant {
+		for _, c := range t.Wanted {
+			if c.Address != "files.corp.example:443" {
+				t.Held = append(t.Held, c)
+			}
+		}
+		g.Expect(t.Held).To(HaveLen(len(t.Wanted) - 1))
+		return t
+	}
+	one := internally(tenant("one", 3, at("minio.one.svc:9000", outside)))
+	two := internally(tenant("two", 2, apart, at("minio.two.svc:9000", outside)))
+	for _, older := range []dependencies.Tenant{one, holding(one)} {
+		g.Expect(reasons(dependencies.Shared(two, []dependencies.Tenant{older}))).To(BeEmpty(), "the younger one keeps its store")
+		g.Expect(reasons(dependencies.Shared(holding(two), []dependencies.Tenant{older}))).To(BeEmpty())
+		g.Expect(reasons(dependencies.Shared(older, []dependencies.Tenant{holding(two)}))).To(BeEmpty(), "and the older one too")
+	}
+	refused := ConsistOf("SharedStore spec.dependencies.objectStorage.minio.internalAddress")
+	three := tenant("three", 1, func(s *spec) { s.Dependencies.Redis.Database = ptr.To[int32](3) }, at("minio.three.svc:9000", outside))
+	g.Expect(reasons(dependencies.Shared(three, []dependencies.Tenant{one}))).To(refused, "a stack that holds nothing")
+	moved := tenant("two", 2, apart, at("192.0.2.7:9000", outside))
+	moved.Held = two.Held
+	g.Expect(reasons(dependencies.Shared(moved, []dependencies.Tenant{holding(one)}))).To(refused, "another store than the one that it holds")
+	same := internally(tenant("two", 2, apart, at("minio.one.svc:9000", outside)))
+	g.Expect(reasons(dependencies.Shared(same, []dependencies.Tenant{one}))).To(refused, "the older stack's store")
 }
 
 func TestStacksOfOneSecondAreToldApartByTheirUID(t *testing.T) {

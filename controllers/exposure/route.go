@@ -52,7 +52,7 @@ func ByRoute(listener v1alpha1.Listener, name string, r Route) Way {
 		w.Reason, w.Waiting = verdict("HTTPRoute", gateway, statuses, r.Live.Generation)
 	}
 	if w.Reason == "" && r.WantsTLS {
-		w.Reason, w.Waiting = tlsVerdict(r.TLS)
+		w.Reason, w.Waiting = tlsVerdict(r.TLS, r.Wanted.Spec.ParentRefs)
 	}
 	if w.Reason != "" {
 		return w
@@ -86,14 +86,31 @@ func ofParent(all []gatewayv1.RouteParentStatus, parent gatewayv1.ParentReferenc
 	var found [][]metav1.Condition
 	for i := range all {
 		said := all[i].ParentRef
-		same := said.Name == parent.Name && namespaceOf(said, namespace) == namespaceOf(parent, namespace) &&
-			(said.Kind == nil || *said.Kind == *parent.Kind) && (said.Group == nil || *said.Group == *parent.Group) &&
-			reflect.DeepEqual(said.SectionName, parent.SectionName) && said.Port == nil
-		if same {
+		if sameGateway(said, parent, namespace) && reflect.DeepEqual(said.SectionName, parent.SectionName) && said.Port == nil {
 			found = append(found, all[i].Conditions)
 		}
 	}
 	return found
+}
+
+// ofAncestor returns the conditions that implementations wrote of a policy for a parent of the route. They may name the Gateway alone, or a
+// listener of it.
+func ofAncestor(all []gatewayv1.PolicyAncestorStatus, parent gatewayv1.ParentReference, namespace string) [][]metav1.Condition {
+	var found [][]metav1.Condition
+	for i := range all {
+		said := all[i].AncestorRef
+		other := said.SectionName != nil && parent.SectionName != nil && *said.SectionName != *parent.SectionName
+		if sameGateway(said, parent, namespace) && !other {
+			found = append(found, all[i].Conditions)
+		}
+	}
+	return found
+}
+
+// sameGateway reports whether what an implementation says is about a parent, or about a listener of it.
+func sameGateway(said, parent gatewayv1.ParentReference, namespace string) bool {
+	return said.Name == parent.Name && namespaceOf(said, namespace) == namespaceOf(parent, namespace) &&
+		(said.Kind == nil || *said.Kind == *parent.Kind) && (said.Group == nil || *said.Group == *parent.Group)
 }
 
 // verdict returns why an object is not served, "" when one implementation accepted it as it is now and resolved what it names. What was
@@ -119,14 +136,17 @@ func verdict(object, by string, statuses [][]metav1.Condition, generation int64)
 	return reason, text
 }
 
-// tlsVerdict returns why the gateway's certificate is not checked as a BackendTLSPolicy says. An implementation that does not know the kind
-// says nothing, and would speak plain HTTP.
-func tlsVerdict(policy *gatewayv1.BackendTLSPolicy) (reason, text string) {
-	var statuses [][]metav1.Condition
-	for i := range policy.Status.Ancestors {
-		statuses = append(statuses, policy.Status.Ancestors[i].Conditions)
+// tlsVerdict returns why one of the route's Gateways does not check the gateway's certificate as a BackendTLSPolicy says, "" when all do.
+// An implementation that does not know the kind says nothing, and would speak plain HTTP.
+func tlsVerdict(policy *gatewayv1.BackendTLSPolicy, parents []gatewayv1.ParentReference) (reason, text string) {
+	for _, parent := range parents {
+		statuses := ofAncestor(policy.Status.Ancestors, parent, policy.Namespace)
+		reason, text = verdict("BackendTLSPolicy", gatewayOf(parent, policy.Namespace), statuses, policy.Generation)
+		if reason != "" {
+			return reason, text
+		}
 	}
-	return verdict("BackendTLSPolicy", "the implementation of the Gateway API", statuses, policy.Generation)
+	return "", ""
 }
 
 // current returns a condition that is about the present generation.

@@ -46,12 +46,18 @@ func routed(parents []gatewayv1.ParentReference, statuses ...gatewayv1.RoutePare
 	return Route{Wanted: route, Live: live}
 }
 
-// withTLS adds a BackendTLSPolicy of generation 1, with what implementations said of it.
+// withTLS adds a BackendTLSPolicy of generation 1, with what implementations said of it for the Gateway gateways/public.
 func (r Route) withTLS(conditions ...[]metav1.Condition) Route {
-	r.WantsTLS, r.TLS = true, &gatewayv1.BackendTLSPolicy{ObjectMeta: metav1.ObjectMeta{Generation: 1}}
+	r.WantsTLS, r.TLS = true, &gatewayv1.BackendTLSPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "im", Generation: 1}}
 	for _, c := range conditions {
-		r.TLS.Status.Ancestors = append(r.TLS.Status.Ancestors, gatewayv1.PolicyAncestorStatus{Conditions: c})
+		r = r.tlsOf(parentOf("gateways", "public", ""), c)
 	}
+	return r
+}
+
+// tlsOf adds what an implementation said of the BackendTLSPolicy for a Gateway.
+func (r Route) tlsOf(ancestor gatewayv1.ParentReference, conditions []metav1.Condition) Route {
+	r.TLS.Status.Ancestors = append(r.TLS.Status.Ancestors, gatewayv1.PolicyAncestorStatus{AncestorRef: ancestor, Conditions: conditions})
 	return r
 }
 
@@ -66,6 +72,7 @@ func TestARouteIsOpenWhenEachOfItsGatewaysServesItAsItIs(t *testing.T) {
 	bare := gatewayv1.ParentReference{Name: "public", Namespace: ptr.To(gatewayv1.Namespace("gateways"))}
 	explicit := own
 	explicit.Namespace = ptr.To(gatewayv1.Namespace("im"))
+	both := routed([]gatewayv1.ParentReference{public, own}, served, status(explicit, says(yes, yes, 2)))
 	for _, c := range []struct {
 		name         string
 		route        Route
@@ -106,11 +113,24 @@ func TestARouteIsOpenWhenEachOfItsGatewaysServesItAsItIs(t *testing.T) {
 		{"the first of two refused", routed([]gatewayv1.ParentReference{public, own}, status(public, says(no, yes, 2))), "RouteNotAccepted",
 			"gateways/public"},
 		{"a certificate that nobody checks", routed(one, served).withTLS(), "WaitingForGateway",
-			"the implementation of the Gateway API has not said yet whether it serves the BackendTLSPolicy"},
+			"Gateway gateways/public has not said yet whether it serves the BackendTLSPolicy"},
 		{"a certificate that is checked", routed(one, served).withTLS(says(yes, yes, 1)), "", "at im.example.com"},
 		{"an authority that is not there", routed(one, served).withTLS(says(no, no, 1)), "RouteNotAccepted", "the BackendTLSPolicy: Because"},
 		{"one authority of several that is not there",
 			routed(one, served).withTLS(says(yes, no, 1)), "RouteNotResolved", "BackendTLSPolicy names"},
+		{"a certificate that one of two Gateways does not check", both.withTLS(says(yes, yes, 1)).tlsOf(own, says(no, yes, 1)),
+			"RouteNotAccepted", "Gateway im/own (listener https) does not accept the BackendTLSPolicy: Because"},
+		{"a certificate that the first of two Gateways does not check", both.withTLS(says(no, yes, 1)).tlsOf(own, says(yes, yes, 1)),
+			"RouteNotAccepted", "Gateway gateways/public does not accept the BackendTLSPolicy"},
+		{"a certificate of which one of two Gateways knows nothing", both.withTLS(says(yes, yes, 1)), "WaitingForGateway",
+			"Gateway im/own (listener https) has not said yet whether it serves the BackendTLSPolicy"},
+		{"a certificate that both check", both.withTLS(says(yes, yes, 1)).tlsOf(explicit, says(yes, yes, 1)), "", "im/own (listener https) at"},
+		{"a certificate that a Gateway checks for all of its listeners",
+			both.withTLS(says(yes, yes, 1)).tlsOf(parentOf("im", "own", ""), says(yes, yes, 1)), "", "at im.example.com"},
+		{"a certificate that a Gateway checks by one of its listeners",
+			routed(one, served).withTLS().tlsOf(parentOf("gateways", "public", "http"), says(yes, yes, 1)), "", "at im.example.com"},
+		{"a certificate that a Gateway checks for another of its listeners",
+			both.withTLS(says(yes, yes, 1)).tlsOf(parentOf("", "own", "http"), says(yes, yes, 1)), "WaitingForGateway", "im/own"},
 		{"a route that is refused, and its policy too",
 			routed(one, status(public, says(no, yes, 2))).withTLS(says(no, no, 1)), "RouteNotAccepted",
 			"accept the HTTPRoute"},

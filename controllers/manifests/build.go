@@ -39,7 +39,7 @@ func Workloads(stack *v1alpha1.OpenIMStack, facts openim.Facts, options Options)
 	if err != nil {
 		return nil, err
 	}
-	objects = append(objects, Exposures(stack)...)
+	objects = append(objects, Exposures(stack, Certificate(stack) != "")...)
 	rendered, err := Templates(stack, facts, options, none)
 	if err != nil {
 		return nil, err

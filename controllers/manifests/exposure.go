@@ -19,8 +19,9 @@ const (
 )
 
 // Exposures returns the objects that bring listeners of the gateway out of the cluster: none for a listener that
-// spec.wrapper.gateway.expose does not name. They follow the newest spec and restart no pod.
-func Exposures(stack *v1alpha1.OpenIMStack) []client.Object {
+// spec.wrapper.gateway.expose does not name. They follow the newest spec and restart no pod. Only tls does not: it is true when the
+// gateway's pods have a certificate now, so that what leads to them must speak TLS.
+func Exposures(stack *v1alpha1.OpenIMStack, tls bool) []client.Object {
 	gateway := stack.Spec.Wrapper.Gateway
 	if gateway == nil {
 		return nil
@@ -32,13 +33,13 @@ func Exposures(stack *v1alpha1.OpenIMStack) []client.Object {
 		if port.Number == 0 {
 			continue // a stack without users, or with a wrapper of its own
 		}
-		service := b.listenerService(c, port, e)
+		service := b.listenerService(c, port, e, tls)
 		b.add(service)
 		if e.Ingress != nil {
 			b.add(b.listenerIngress(c, service, *e.Ingress))
 		}
 		if e.HTTPRoute != nil {
-			if gateway.TLS != nil {
+			if tls {
 				b.add(b.listenerTLS(c, service, e.HTTPRoute)) // first, so that nothing speaks plain HTTP to the listener
 			}
 			b.add(b.listenerRoute(c, service, e))
@@ -47,12 +48,20 @@ func Exposures(stack *v1alpha1.OpenIMStack) []client.Object {
 	return b.objects
 }
 
+// Certificate returns the name of the Secret with the certificate that the spec gives the gateway, "" for none.
+func Certificate(stack *v1alpha1.OpenIMStack) string {
+	if gateway := stack.Spec.Wrapper.Gateway; gateway != nil && gateway.TLS != nil {
+		return gateway.TLS.SecretRef.Name
+	}
+	return ""
+}
+
 // listenerService returns the Service of one listener. It never has the port for metrics, which have no authentication.
-func (b *builder) listenerService(c graph.Component, listener graph.Port, e v1alpha1.Exposure) *corev1.Service {
+func (b *builder) listenerService(c graph.Component, listener graph.Port, e v1alpha1.Exposure, tls bool) *corev1.Service {
 	port := corev1.ServicePort{
 		Name: listener.Name, Port: portHTTP, TargetPort: intstr.FromString(listener.Name), Protocol: listener.Protocol,
 	}
-	if b.stack.Spec.Wrapper.Gateway.TLS != nil {
+	if tls {
 		port.Port = portHTTPS
 	}
 	service := &corev1.Service{

@@ -211,6 +211,16 @@ func TestWhoWaitsForAnUpdateOfItsImage(t *testing.T) {
 		{name: "MinIO with TLS", field: "spec.dependencies.objectStorage.minio.tls",
 			facts: func(f *openim.Facts) { f.Settings.ObjectStorage = &openim.ObjectStorageSettings{TLS: true} },
 			want:  users(openim.ObjectStorage)},
+		{name: "COS, whose uploads have one part", field: "spec.dependencies.objectStorage.cos",
+			facts: func(f *openim.Facts) {
+				f.Settings.ObjectStorage = &openim.ObjectStorageSettings{Kind: openim.StorageCOS}
+			},
+			want: []string{"backend"}},
+		{name: "COS, without users of the wrapper",
+			change: func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.Auth.Users = nil },
+			facts: func(f *openim.Facts) {
+				f.Settings.ObjectStorage = &openim.ObjectStorageSettings{Kind: openim.StorageCOS}
+			}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -42,7 +42,7 @@ func (b *builder) addGateway() error {
 	}
 	file.Admins = b.admins(mounts)
 	if spec.TLS != nil {
-		dir := mounts.secretDir("tls", spec.TLS.SecretRef.Name,
+		dir := mounts.secretDir(v1alpha1.VolumeCertificate, spec.TLS.SecretRef.Name,
 			keyFile(corev1.TLSCertKey, corev1.TLSCertKey), keyFile(corev1.TLSPrivateKeyKey, corev1.TLSPrivateKeyKey))
 		file.Admin.TLS = config.TLS{CertFile: path.Join(dir, corev1.TLSCertKey), KeyFile: path.Join(dir, corev1.TLSPrivateKeyKey)}
 	}

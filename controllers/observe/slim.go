@@ -60,6 +60,11 @@ func Pod(object any) (any, error) {
 			ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}},
 		}})
 	}
+	if secret := certificateIn(pod.Spec.Volumes); secret != "" {
+		slim.Spec.Volumes = append(slim.Spec.Volumes, corev1.Volume{Name: v1alpha1.VolumeCertificate, VolumeSource: corev1.VolumeSource{
+			Secret: &corev1.SecretVolumeSource{SecretName: secret},
+		}})
+	}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReady || c.Type == corev1.PodScheduled {
 			slim.Status.Conditions = append(slim.Status.Conditions, corev1.PodCondition{

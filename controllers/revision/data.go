@@ -46,6 +46,32 @@ type Images struct {
 	SupervisorFormat int `json:"supervisorFormat,omitempty"`
 }
 
+// Text returns the images as the annotation openimstack.dev/images has them.
+func (i Images) Text() string {
+	text, err := json.Marshal(i)
+	if err != nil {
+		panic(err) // texts and numbers
+	}
+	return string(text)
+}
+
+// maxImagesText bounds the annotation openimstack.dev/images, in bytes: two references of images.
+const maxImagesText = 4096
+
+// recordedImages returns the images that the annotation openimstack.dev/images has, and false when it is absent or not of the operator's.
+func recordedImages(text string) (Images, bool) {
+	if text == "" || len(text) > maxImagesText {
+		return Images{}, false
+	}
+	var i Images
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&i); err != nil || i.Text() != text {
+		return Images{}, false
+	}
+	return i, i.WrapperFormat >= 0 && i.SupervisorFormat >= 0
+}
+
 // withFormatsOf returns the images with the formats of those that have the same names.
 func (i Images) withFormatsOf(known Images) Images {
 	if i.Wrapper == known.Wrapper {

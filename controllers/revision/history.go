@@ -65,7 +65,8 @@ func New(
 	}, nil
 }
 
-// Read decodes a ControllerRevision, and compares its name with the content.
+// Read decodes a ControllerRevision, and compares its name with the content. Its images are those that were recorded last: an update may
+// change the images, or what is known of them, and no template.
 func Read(object *appsv1.ControllerRevision, stack string) (Data, error) {
 	d, err := Decode(object.Data.Raw)
 	if err != nil {
@@ -77,6 +78,9 @@ func Read(object *appsv1.ControllerRevision, stack string) (Data, error) {
 	}
 	if object.Name != Name(stack, hash) {
 		return Data{}, &DataError{object.Name, fmt.Errorf("its content has the hash %s", hash)}
+	}
+	if images, ok := recordedImages(object.Annotations[v1alpha1.AnnotationImages]); ok {
+		d.Inputs.Images = images
 	}
 	return d, nil
 }

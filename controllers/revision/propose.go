@@ -31,9 +31,11 @@ type Proposal struct {
 	Outdated []string
 	// Missing are components that are in no earlier revision and cannot be rendered yet.
 	Missing []string
-	// Waiting are the fields of the spec that the recorded images do not read, by component. The component keeps its template until an
-	// update is requested.
+	// Waiting are the fields of the spec that the recorded images do not read, by component. The component, which the spec or a reference
+	// changes, keeps its template until an update is requested.
 	Waiting map[string][]string
+	// Unsure are such fields of components that nothing changes: they run with the fields as an earlier operator rendered them.
+	Unsure map[string][]string
 }
 
 // Request says what a revision is wanted for.
@@ -54,8 +56,9 @@ type Request struct {
 // Propose returns the revision for a request.
 //
 // A component whose recorded inputs and present inputs give the same rendering by the present code keeps its stored template. So an upgrade
-// of the operator, whose code renders other templates, changes no pod. A component whose references do not resolve keeps its template, too,
-// and so does one whose recorded images do not read what the spec asks for.
+// of the operator, whose code renders other templates, changes no pod, and nothing that runs waits for the operator's images. A component
+// whose references do not resolve keeps its template, too, and so does one that is to change and whose recorded images do not read what the
+// spec asks for.
 func Propose(r Request, render Render) (Proposal, error) {
 	inputs := r.Inputs
 	inputs.Images = r.Images
@@ -95,9 +98,7 @@ func (p *proposing) add(name string, rendered, fresh map[string]Rendering) error
 		p.carry(name)
 		return nil
 	}
-	if len(rendering.Unread) > 0 {
-		p.wait(name, rendering.Unread)
-	} else if err := p.choose(name, rendering); err != nil {
+	if err := p.choose(name, rendering); err != nil {
 		return err
 	}
 	newest, err := TemplateHash(fresh[name].Template)
@@ -107,7 +108,8 @@ func (p *proposing) add(name string, rendered, fresh map[string]Rendering) error
 	return err
 }
 
-// choose adds the stored template of a component when nothing but the operator has changed since, else the new one.
+// choose adds the stored template of a component when nothing but the operator has changed since, or when its images do not read the new
+// one, which is added else.
 func (p *proposing) choose(name string, rendering Rendering) error {
 	if !p.request.Update {
 		from, stored, err := p.past.find(name, rendering.Template)
@@ -116,8 +118,13 @@ func (p *proposing) choose(name string, rendering Rendering) error {
 		}
 		if stored != nil {
 			p.store(name, *stored, from)
+			note(&p.proposal.Unsure, name, rendering.Unread)
 			return nil
 		}
+	}
+	if len(rendering.Unread) > 0 {
+		p.wait(name, rendering.Unread)
+		return nil
 	}
 	template, hash, err := stamped(rendering.Template)
 	if err != nil {
@@ -132,12 +139,20 @@ func (p *proposing) choose(name string, rendering Rendering) error {
 	return nil
 }
 
+// note adds a component's fields, if there are any.
+func note(all *map[string][]string, name string, fields []string) {
+	if len(fields) == 0 {
+		return
+	}
+	if *all == nil {
+		*all = map[string][]string{}
+	}
+	(*all)[name] = fields
+}
+
 // wait keeps the template of a component until an update is requested: its images would refuse the new one.
 func (p *proposing) wait(name string, fields []string) {
-	if p.proposal.Waiting == nil {
-		p.proposal.Waiting = map[string][]string{}
-	}
-	p.proposal.Waiting[name] = fields
+	note(&p.proposal.Waiting, name, fields)
 	inputs := &p.proposal.Data.Inputs
 	inputs.Unresolved = append(slices.Clone(inputs.Unresolved), name)
 	p.carry(name)

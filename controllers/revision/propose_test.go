@@ -223,3 +223,40 @@ func TestAnImageOfTheSameNameReadsWhatTheOperatorsReads(t *testing.T) {
 	h.Expect(p.Waiting).To(BeEmpty())
 	h.Expect(p.Data.Inputs.Images.WrapperFormat).To(Equal(1))
 }
+
+// Images of an operator that recorded no format may read the field: their pods have run with it since before the upgrade.
+func TestAnUpgradeOfTheOperatorLeavesAFieldThatIsInUse(t *testing.T) {
+	h := newHistory(t)
+	h.request.Inputs.Spec.Version = "v2"
+	before, err := revision.Propose(h.request, func(in revision.Inputs) (map[string]revision.Rendering, error) {
+		in.Images.WrapperFormat = 1 // it knew no format
+		return h.unread(in)
+	})
+	h.Expect(err).NotTo(HaveOccurred())
+	h.keep(before.Data)
+
+	h.request.Images = revision.Images{Wrapper: "wrapper:2", WrapperFormat: 1}
+	upgraded, err := revision.Propose(h.request, h.unread)
+	h.Expect(err).NotTo(HaveOccurred())
+	h.Expect(upgraded.Waiting).To(BeEmpty())
+	h.Expect(upgraded.Data.Equal(before.Data)).To(BeTrue())
+	h.Expect(upgraded.Data.Components["gateway"].Carried).To(BeFalse())
+	h.Expect(upgraded.Outdated).To(Equal([]string{"gateway"}))
+	h.Expect(upgraded.Unsure).To(Equal(map[string][]string{"gateway": {"spec.field"}}))
+	h.keep(upgraded.Data)
+
+	// What is rendered otherwise waits. The change is not lost.
+	h.code.version = "-2"
+	h.request.Inputs.Facts.ShareSecretHash = "secret2"
+	other, err := revision.Propose(h.request, h.unread)
+	h.Expect(err).NotTo(HaveOccurred())
+	h.Expect(other.Waiting).To(BeEmpty(), "the gateway does not have the secret")
+	h.Expect(images(other.Data)).To(HaveKeyWithValue("msg", "secret2-2"))
+
+	h.request.Update = true
+	updated, err := revision.Propose(h.request, h.unread)
+	h.Expect(err).NotTo(HaveOccurred())
+	h.Expect(updated.Waiting).To(BeEmpty())
+	h.Expect(updated.Unsure).To(BeEmpty())
+	h.Expect(images(updated.Data)).To(HaveKeyWithValue("gateway", "wrapper:2 with the field"))
+}

@@ -74,11 +74,7 @@ func clusterNetworkPolicies(root string) (map[string][]byte, error) {
 
 // demoObjects returns the Services of the demo's stores and the Secrets that the stack refers to. The content of the Secrets is not shown.
 func demoObjects(stack *v1alpha1.OpenIMStack) ([]client.Object, error) {
-	images := map[string]string{}
-	for _, name := range []string{"infra-kafka", "infra-redis", "infra-mongodb", "infra-etcd", "infra-s3"} {
-		images[name] = name
-	}
-	rendered, err := infra.Objects(images, infra.Passwords{OpenIM: "one", Wrapper: "another", Files: "third"})
+	rendered, err := infra.ExampleObjects(func(name string) string { return name })
 	if err != nil {
 		return nil, err
 	}
@@ -87,22 +83,11 @@ func demoObjects(stack *v1alpha1.OpenIMStack) ([]client.Object, error) {
 		return nil, err
 	}
 	keys := stack.Spec.Wrapper.Auth.Admins.Issuers[0].JWKS.SecretRef
-	for name, data := range map[string]map[string]string{
-		keys.Name:                {keys.Key: `{"keys":[{}]}`},
-		infra.RedisSecret:        {infra.PasswordKey: "one"},
-		infra.WrapperRedisSecret: {infra.PasswordKey: "another"},
-		infra.FilesSecret:        {infra.AccessKeyIDKey: infra.FilesUser, infra.SecretKeyKey: "third"},
-		infra.FilesCASecret:      {infra.CAKey: infra.ExampleAuthority()},
-	} {
-		objects = append(objects, secret(stack, name, data))
-	}
+	objects = append(objects, secret(stack, keys.Name, keys.Key, `{"keys":[{}]}`))
 	for _, made := range v1alpha1.GeneratedKeys() {
-		objects = append(
-			objects,
-			secret(stack, v1alpha1.ChildName(stack.Name, made.Suffix), map[string]string{made.Key: strings.Repeat("A", 43)}),
-		)
+		objects = append(objects, secret(stack, v1alpha1.ChildName(stack.Name, made.Suffix), made.Key, strings.Repeat("A", 43)))
 	}
-	return objects, nil
+	return append(objects, infra.ExampleSecrets(stack.Namespace)...), nil
 }
 
 // stores returns the Services, each with the EndpointSlice that a cluster writes when the pods run.
@@ -141,10 +126,8 @@ func stores(rendered []*unstructured.Unstructured) ([]client.Object, error) {
 	return objects, nil
 }
 
-func secret(stack *v1alpha1.OpenIMStack, name string, data map[string]string) *corev1.Secret {
-	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: name}, Data: map[string][]byte{}}
-	for key, value := range data {
-		s.Data[key] = []byte(value)
+func secret(stack *v1alpha1.OpenIMStack, name, key, value string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: name}, Data: map[string][]byte{key: []byte(value)},
 	}
-	return s
 }

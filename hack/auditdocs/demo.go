@@ -77,11 +77,7 @@ func around(stack *v1alpha1.OpenIMStack, sampleContent []byte) (*snapshot.Snapsh
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	images := map[string]string{}
-	for _, name := range []string{"infra-kafka", "infra-redis", "infra-mongodb", "infra-etcd", "infra-s3"} {
-		images[name] = "openimstack/" + name + ":dev"
-	}
-	stores, err := infra.Objects(images, infra.Passwords{OpenIM: "one", Wrapper: "another", Files: "third"}) // a snapshot contains no Secret
+	stores, err := infra.ExampleObjects(func(name string) string { return "openimstack/" + name + ":dev" }) // a snapshot contains no Secret
 	if err != nil {
 		return nil, err
 	}
@@ -118,21 +114,19 @@ func references(stack *v1alpha1.OpenIMStack, w *snapshot.Snapshot) []client.Obje
 	for i := range w.Services {
 		out = append(out, &w.Services[i], slice(&w.Services[i], w.Pods))
 	}
-	secret := func(name string, keys map[string][]byte) {
-		out = append(out, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: name}, Data: keys})
+	secret := func(name, key, value string) {
+		out = append(out, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: name}, Data: map[string][]byte{key: []byte(value)},
+		})
 	}
-	one := func(key, value string) map[string][]byte { return map[string][]byte{key: []byte(value)} }
 	for _, issuer := range stack.Spec.Wrapper.Auth.Admins.Issuers {
 		if ref := issuer.JWKS.SecretRef; ref != nil {
-			secret(ref.Name, one(ref.Key, `{"keys":[{}]}`))
+			secret(ref.Name, ref.Key, `{"keys":[{}]}`)
 		}
 	}
-	secret(infra.RedisSecret, one(infra.PasswordKey, "one"))
-	secret(infra.WrapperRedisSecret, one(infra.PasswordKey, "another"))
-	secret(infra.FilesSecret, map[string][]byte{infra.AccessKeyIDKey: []byte(infra.FilesUser), infra.SecretKeyKey: []byte("third")})
-	secret(infra.FilesCASecret, one(infra.CAKey, infra.ExampleAuthority()))
+	out = append(out, infra.ExampleSecrets(stack.Namespace)...)
 	for _, g := range v1alpha1.GeneratedKeys() {
-		secret(v1alpha1.ChildName(stack.Name, g.Suffix), one(g.Key, strings.Repeat("A", 43))) // 32 bytes as base64url
+		secret(v1alpha1.ChildName(stack.Name, g.Suffix), g.Key, strings.Repeat("A", 43)) // 32 bytes as base64url
 	}
 	return out
 }

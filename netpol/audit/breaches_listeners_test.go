@@ -25,7 +25,7 @@ func exposing(all ...v1alpha1.Exposure) func(*testing.T, *audit.Input) {
 		}
 		in.Stack.Spec.Wrapper.Gateway.Expose = all
 		in.Snapshot.Stacks[0] = *in.Stack
-		for _, object := range manifests.Exposures(in.Stack) {
+		for _, object := range manifests.Exposures(in.Stack, manifests.Certificate(in.Stack) != "") {
 			switch o := object.(type) {
 			case *corev1.Service:
 				in.Snapshot.Services = append(in.Snapshot.Services, *o)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
@@ -37,9 +36,8 @@ func GeneratedReferences(stack *v1alpha1.OpenIMStack, generated func(name string
 func ownKey(stack, path, name string) bool {
 	switch path {
 	case "spec.secretRef":
-		share := v1alpha1.ChildName(stack, v1alpha1.SuffixShareSecret)
-		number, later := strings.CutPrefix(name, share+"-") // the one that replaced it
-		return name == share || later && strings.Trim(number, "0123456789") == ""
+		owner, ok := v1alpha1.ShareSecretOf(name)
+		return ok && owner == stack
 	case "spec.wrapper.auth.users.serverKeys.secretRef":
 		return name == v1alpha1.ChildName(stack, v1alpha1.SuffixLogin)
 	default:

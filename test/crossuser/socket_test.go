@@ -304,7 +304,7 @@ func frames(t *testing.T, s *testEnv) []row {
 				}
 			})
 			if a.open {
-				before = victim.settled(t)
+				before = victim.unchanged(t, atRest) // the message that it sent makes a conversation of the victim's, perhaps later
 			}
 			rows = append(rows, r)
 		}

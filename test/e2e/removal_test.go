@@ -31,7 +31,14 @@ func ours() []string {
 	for _, name := range []string{stack.Name, neighbourName} { // clients have pinned them
 		all = append(all, "secrets/"+v1alpha1.ChildName(name, v1alpha1.SuffixLogin))
 	}
-	return append(all, "secrets/"+stack.Spec.Dependencies.Redis.CredentialsRef.Name, "secrets/"+stack.Spec.Wrapper.Redis.CredentialsRef.Name)
+	files := stack.Spec.Dependencies.ObjectStorage.MinIO
+	for _, ref := range []string{
+		stack.Spec.Dependencies.Redis.CredentialsRef.Name, stack.Spec.Wrapper.Redis.CredentialsRef.Name,
+		files.CredentialsRef.Name, files.TLS.CASecretRef.Name,
+	} {
+		all = append(all, "secrets/"+ref)
+	}
+	return all
 }
 
 // removal deletes the stacks in turn, and lists every kind of object that the API server serves.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +40,7 @@ func rest() {
 		mark  apiserverlog.Mark
 		began time.Time
 		used  map[string]setup.Supervisor
+		reads float64
 	)
 	It("begins to rest", func(ctx SpecContext) {
 		if environment.APIServerLog == "" {
@@ -51,6 +53,7 @@ func rest() {
 		began = time.Now()
 		used, err = environment.Supervisors(stack)
 		Expect(err).NotTo(HaveOccurred())
+		reads = etcdReads(ctx)
 	}, SpecTimeout(2*time.Minute))
 
 	It("delivers while it rests", func(ctx SpecContext) { deliver(ctx, "quietly") }, SpecTimeout(time.Minute))
@@ -96,12 +99,25 @@ func rest() {
 		AddReportEntry("writes in "+time.Since(began).Round(time.Second).String(), stillnessReport(len(leases), len(all)))
 	}, SpecTimeout(stillness+time.Minute))
 
-	It("rests: the supervisors use little memory and CPU, and their program is static", func(SpecContext) {
+	It("rests: the supervisors use little memory and CPU, read etcd seldom, and their program is static", func(ctx SpecContext) {
 		if environment.APIServerLog == "" {
 			Skip("the pods must be processes of this machine: CLUSTER=local")
 		}
 		supervisorsAtRest(used, began)
+		rate := (etcdReads(ctx) - reads) / time.Since(began).Seconds()
+		AddReportEntry("reads of etcd", fmt.Sprintf("%.2f a second", rate))
+		Expect(rate).To(And(BeNumerically(">", 0.2), BeNumerically("<=", supervisorReads)), "reads of etcd a second, by all supervisors")
 	}, SpecTimeout(2*time.Minute))
+}
+
+// etcdReads returns how often clients have read from etcd, of which there are none at rest but the supervisors of the stack.
+func etcdReads(ctx SpecContext) float64 {
+	GinkgoHelper()
+	etcd, err := environment.Registrations(ctx, stack)
+	Expect(err).NotTo(HaveOccurred())
+	count, err := etcd.Reads(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	return count
 }
 
 func stillnessReport(leases, all int) string {

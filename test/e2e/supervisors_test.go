@@ -18,6 +18,8 @@ const (
 	supervisorAnonymous = 6 << 20
 	supervisorMillicpu  = 2
 	supervisorBytes     = 12 << 20
+	// supervisorReads bounds what all supervisors of the stack read from etcd in a second: each looks every 10 s, give or take a fifth.
+	supervisorReads = 2
 )
 
 // supervisorsAtRest compares what each supervisor of the stack uses with an earlier measurement.

@@ -117,6 +117,6 @@ func TestACounterIsSummedOverItsLabelsAndZeroWhenAbsent(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	address := strings.TrimPrefix(server.URL, "http://")
-	g.Expect(chat.Counter(t.Context(), address, chat.Persisted)).To(BeEquivalentTo(5))
-	g.Expect(chat.Counter(t.Context(), address, chat.Produced)).To(BeZero())
+	g.Expect(chat.Counter(t.Context(), address, chat.Persisted, nil)).To(BeEquivalentTo(5))
+	g.Expect(chat.Counter(t.Context(), address, chat.Produced, nil)).To(BeZero())
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 )
@@ -22,8 +23,9 @@ const (
 // maxMetrics bounds one page of metrics, in bytes.
 const maxMetrics = 4 << 20
 
-// Counter reads a counter from a process's metrics page. address is host:port. It is 0 when the process has not counted yet.
-func Counter(ctx context.Context, address, name string) (float64, error) {
+// Counter reads a counter from a process's metrics page: the sum of its series that have all of labels. address is host:port. It is 0 when
+// the process has not counted yet.
+func Counter(ctx context.Context, address, name string, labels map[string]string) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
@@ -45,7 +47,19 @@ func Counter(ctx context.Context, address, name string) (float64, error) {
 	}
 	var sum float64
 	for _, metric := range families[name].GetMetric() {
-		sum += metric.GetCounter().GetValue()
+		if hasLabels(metric, labels) {
+			sum += metric.GetCounter().GetValue()
+		}
 	}
 	return sum, nil
+}
+
+func hasLabels(metric *dto.Metric, labels map[string]string) bool {
+	found := 0
+	for _, pair := range metric.GetLabel() {
+		if value, wanted := labels[pair.GetName()]; wanted && value == pair.GetValue() {
+			found++
+		}
+	}
+	return found == len(labels)
 }

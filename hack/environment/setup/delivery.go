@@ -183,7 +183,7 @@ func (e *Environment) counters(
 	return func(ctx context.Context) (map[string]float64, error) {
 		read := map[string]float64{}
 		for name, process := range counters {
-			value, err := chat.Counter(ctx, pages[process], name)
+			value, err := chat.Counter(ctx, pages[process], name, nil)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", process, err)
 			}

@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -18,8 +17,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/hack/environment/chat"
@@ -36,9 +33,7 @@ func (e *Environment) ensureFiles(ctx context.Context, namespace string) error {
 		return err
 	}
 	if len(account[infra.SecretKeyKey]) == 0 {
-		random := make([]byte, passwordBytes)
-		_, _ = rand.Read(random) // never fails: the runtime ends the program when the system has no randomness
-		account = map[string][]byte{infra.AccessKeyIDKey: []byte(infra.FilesUser), infra.SecretKeyKey: []byte(hex.EncodeToString(random))}
+		account = map[string][]byte{infra.AccessKeyIDKey: []byte(infra.FilesUser), infra.SecretKeyKey: newPassword()}
 	}
 	if err := e.ensureSecret(ctx, namespace, infra.FilesSecret, account); err != nil {
 		return err
@@ -53,16 +48,6 @@ func (e *Environment) ensureFiles(ctx context.Context, namespace string) error {
 		}
 	}
 	return e.ensureSecret(ctx, namespace, infra.FilesTLSSecret, pair)
-}
-
-// secret reads a Secret of the stores' namespace. It returns nothing for one that does not exist.
-func (e *Environment) secret(ctx context.Context, name string) (map[string][]byte, error) {
-	var secret corev1.Secret
-	err := e.Cluster.Get(ctx, types.NamespacedName{Namespace: StoresNamespace, Name: name}, &secret)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
-	}
-	return secret.Data, nil
 }
 
 // filesCertificate returns a certificate that is its own authority, and its private key.

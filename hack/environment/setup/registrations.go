@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/hack/environment/chat"
 )
 
 // Registrations are the keys of a stack's processes in the demo's etcd. They are read through etcd's own JSON API.
@@ -51,6 +52,11 @@ func (r Registrations) All(ctx context.Context) (map[string]int64, error) {
 // Delete deletes one key.
 func (r Registrations) Delete(ctx context.Context, key string) error {
 	return r.call(ctx, "deleterange", map[string]any{"key": []byte(key)}, &struct{}{})
+}
+
+// Reads returns how many reads clients have made since etcd started.
+func (r Registrations) Reads(ctx context.Context) (float64, error) {
+	return chat.Counter(ctx, r.address, "grpc_server_handled_total", map[string]string{"grpc_service": "etcdserverpb.KV", "grpc_method": "Range"})
 }
 
 func (r Registrations) call(ctx context.Context, method string, body, reply any) error {

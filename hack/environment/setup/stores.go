@@ -117,17 +117,31 @@ func (e *Environment) ensurePasswords(ctx context.Context, namespace string) err
 
 // password returns the current password of a Redis, or a new one.
 func (e *Environment) password(ctx context.Context, name string) ([]byte, error) {
+	data, err := e.secret(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if current := data[v1alpha1.KeyPassword]; len(current) > 0 {
+		return current, nil
+	}
+	return newPassword(), nil
+}
+
+// secret reads a Secret of the stores' namespace. It returns nothing for one that does not exist.
+func (e *Environment) secret(ctx context.Context, name string) (map[string][]byte, error) {
 	var secret corev1.Secret
 	err := e.Cluster.Get(ctx, types.NamespacedName{Namespace: StoresNamespace, Name: name}, &secret)
-	if err == nil && len(secret.Data[v1alpha1.KeyPassword]) > 0 {
-		return secret.Data[v1alpha1.KeyPassword], nil
-	}
 	if client.IgnoreNotFound(err) != nil {
 		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
 	}
+	return secret.Data, nil
+}
+
+// newPassword returns a random password, in hexadecimal digits.
+func newPassword() []byte {
 	random := make([]byte, passwordBytes)
 	_, _ = rand.Read(random) // never fails: the runtime ends the program when the system has no randomness
-	return []byte(hex.EncodeToString(random)), nil
+	return []byte(hex.EncodeToString(random))
 }
 
 // ensureSecret applies a Secret with data.
