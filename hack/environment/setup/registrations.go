@@ -56,7 +56,8 @@ func (r Registrations) Delete(ctx context.Context, key string) error {
 
 // Reads returns how many reads clients have made since etcd started.
 func (r Registrations) Reads(ctx context.Context) (float64, error) {
-	return chat.Counter(ctx, r.address, "grpc_server_handled_total", map[string]string{"grpc_service": "etcdserverpb.KV", "grpc_method": "Range"})
+	reads := map[string]string{"grpc_service": "etcdserverpb.KV", "grpc_method": "Range"}
+	return chat.Counter(ctx, r.address, "grpc_server_handled_total", reads)
 }
 
 func (r Registrations) call(ctx context.Context, method string, body, reply any) error {
