@@ -13,6 +13,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/seal"
@@ -70,9 +71,7 @@ func (r *Reconciler) seal(ctx context.Context, s *scope) error {
 			failures, s.missing = append(failures, err), append(s.missing, policy.GetName())
 			continue
 		}
-		if applied.Result == apply.Created || applied.Result == apply.Repaired {
-			s.note(string(applied.Result), policy)
-		}
+		s.noteResult(applied.Result, policy)
 	}
 	s.policiesInPlace = s.undecided == "" && len(s.missing) == 0
 	if s.policiesInPlace {
@@ -113,7 +112,7 @@ func (r *Reconciler) record(ctx context.Context, s *scope) error {
 func (r *Reconciler) prunePolicies(ctx context.Context, s *scope) error {
 	deleted, err := r.applier.Prune(ctx, s.policyPruning())
 	for _, object := range deleted {
-		s.note("Deleted", object)
+		s.note(eventkind.Deleted, object)
 	}
 	return err
 }

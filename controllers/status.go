@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -370,21 +369,4 @@ func changedConditions(before, after []metav1.Condition) []metav1.Condition {
 		}
 	}
 	return out
-}
-
-func eventType(c metav1.Condition) string {
-	if c.Type == v1alpha1.ConditionRolledOut && slices.Contains([]string{
-		v1alpha1.ReasonProgressing, v1alpha1.ReasonWaitingForSlot, v1alpha1.ReasonWaitingForWindow,
-	}, c.Reason) {
-		return corev1.EventTypeNormal
-	}
-	waits := c.Reason == v1alpha1.ReasonWaiting || c.Reason == v1alpha1.ReasonWaitingForAddress
-	bad := c.Status == metav1.ConditionFalse && !waits || c.Type == v1alpha1.ConditionStalled ||
-		c.Type == v1alpha1.ConditionDependenciesReady && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonResolved ||
-		c.Type == v1alpha1.ConditionExposed && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonExposed ||
-		c.Reason == v1alpha1.ReasonProxyNotTrusted
-	if bad {
-		return corev1.EventTypeWarning
-	}
-	return corev1.EventTypeNormal
 }
