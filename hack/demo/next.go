@@ -49,7 +49,8 @@ func nextCommands(stack client.ObjectKey) [][2]string {
 // writeNext prints where the report and the dashboards are, and what an auditor runs next. kubeconfig is empty for kubectl's own.
 func writeNext(out io.Writer, stack client.ObjectKey, kubeconfig string) {
 	_, _ = fmt.Fprintf(out, "\nreport:      %s (open it in a browser)\ndashboards:  %s (for Grafana)\n", reportFile, dashboards)
-	_, _ = fmt.Fprint(out, "next, as an auditor (go run ./cmd/kubectl-openimstack does for kubectl openimstack while the plugin is not installed):\n")
+	_, _ = fmt.Fprint(out, "next, as an auditor (go run ./cmd/kubectl-openimstack does for kubectl openimstack while the plugin is not "+
+		"installed):\n")
 	if kubeconfig != "" {
 		_, _ = fmt.Fprintf(out, "  export KUBECONFIG=%s\n", kubeconfig)
 	}

@@ -79,8 +79,7 @@ func (d described) Collect(chan<- prometheus.Metric) {}
 // collectorOf returns the registered collector that has this description alone, and nil for one with several. A registry does not list its
 // collectors, but names the one that is there when another with the same description is registered.
 func collectorOf(registry *prometheus.Registry, desc *prometheus.Desc) prometheus.Collector {
-	var there prometheus.AlreadyRegisteredError
-	if errors.As(registry.Register(described{desc}), &there) {
+	if there, ok := errors.AsType[prometheus.AlreadyRegisteredError](registry.Register(described{desc})); ok {
 		return there.ExistingCollector
 	}
 	return nil

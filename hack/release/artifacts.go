@@ -118,8 +118,11 @@ func (r *release) chart(ctx context.Context) error {
 		return fmt.Errorf("%w: %s", err, out)
 	}
 	found, err := filepath.Glob(filepath.Join(to, "*.tgz"))
-	if err != nil || len(found) != 1 {
-		return fmt.Errorf("helm wrote %d archives, expected one (%v)", len(found), err)
+	if err != nil {
+		return err
+	}
+	if len(found) != 1 {
+		return fmt.Errorf("helm wrote %d archives, expected one", len(found))
 	}
 	content, err := os.ReadFile(found[0])
 	if err != nil {

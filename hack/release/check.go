@@ -109,8 +109,11 @@ func checkImage(content []byte) error {
 		return json.Unmarshal(blob, to)
 	}
 	var top, image index
-	if err := json.Unmarshal(named["index.json"], &top); err != nil || len(top.Manifests) != 1 {
-		return fmt.Errorf("index.json names %d images (%v)", len(top.Manifests), err)
+	if err := json.Unmarshal(named["index.json"], &top); err != nil {
+		return fmt.Errorf("reading index.json: %w", err)
+	}
+	if len(top.Manifests) != 1 {
+		return fmt.Errorf("index.json names %d images, expected one", len(top.Manifests))
 	}
 	if err := read(top.Manifests[0], typeIndex, &image); err != nil {
 		return err

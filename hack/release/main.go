@@ -174,8 +174,7 @@ func output(ctx context.Context, dir, name string, args ...string) ([]byte, erro
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	text, err := cmd.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return nil, fmt.Errorf("%s %v: %w: %s", name, args, err, exit.Stderr)
 	}
 	return text, err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -174,7 +175,7 @@ func TestACompleteReleasePassesItsCheckAndEachChangeIsFound(t *testing.T) {
 		path := filepath.Join(r.folder, entry.Name())
 		before, err := os.ReadFile(path)
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(os.WriteFile(path, append(before[:len(before):len(before)], ' '), 0o600)).To(Succeed())
+		g.Expect(os.WriteFile(path, append(slices.Clip(before), ' '), 0o600)).To(Succeed())
 		g.Expect(check(r.folder)).NotTo(Succeed(), entry.Name()+" changed")
 		g.Expect(os.Remove(path)).To(Succeed())
 		g.Expect(check(r.folder)).NotTo(Succeed(), entry.Name()+" gone")

@@ -111,8 +111,11 @@ func (l *layout) addDocker(files []archive.File, created string, annotations map
 		Config string
 		Layers []string
 	}
-	if err := json.Unmarshal(byName["manifest.json"], &images); err != nil || len(images) != 1 {
-		return nil, fmt.Errorf("reading manifest.json of the image's archive: it holds %d images, or is no JSON (%v)", len(images), err)
+	if err := json.Unmarshal(byName["manifest.json"], &images); err != nil {
+		return nil, fmt.Errorf("reading manifest.json of the image's archive: %w", err)
+	}
+	if len(images) != 1 {
+		return nil, fmt.Errorf("manifest.json of the image's archive names %d images, expected one", len(images))
 	}
 	var c config
 	if err := json.Unmarshal(byName[images[0].Config], &c); err != nil {
