@@ -331,6 +331,16 @@ install.yaml: ## Write dist/install.yaml from config/default. OPERATOR_IMAGE=, W
 	@mv dist/install.yaml.part dist/install.yaml
 	@echo "install.yaml: wrote dist/install.yaml"
 
+.PHONY: release
+release: ## Build all that a release publishes to dist/release/VERSION (docs/releasing.md). VERSION=v0.1.0 is required; publishes nothing.
+	go run ./hack/packages buildah
+	go run ./hack/release build --version='$(VERSION)'
+
+.PHONY: test-release
+test-release: ## Build the release of the tree's version twice, in two clones in different surroundings, and compare all bytes. Half an hour.
+	go run ./hack/packages buildah
+	go run ./hack/release twice --version='$(PLUGIN_VERSION)'
+
 .PHONY: release-docs
 release-docs: ## Write the audit of the demo's stack to dist/, as audit-demo.html and audit-demo.svg.
 	go run ./hack/auditdocs demo dist

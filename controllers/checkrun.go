@@ -6,11 +6,11 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/observe"
 	"github.com/openimstack/openim-operator/controllers/outcome"
@@ -44,12 +44,12 @@ func (r *Reconciler) tellUnchecked(s *scope, plan rollout.Plan) {
 	if u == nil {
 		return
 	}
-	reason := v1alpha1.RolloutReasonCheckFailed
+	kind := eventkind.CheckFailed
 	if u.Check.State == v1alpha1.CheckSkipped {
-		reason = v1alpha1.RolloutReasonCheckSkipped
+		kind = eventkind.CheckSkipped
 	}
 	text := strings.TrimPrefix(unchecked(u), "; ")
-	r.events.Eventf(s.stack, nil, corev1.EventTypeWarning, reason, "Checked", "%s", outcome.Note(u.To+": "+text))
+	r.event(s, nil, kind, u.To+": "+text)
 }
 
 // checkInputs returns what the check of a revision is made from: what its backend is made from, which is older than the revision while a

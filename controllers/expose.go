@@ -18,6 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/controllers/exposure"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/observe"
@@ -116,7 +117,7 @@ func (r *Reconciler) pruneExposures(ctx context.Context, s *scope) error {
 	}
 	deleted, err := r.applier.Prune(ctx, s.exposurePruning())
 	for _, object := range deleted {
-		s.note("Deleted", object)
+		s.note(eventkind.Deleted, object)
 	}
 	return err
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 )
@@ -130,11 +131,11 @@ func (r *Reconciler) createSecret(
 	}
 	record.UID = string(secret.UID)
 	if !replaced {
-		s.note("Created", secret)
+		s.note(eventkind.Created, secret)
 		return nil
 	}
-	r.events.Eventf(s.stack, secret, corev1.EventTypeWarning, "SecretRegenerated", "Created",
-		"Secret %s was lost, and another value was generated: %s", record.Name, g.consequence())
+	r.event(s, secret, eventkind.SecretRegenerated,
+		fmt.Sprintf("Secret %s was lost, and another value was generated: %s", record.Name, g.consequence()))
 	return nil
 }
 

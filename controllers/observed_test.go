@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/netpol/graph"
 )
 
@@ -82,7 +83,7 @@ func TestAConditionNamesTheReasonOfEachComponent(t *testing.T) {
 	g.Expect(available.Message).To(HavePrefix("api 0/1 updated (the earlier pods serve), " +
 		"push 0/1 updated (the earlier pods serve): ImagePull: image x:1 cannot be pulled: " +
 		"check spec.version, spec.image and spec.image.pullSecrets; waiting for crontask 0/?"))
-	g.Expect(eventType(available)).To(Equal(corev1.EventTypeWarning))
+	g.Expect(eventkind.OfCondition(available).Type()).To(Equal(corev1.EventTypeWarning))
 	g.Expect(conditionOf(s, v1alpha1.ConditionReady).Message).To(Equal(available.Message))
 
 	processes := map[string]v1alpha1.ProcessStatus{}

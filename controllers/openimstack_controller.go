@@ -16,6 +16,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/controllers/insight"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/outcome"
@@ -191,7 +192,7 @@ func (r *Reconciler) patchStatus(ctx context.Context, s *scope) (time.Duration, 
 		return 0, err
 	}
 	for _, c := range changed {
-		r.events.Eventf(s.stack, nil, eventType(c), c.Reason, c.Type, "%s", outcome.Note(c.Message))
+		r.event(s, nil, eventkind.OfCondition(c), c.Message)
 	}
 	return 0, nil
 }

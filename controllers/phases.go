@@ -10,6 +10,7 @@ import (
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/openim"
 )
@@ -68,7 +69,7 @@ func (r *Reconciler) prune(ctx context.Context, s *scope) error {
 	}
 	deleted, err := r.applier.Prune(ctx, r.pruneOptions(s))
 	for _, object := range deleted {
-		s.note("Deleted", object)
+		s.note(eventkind.Deleted, object)
 	}
 	return errors.Join(err, r.pruneRuns(ctx, s))
 }

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/revision"
@@ -252,7 +253,7 @@ func (r *Reconciler) createRun(
 	if err != nil {
 		return err
 	}
-	s.note("Created", created)
+	s.note(eventkind.Created, created)
 	known := r.runs.of(s.stack)
 	summary := summarise(name, d)
 	r.keepRun(s, name, d)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/revision"
@@ -163,9 +164,7 @@ func (r *Reconciler) apply(ctx context.Context, s *scope) ([]apply.Kept, error) 
 		}
 		kept = append(kept, result.Kept)
 		s.generations[kindOf(object)+"/"+object.GetName()] = result.Generation
-		if result.Result == apply.Created || result.Result == apply.Repaired {
-			s.note(string(result.Result), object)
-		}
+		s.noteResult(result.Result, object)
 	}
 	return kept, errors.Join(failures...)
 }
@@ -192,7 +191,7 @@ func (r *Reconciler) pruneRuns(ctx context.Context, s *scope) error {
 		Keep:  func(object client.Object) bool { return !slices.Contains(surplus, object.GetName()) },
 	})
 	for _, object := range deleted {
-		s.note("Deleted", object)
+		s.note(eventkind.Deleted, object)
 	}
 	return err
 }

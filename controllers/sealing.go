@@ -13,6 +13,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/apply"
+	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/seal"
@@ -88,7 +89,7 @@ func (r *Reconciler) applyPolicies(ctx context.Context, s *scope) (kept []apply.
 		}
 		kept = append(kept, applied.Kept)
 		if applied.Result == apply.Created || applied.Result == apply.Repaired {
-			s.note(string(applied.Result), policy)
+			s.noteResult(applied.Result, policy)
 		}
 	}
 	return kept, failures
@@ -135,7 +136,7 @@ func (r *Reconciler) record(ctx context.Context, s *scope) error {
 func (r *Reconciler) prunePolicies(ctx context.Context, s *scope) error {
 	deleted, err := r.applier.Prune(ctx, s.policyPruning())
 	for _, object := range deleted {
-		s.note("Deleted", object)
+		s.note(eventkind.Deleted, object)
 	}
 	return err
 }

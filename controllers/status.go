@@ -16,6 +16,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/controllers/observe"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/prober"
@@ -366,7 +367,7 @@ func changedConditions(before, after []metav1.Condition) []metav1.Condition {
 	var out []metav1.Condition
 	for _, c := range after {
 		old := apimeta.FindStatusCondition(before, c.Type)
-		if len(before) == 0 && c.Type != v1alpha1.ConditionReady && eventType(c) == corev1.EventTypeNormal {
+		if len(before) == 0 && c.Type != v1alpha1.ConditionReady && eventkind.OfCondition(c).Type() == corev1.EventTypeNormal {
 			continue
 		}
 		if old == nil || old.Status != c.Status || old.Reason != c.Reason {
@@ -374,21 +375,4 @@ func changedConditions(before, after []metav1.Condition) []metav1.Condition {
 		}
 	}
 	return out
-}
-
-func eventType(c metav1.Condition) string {
-	if c.Type == v1alpha1.ConditionRolledOut && slices.Contains([]string{
-		v1alpha1.ReasonProgressing, v1alpha1.ReasonWaitingForSlot, v1alpha1.ReasonWaitingForWindow,
-	}, c.Reason) {
-		return corev1.EventTypeNormal
-	}
-	waits := c.Reason == v1alpha1.ReasonWaiting || c.Reason == v1alpha1.ReasonWaitingForAddress
-	bad := c.Status == metav1.ConditionFalse && !waits || c.Type == v1alpha1.ConditionStalled ||
-		c.Type == v1alpha1.ConditionDependenciesReady && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonResolved ||
-		c.Type == v1alpha1.ConditionExposed && c.Status == metav1.ConditionTrue && c.Reason != v1alpha1.ReasonExposed ||
-		c.Reason == v1alpha1.ReasonProxyNotTrusted
-	if bad {
-		return corev1.EventTypeWarning
-	}
-	return corev1.EventTypeNormal
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/controllers/outcome"
 	"github.com/openimstack/openim-operator/controllers/prober"
 	"github.com/openimstack/openim-operator/controllers/rollout"
@@ -144,7 +145,7 @@ func TestAProxyThatIsNotTrustedIsNamedAndWarnedOf(t *testing.T) {
 	c := apimeta.FindStatusCondition(s.stack.Status.Conditions, v1alpha1.ConditionSettingsAccepted)
 	g.Expect(c.Message).To(And(ContainSubstring("Ingress im/web"), ContainSubstring("spec.wrapper.auth.users.trustedProxies")))
 	g.Expect(turned).To(ContainElement(*c))
-	g.Expect(eventType(*c)).To(Equal(corev1.EventTypeWarning))
+	g.Expect(eventkind.OfCondition(*c).Type()).To(Equal(corev1.EventTypeWarning))
 	g.Expect(s.updateStatus()).To(BeEmpty())
 }
 

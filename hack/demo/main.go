@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/hack/environment/setup"
 )
@@ -65,6 +66,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := s.run(ctx); err != nil {
 		return errors.Join(err, s.whereToLook(ctx))
 	}
+	if err := writeReport(s.Root, s.audited); err != nil {
+		return err
+	}
+	writeNext(out, client.ObjectKeyFromObject(s.stack), s.Kubeconfig)
 	_, _ = fmt.Fprintf(out, "\n"+pass+"\n", environment.Journal.Elapsed().Round(time.Second))
 	if *transcript != "" {
 		return writeTranscript(*transcript, printed.String())

@@ -62,6 +62,7 @@ var replacements = []struct {
 	{regexp.MustCompile(`\bis at \d+`), "is at <seq>"},
 	{regexp.MustCompile(`\b(newest_seq|pull_msg_by_seq|seq) \d+( \(was \d+\))?`), "$1 <seq>"},
 	{regexp.MustCompile(`\b(doc_id si_alice_bob):\d+`), "$1:<n>"},
+	{regexp.MustCompile(`\bKUBECONFIG=\S+`), "KUBECONFIG=<file>"},
 	{regexp.MustCompile(`verify: \d+ events`), "verify: <n> events"},
 	{regexp.MustCompile(`; \d+ tried more than once until the policies had settled`), ""},
 	{regexp.MustCompile(`\b(\d+h)?(\d+m)?\d+(\.\d+)?(h|m|s|ms|µs)\b`), "<duration>"},

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/openimstack/openim-operator/hack/archive"
 	"github.com/openimstack/openim-operator/hack/render"
 	release "github.com/openimstack/openim-operator/version"
 )
@@ -109,11 +110,21 @@ func (b *builder) build(ctx context.Context, platform string) error {
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("compiling: %w\n%s", err, output)
 	}
-	sum, err := pack(filepath.Join(b.folder, b.archive(platform)), []entry{
-		{compiled, name, 0o755},
-		{filepath.Join(b.root, "cmd", binary, completion), completion, 0o755},
+	var files []archive.File
+	for _, f := range []struct {
+		from, name string
+		mode       int64
+	}{
+		{compiled, name, 0o755}, {filepath.Join(b.root, "cmd", binary, completion), completion, 0o755},
 		{filepath.Join(b.root, "LICENSE"), "LICENSE", 0o644},
-	})
+	} {
+		file, err := archive.Open(f.from, f.name, f.mode)
+		if err != nil {
+			return err
+		}
+		files = append(files, file)
+	}
+	sum, err := pack(filepath.Join(b.folder, b.archive(platform)), files...)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,7 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -14,40 +9,20 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/openimstack/openim-operator/hack/archive"
 )
 
 // completion is the program that kubectl calls to complete command lines of the plugin.
 const completion = "kubectl_complete-openimstack"
 
-// entry is one file of an archive.
-type entry struct {
-	from, name string
-	mode       int64
-}
-
-// pack writes an archive and returns its SHA-256 sum. The archive has no times and no owners, so that it depends on the files alone.
-func pack(path string, entries []entry) (sum string, err error) {
+// pack writes an archive and returns its SHA-256 sum.
+func pack(path string, files ...archive.File) (string, error) {
 	var content bytes.Buffer
-	compressed := gzip.NewWriter(&content)
-	archive := tar.NewWriter(compressed)
-	for _, e := range entries {
-		file, err := os.ReadFile(e.from)
-		if err != nil {
-			return "", err
-		}
-		header := &tar.Header{Name: e.name, Mode: e.mode, Size: int64(len(file)), Typeflag: tar.TypeReg, Format: tar.FormatUSTAR}
-		if err := archive.WriteHeader(header); err != nil {
-			return "", err
-		}
-		if _, err := archive.Write(file); err != nil {
-			return "", err
-		}
-	}
-	if err := errors.Join(archive.Close(), compressed.Close()); err != nil {
+	if err := archive.TarGz(&content, files); err != nil {
 		return "", err
 	}
-	digest := sha256.Sum256(content.Bytes())
-	return hex.EncodeToString(digest[:]), os.WriteFile(path, content.Bytes(), 0o644)
+	return archive.Sum(content.Bytes()), os.WriteFile(path, content.Bytes(), 0o644)
 }
 
 // writeSums writes SHA256SUMS, as sha256sum reads it.

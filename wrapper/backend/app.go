@@ -97,7 +97,8 @@ func New(c Config, version string, log *slog.Logger, now func() time.Time) (*htt
 		return nil, err
 	}
 	return &httpserver.App{
-		Main: main, More: more, Telemetry: telemetry, Ready: ready, Log: log, Failed: failed, Grace: c.grace(), Notice: httpserver.DefaultNotice,
+		Main: main, More: more, Telemetry: telemetry, Ready: ready, Metrics: reg, Log: log, Failed: failed,
+		Grace: c.grace(), Notice: httpserver.DefaultNotice,
 		Background: append(background, ready.Run, tracer.Run, func(ctx context.Context) { files.Run(ctx, filewatch.Interval) }),
 	}, nil
 }

@@ -116,7 +116,7 @@ func (w *wiring) build(version string) (*httpserver.App, error) {
 		func(ctx context.Context) { <-ctx.Done(); shared.backend.up.Close() },
 	)
 	return &httpserver.App{
-		Main: w.servers[0], More: w.servers[1:], Telemetry: telemetry, Ready: ready, Log: w.log,
+		Main: w.servers[0], More: w.servers[1:], Telemetry: telemetry, Ready: ready, Metrics: w.reg, Log: w.log,
 		Grace: w.c.grace(), Notice: httpserver.DefaultNotice,
 		Background: w.background, Draining: w.draining, Failed: w.failed,
 	}, nil

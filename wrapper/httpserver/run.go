@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // App is the gateway or the backend: its listeners, its telemetry, and its background work.
@@ -14,7 +16,9 @@ type App struct {
 	More      []*Server // further listeners, drained as Main is
 	Telemetry *Server
 	Ready     *Readiness
-	Log       *slog.Logger
+	// Metrics is what the telemetry listener serves to Prometheus.
+	Metrics *prometheus.Registry
+	Log     *slog.Logger
 	// Background functions run until their context ends. It ends after the last request was answered.
 	Background []func(context.Context)
 	// Draining functions end what servers do not wait for, such as open sockets. They start after Notice, run while the servers are

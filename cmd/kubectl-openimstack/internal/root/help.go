@@ -1,6 +1,7 @@
 package root
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -48,7 +49,7 @@ func helpCommand(streams cli.Streams) *cobra.Command {
 
 // writeHelp prints the help of a command: what it does, examples, exit codes, commands, and flags.
 func writeHelp(w io.Writer, cmd *cobra.Command) {
-	fmt.Fprintln(w, strings.TrimSpace(cmd.Long))
+	fmt.Fprintln(w, strings.TrimSpace(cmp.Or(cmd.Long, cmd.Short)))
 	if cmd.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
 	}
