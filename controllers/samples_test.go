@@ -178,25 +178,28 @@ var _ = Describe("Every sample", Ordered, ContinueOnFailure, func() {
 
 	It("is tried", func() { Expect(len(everySample)).To(BeNumerically(">=", 5)) })
 
-	for _, name := range slices.Sorted(maps.Keys(everySample)) {
-		It("becomes Ready, with all that it refers to, and is removed again: "+name, func(ctx context.Context) {
-			s := newSample(ctx, everySample[name])
-			if name == "openimstack_v1alpha1_openshift.yaml" {
-				s.restrict()
-			}
-			s.apply()
-			s.eventuallyReady(s.stack.Name)
-			for kind, reason := range map[string]string{
-				v1alpha1.ConditionDependenciesReady: v1alpha1.ReasonResolved, v1alpha1.ConditionSettingsAccepted: v1alpha1.ReasonAccepted,
-			} {
-				s.says(s.stack.Name, kind, metav1.ConditionTrue, reason)
-			}
-			Expect(s.condition(s.stack.Name, v1alpha1.ConditionStalled)).To(BeNil())
-			Expect(s.replicas()).To(HaveLen(14))
-			if check := rendered[name]; check != nil {
-				check(s)
-			}
-			s.removed()
-		})
+	becomesReady := func(ctx context.Context, name string) {
+		s := newSample(ctx, everySample[name])
+		if name == "openimstack_v1alpha1_openshift.yaml" {
+			s.restrict()
+		}
+		s.apply()
+		s.eventuallyReady(s.stack.Name)
+		for kind, reason := range map[string]string{
+			v1alpha1.ConditionDependenciesReady: v1alpha1.ReasonResolved, v1alpha1.ConditionSettingsAccepted: v1alpha1.ReasonAccepted,
+		} {
+			s.says(s.stack.Name, kind, metav1.ConditionTrue, reason)
+		}
+		Expect(s.condition(s.stack.Name, v1alpha1.ConditionStalled)).To(BeNil())
+		Expect(s.replicas()).To(HaveLen(14))
+		if check := rendered[name]; check != nil {
+			check(s)
+		}
+		s.removed()
 	}
+	var entries []TableEntry
+	for _, name := range slices.Sorted(maps.Keys(everySample)) {
+		entries = append(entries, Entry(name, name))
+	}
+	DescribeTable("becomes Ready, with all that it refers to, and is removed again", becomesReady, entries)
 })
