@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -97,9 +98,7 @@ type adding struct {
 
 func (a adding) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	for name, values := range a.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, a.header)
 	return a.RoundTripper.RoundTrip(r)
 }
 
@@ -150,7 +149,7 @@ func (v visitor) send(ctx context.Context, text string) ([]answer, error) {
 		}
 		response, err := http.ReadResponse(reader, nil)
 		if err != nil {
-			return answers, nil //nolint:nilerr // the connection has ended, or says nothing more
+			return answers, nil // the connection has ended, or says nothing more
 		}
 		body, _ := io.ReadAll(response.Body) // what was cut off counts as well
 		_ = response.Body.Close()

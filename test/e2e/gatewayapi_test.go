@@ -205,17 +205,17 @@ func (e *edge) route() {
 
 	It("speaks to no gateway whose certificate another authority issued, and serves again with the right one", func(ctx SpecContext) {
 		v := e.visit(ctx, north, nil)
-		trusts := func(authority *certtest.Authority) {
+		trusts := func(ctx SpecContext, authority *certtest.Authority) {
 			wanted := e.trust(authority)
 			live := &corev1.ConfigMap{}
 			Expect(environment.Cluster.Get(ctx, client.ObjectKeyFromObject(wanted), live)).To(Succeed())
 			live.Data = wanted.Data
 			Expect(environment.Cluster.Update(ctx, live)).To(Succeed())
 		}
-		DeferCleanup(func(ctx SpecContext) { trusts(e.authority) })
-		trusts(certtest.New(GinkgoTB()))
+		DeferCleanup(func(ctx SpecContext) { trusts(ctx, e.authority) }, NodeTimeout(time.Minute))
+		trusts(ctx, certtest.New(GinkgoTB()))
 		Eventually(ctx, v.status).WithArguments(publicAudience).WithTimeout(time.Minute).Should(BeNumerically(">=", 500))
-		trusts(e.authority)
+		trusts(ctx, e.authority)
 		Eventually(ctx, v.status).WithArguments(publicAudience).WithTimeout(time.Minute).Should(Equal(http.StatusOK))
 		e.converse(ctx)
 	}, SpecTimeout(4*time.Minute))
