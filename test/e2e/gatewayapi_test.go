@@ -87,10 +87,13 @@ func installGatewayAPI(ctx SpecContext) {
 	Expect(len(definitions)).To(BeNumerically(">=", 7))
 	Expect(environment.Cluster.Apply(ctx, definitions...)).To(Succeed())
 	DeferCleanup(func(ctx SpecContext) {
-		for _, d := range definitions {
-			Expect(environment.Cluster.Remove(ctx, d, &apiextensionsv1.CustomResourceDefinitionList{})).To(Succeed())
+		for _, d := range definitions { // the API server takes ten seconds for each: all at once
+			Expect(client.IgnoreNotFound(environment.Cluster.Delete(ctx, d))).To(Succeed())
 		}
-	}, NodeTimeout(2*time.Minute))
+		for _, d := range definitions {
+			Expect(environment.Cluster.Gone(ctx, d, &apiextensionsv1.CustomResourceDefinitionList{})).To(Succeed())
+		}
+	}, NodeTimeout(5*time.Minute))
 }
 
 // exposedBy matches the condition Exposed when it is True, without a warning, by an object of a kind, at an address.
