@@ -3,6 +3,7 @@ package exposure
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -52,7 +53,7 @@ func ByRoute(listener v1alpha1.Listener, name string, r Route) Way {
 		w.Reason, w.Waiting = verdict("HTTPRoute", gateway, statuses, r.Live.Generation)
 	}
 	if w.Reason == "" && r.WantsTLS {
-		w.Reason, w.Waiting = tlsVerdict(r.TLS, r.Wanted.Spec.ParentRefs)
+		w.Reason, w.Waiting = tlsVerdict(r.TLS, r.Wanted.Spec.ParentRefs, r.Live.Status.Parents)
 	}
 	if w.Reason != "" {
 		return w
@@ -94,17 +95,30 @@ func ofParent(all []gatewayv1.RouteParentStatus, parent gatewayv1.ParentReferenc
 }
 
 // ofAncestor returns the conditions that implementations wrote of a policy for a parent of the route. They may name the Gateway alone, or a
-// listener of it.
-func ofAncestor(all []gatewayv1.PolicyAncestorStatus, parent gatewayv1.ParentReference, namespace string) [][]metav1.Condition {
+// listener of it. Traefik (v3.7.13) names the Gateway in the policy's own namespace, wherever the Gateway is. That counts for an
+// implementation that serves the route for this parent, unless a parent of the route has this name in this namespace.
+func ofAncestor(policy *gatewayv1.BackendTLSPolicy, parents []gatewayv1.ParentReference, i int, serving []gatewayv1.RouteParentStatus,
+) [][]metav1.Condition {
+	parent, namespace := parents[i], policy.Namespace
+	here := parent
+	here.Namespace = nil
+	ambiguous := slices.ContainsFunc(parents, func(p gatewayv1.ParentReference) bool { return sameGateway(p, here, namespace) })
 	var found [][]metav1.Condition
-	for i := range all {
-		said := all[i].AncestorRef
-		other := said.SectionName != nil && parent.SectionName != nil && *said.SectionName != *parent.SectionName
-		if sameGateway(said, parent, namespace) && !other {
-			found = append(found, all[i].Conditions)
+	for _, a := range policy.Status.Ancestors {
+		other := a.AncestorRef.SectionName != nil && parent.SectionName != nil && *a.AncestorRef.SectionName != *parent.SectionName
+		misplaced := !ambiguous && sameGateway(a.AncestorRef, here, namespace) && serves(serving, a.ControllerName, parent, namespace)
+		if !other && (misplaced || sameGateway(a.AncestorRef, parent, namespace)) {
+			found = append(found, a.Conditions)
 		}
 	}
 	return found
+}
+
+// serves reports whether an implementation has written a status of the route for a parent.
+func serves(all []gatewayv1.RouteParentStatus, name gatewayv1.GatewayController, parent gatewayv1.ParentReference, namespace string) bool {
+	return slices.ContainsFunc(all, func(s gatewayv1.RouteParentStatus) bool {
+		return s.ControllerName == name && sameGateway(s.ParentRef, parent, namespace)
+	})
 }
 
 // sameGateway reports whether what an implementation says is about a parent, or about a listener of it.
@@ -138,9 +152,10 @@ func verdict(object, by string, statuses [][]metav1.Condition, generation int64)
 
 // tlsVerdict returns why one of the route's Gateways does not check the gateway's certificate as a BackendTLSPolicy says, "" when all do.
 // An implementation that does not know the kind says nothing, and would speak plain HTTP.
-func tlsVerdict(policy *gatewayv1.BackendTLSPolicy, parents []gatewayv1.ParentReference) (reason, text string) {
-	for _, parent := range parents {
-		statuses := ofAncestor(policy.Status.Ancestors, parent, policy.Namespace)
+func tlsVerdict(policy *gatewayv1.BackendTLSPolicy, parents []gatewayv1.ParentReference, serving []gatewayv1.RouteParentStatus,
+) (reason, text string) {
+	for i, parent := range parents {
+		statuses := ofAncestor(policy, parents, i, serving)
 		reason, text = verdict("BackendTLSPolicy", gatewayOf(parent, policy.Namespace), statuses, policy.Generation)
 		if reason != "" {
 			return reason, text

@@ -61,6 +61,28 @@ func (r Route) tlsOf(ancestor gatewayv1.ParentReference, conditions []metav1.Con
 	return r
 }
 
+// tlsFrom adds what an implementation with a name said of the BackendTLSPolicy.
+func (r Route) tlsFrom(controller gatewayv1.GatewayController, ancestor gatewayv1.ParentReference, conditions []metav1.Condition) Route {
+	r = r.tlsOf(ancestor, conditions)
+	r.TLS.Status.Ancestors[len(r.TLS.Status.Ancestors)-1].ControllerName = controller
+	return r
+}
+
+const traefik = "traefik.io/gateway-controller"
+
+// byTraefik is a route that Traefik serves for all parents, with a BackendTLSPolicy of which nothing is said yet.
+func byTraefik(parents []gatewayv1.ParentReference, namespace string) Route {
+	var statuses []gatewayv1.RouteParentStatus
+	for _, p := range parents {
+		statuses = append(statuses, gatewayv1.RouteParentStatus{
+			ParentRef: p, ControllerName: traefik, Conditions: says(metav1.ConditionTrue, metav1.ConditionTrue, 2),
+		})
+	}
+	r := routed(parents, statuses...).withTLS()
+	r.TLS.Namespace = namespace
+	return r
+}
+
 func TestARouteIsOpenWhenEachOfItsGatewaysServesItAsItIs(t *testing.T) {
 	const yes, no = metav1.ConditionTrue, metav1.ConditionFalse
 	public, own := parentOf("gateways", "public", ""), parentOf("", "own", "https")
@@ -131,6 +153,18 @@ func TestARouteIsOpenWhenEachOfItsGatewaysServesItAsItIs(t *testing.T) {
 			routed(one, served).withTLS().tlsOf(parentOf("gateways", "public", "http"), says(yes, yes, 1)), "", "at im.example.com"},
 		{"a certificate that a Gateway checks for another of its listeners",
 			both.withTLS(says(yes, yes, 1)).tlsOf(parentOf("", "own", "http"), says(yes, yes, 1)), "WaitingForGateway", "im/own"},
+		{"a certificate of which Traefik speaks, with the Gateway's name and the policy's namespace", byTraefik(one, "im").
+			tlsFrom(traefik, parentOf("im", "public", ""), says(yes, yes, 1)), "", "at im.example.com"},
+		{"a certificate that Traefik refuses so", byTraefik(one, "im").tlsFrom(traefik, parentOf("im", "public", ""), says(no, no, 1)),
+			"RouteNotAccepted", "Gateway gateways/public does not accept the BackendTLSPolicy"},
+		{"such words of an implementation that does not serve the route", byTraefik(one, "im").
+			tlsFrom("example.com/other", parentOf("im", "public", ""), says(yes, yes, 1)), "WaitingForGateway", "BackendTLSPolicy"},
+		{"such words in a third namespace", byTraefik(one, "im").tlsFrom(traefik, parentOf("third", "public", ""), says(yes, yes, 1)),
+			"WaitingForGateway", "BackendTLSPolicy"},
+		{"such words about a Gateway that is a parent itself",
+			byTraefik([]gatewayv1.ParentReference{public, parentOf("im", "public", "")}, "im").
+				tlsFrom(traefik, parentOf("im", "public", ""), says(yes, yes, 1)), "WaitingForGateway",
+			"Gateway gateways/public has not said yet whether it serves the BackendTLSPolicy"},
 		{"a route that is refused, and its policy too",
 			routed(one, status(public, says(no, yes, 2))).withTLS(says(no, no, 1)), "RouteNotAccepted",
 			"accept the HTTPRoute"},

@@ -18,7 +18,7 @@ import (
 const usage = `usage: go run ./hack/images COMMAND [FLAGS]
 
   build      build the images that are not in the cache, and print their references as NAME=REFERENCE
-    --only NAME,...   these images only; infra-prometheus is built when it is named
+    --only NAME,...   these images only; infra-prometheus and infra-traefik are built when they are named
     --load            import them into the local cluster
     --list            build nothing; fail if an image is missing
     --prefix PREFIX   of the references instead of openimstack/, for example registry.example.com/im/ (also: IMAGE_PREFIX)

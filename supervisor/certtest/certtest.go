@@ -41,15 +41,16 @@ func New(t testing.TB) *Authority {
 	return a
 }
 
-// Issue returns a certificate for servers and clients on the loopback interface, valid for lifetime from now. A negative one has expired.
-func (a *Authority) Issue(lifetime time.Duration) Pair {
+// Issue returns a certificate for servers and clients on the loopback interface and of hosts, valid for lifetime from now. A negative one
+// has expired.
+func (a *Authority) Issue(lifetime time.Duration, hosts ...string) Pair {
 	a.t.Helper()
 	key := newKey(a.t)
 	certificate := a.sign(&x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "openim"},
 		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(lifetime), KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		DNSNames:    []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames:    append([]string{"localhost"}, hosts...), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}, &key.PublicKey)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {

@@ -56,17 +56,23 @@ func burst(ctx context.Context, g Gomega, s *chat.Socket) string {
 	return ""
 }
 
-// widen restores the limits and waits until every replica has them. A change of a pod's annotations makes the kubelet update its volumes.
-func widen(ctx SpecContext, limits *v1alpha1.Limits) {
+// touchGateways changes an annotation of the gateway's pods, which makes the kubelet update their volumes.
+func touchGateways(ctx SpecContext) {
 	GinkgoHelper()
-	stack.Spec.Wrapper.Limits = limits
-	Expect(environment.Apply(ctx, stack)).To(Succeed())
-	ready(ctx, stack)
 	for _, name := range gatewayPods(ctx) {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: stack.Namespace, Name: name}}
 		touch := fmt.Appendf(nil, `{"metadata":{"annotations":{"example.com/touched":"%d"}}}`, time.Now().UnixNano())
 		Expect(environment.Cluster.Patch(ctx, pod, client.RawPatch(types.MergePatchType, touch))).To(Succeed())
 	}
+}
+
+// widen restores the limits and waits until every replica has them.
+func widen(ctx SpecContext, limits *v1alpha1.Limits) {
+	GinkgoHelper()
+	stack.Spec.Wrapper.Limits = limits
+	Expect(environment.Apply(ctx, stack)).To(Succeed())
+	ready(ctx, stack)
+	touchGateways(ctx)
 	for _, gateway := range gateways(ctx) {
 		s, err := gateway.OpenSoon(ctx, users[alice])
 		Expect(err).NotTo(HaveOccurred())

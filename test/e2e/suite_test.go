@@ -83,6 +83,7 @@ var _ = Describe("An isolated OpenIM", Ordered, ContinueOnFailure, func() {
 	unenforced()
 	exceptions()
 	monitored()
+	exposures()
 	guards()
 	neighbour()
 	helm()

@@ -25,6 +25,7 @@ type AuditEvent struct {
 	Kind          string   `json:"kind"`
 	Role          string   `json:"role"`
 	UserID        string   `json:"userID"`
+	IP            string   `json:"ip"`
 	Route         string   `json:"route"`
 	Identifier    int32    `json:"identifier"`
 	Users         []string `json:"users"`

@@ -29,6 +29,8 @@ const (
 	UnsendableImage = "openim-server-unsendable"
 	// PrometheusImage is Debian's Prometheus.
 	PrometheusImage = "infra-prometheus"
+	// TraefikImage is Traefik, an implementation of Ingress and of the Gateway API.
+	TraefikImage = "infra-traefik"
 	// repository precedes an image's name in manifests that name no registry.
 	repository = "openimstack/"
 )

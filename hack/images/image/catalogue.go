@@ -35,6 +35,8 @@ const (
 	// InfraPrometheus is for the end-to-end test of metrics alone: it is built when it is named.
 	InfraPrometheus = "infra-prometheus"
 	InfraS3         = "infra-s3"
+	// InfraTraefik is for the end-to-end test of exposures alone: it is built when it is named.
+	InfraTraefik = "infra-traefik"
 )
 
 // recipe lists the parts of an image.
@@ -121,6 +123,10 @@ func recipes() []recipe {
 			packages: []host.Package{host.Prometheus}, files: debian(host.Prometheus, "prometheus"),
 		},
 		{name: InfraS3, dockerfile: "hack/cluster/components/s3/Dockerfile", components: []part{{spec: native(S3), place: under("")}}},
+		{
+			name: InfraTraefik, dockerfile: "hack/cluster/components/traefik/Dockerfile", onDemand: true,
+			components: []part{{spec: native(Traefik), place: under("")}},
+		},
 	}
 }
 

@@ -65,6 +65,15 @@ func S3(root string) component.Spec {
 	}
 }
 
+// Traefik is an implementation of Ingress and of the Gateway API.
+func Traefik(root string) component.Spec {
+	return component.Spec{
+		Name:   "traefik",
+		Dir:    components(root, "traefik"),
+		Module: "github.com/traefik/traefik/v3",
+	}
+}
+
 // MongoDB is the proxy of the stand-in for MongoDB.
 func MongoDB(root string) component.Spec {
 	return component.Spec{

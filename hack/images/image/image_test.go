@@ -36,21 +36,23 @@ func TestEveryRecipeHasItsDockerfileAndTarget(t *testing.T) {
 			g.Expect(line).NotTo(HavePrefix("RUN "), r.name+" runs nothing while it is built")
 		}
 	}
-	g.Expect(seen).To(HaveLen(15))
+	g.Expect(seen).To(HaveLen(16))
 }
 
 func TestChoosing(t *testing.T) {
 	g := NewWithT(t)
 	all, err := choose(recipes(), Options{Arch: runtime.GOARCH})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(all).To(HaveLen(len(recipes()) - 1))
+	g.Expect(all).To(HaveLen(len(recipes()) - 2))
 	for _, r := range all {
 		g.Expect(r.onDemand).To(BeFalse(), r.name+" is built when it is named")
 	}
-	named, err := choose(recipes(), Options{Arch: runtime.GOARCH, Only: []string{InfraPrometheus}})
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(named).To(HaveLen(1))
-	g.Expect(named[0].name).To(Equal(InfraPrometheus))
+	for _, name := range []string{InfraPrometheus, InfraTraefik} {
+		named, err := choose(recipes(), Options{Arch: runtime.GOARCH, Only: []string{name}})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(named).To(HaveLen(1))
+		g.Expect(named[0].name).To(Equal(name))
+	}
 
 	some, err := choose(recipes(), Options{Arch: runtime.GOARCH, Only: []string{InfraKafka, Operator}})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -213,7 +215,7 @@ func TestComponentsArePinned(t *testing.T) {
 	g := NewWithT(t)
 	root, err := component.Root()
 	g.Expect(err).NotTo(HaveOccurred())
-	for _, spec := range []component.Spec{OpenIM(root), Kafka(root), MongoDB(root), FerretDB(root), S3(root)} {
+	for _, spec := range []component.Spec{OpenIM(root), Kafka(root), MongoDB(root), FerretDB(root), S3(root), Traefik(root)} {
 		g.Expect(filepath.Join(spec.Dir, "go.mod")).To(BeAnExistingFile(), spec.Name)
 		g.Expect(filepath.Join(spec.Dir, "go.sum")).To(BeAnExistingFile(), spec.Name+" is pinned")
 	}
