@@ -77,7 +77,7 @@ func appendText(b []byte, text string) []byte {
 	if text == "" {
 		return append(b, `""`...)
 	}
-	quoted, _ := json.Marshal(text) // a string can always be encoded
+	quoted, _ := json.Marshal(text) //nolint:errchkjson // a string can always be encoded
 	return append(b, quoted...)
 }
 
