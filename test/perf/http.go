@@ -30,7 +30,9 @@ func measureHTTP(ctx context.Context, p *bench, cases []contender, rounds int, l
 	}
 	for range rounds {
 		if err := each(ctx, p, results, func(r *outcome, up *running) error {
+			end := p.profile(ctx, r.name, up, lasts, "profile", "allocs")
 			seen, err := attack(ctx, p, r.contender, up, 0, lasts)
+			err = errors.Join(err, end())
 			r.most = append(r.most, seen)
 			return err
 		}); err != nil {
@@ -43,9 +45,7 @@ func measureHTTP(ctx context.Context, p *bench, cases []contender, rounds int, l
 	rate := int(median(slowest.most, rateOf) / 2)
 	for range rounds {
 		if err := each(ctx, p, results, func(r *outcome, up *running) error {
-			end := p.profile(ctx, up, "profile", lasts)
 			seen, err := attack(ctx, p, r.contender, up, rate, lasts)
-			err = errors.Join(err, end())
 			r.half = append(r.half, seen)
 			return err
 		}); err != nil {

@@ -120,7 +120,7 @@ func holdSockets(ctx context.Context, p *bench, c contender, callers []caller) (
 	if err != nil {
 		return "", 0, err
 	}
-	if err := p.profile(ctx, up, "heap", 0)(); err != nil {
+	if err := p.profile(ctx, c.name, up, 0, "heap")(); err != nil {
 		return "", 0, err
 	}
 	each = float64(after.rss-before.rss) / 1024 / float64(len(callers))

@@ -128,7 +128,7 @@ func startWrapper(full bool, gateway, back binary) func(context.Context, *bench)
 			r.processes = append(r.processes, one)
 		}
 		if p.profiles != "" {
-			r.debug = map[string]string{name + "-backend": addresses[5], name + "-gateway": addresses[6]}
+			r.debug = map[string]string{"backend": addresses[5], "gateway": addresses[6]}
 		}
 		return r, nil
 	}

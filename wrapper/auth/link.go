@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -18,7 +17,7 @@ var PresentLink = Link{Min: 3, Max: 3}
 const maxLinkText = len("255-255")
 
 // String returns the range as in wire.HeaderLink, for example "3-4".
-func (l Link) String() string { return fmt.Sprintf("%d-%d", l.Min, l.Max) }
+func (l Link) String() string { return strconv.Itoa(int(l.Min)) + "-" + strconv.Itoa(int(l.Max)) }
 
 // ParseLink parses the text of a Link.
 func ParseLink(text string) (Link, bool) {

@@ -2,8 +2,6 @@ package backend
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -32,8 +30,8 @@ type handler struct {
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := httpserver.RecordOf(r.Context())
-	w.Header().Set(wire.HeaderInstance, h.assertions.Instance())
-	w.Header().Set(wire.HeaderLink, h.assertions.Link().String())
+	w.Header()[wire.HeaderInstance] = []string{h.assertions.Instance()}
+	w.Header()[wire.HeaderLink] = []string{h.assertions.Link().String()}
 	reply, failure := h.answer(w, r, rec)
 	setUserHeaders(w.Header(), rec)
 	if failure != nil {
@@ -49,7 +47,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	w.Header().Set(wire.HeaderErrCode, strconv.Itoa(reply.ErrCode))
+	w.Header()[wire.HeaderErrCode] = []string{strconv.Itoa(reply.ErrCode)}
 	wire.WriteEnvelope(w, http.StatusOK, *reply)
 }
 
@@ -58,12 +56,8 @@ func setUserHeaders(header http.Header, rec *httpserver.Record) {
 	if rec.UserCount == 0 {
 		return
 	}
-	list, err := json.Marshal(rec.Users)
-	if err != nil {
-		return
-	}
-	header.Set(wire.HeaderUsers, base64.RawURLEncoding.EncodeToString(list))
-	header.Set(wire.HeaderUserCount, strconv.Itoa(rec.UserCount))
+	header[wire.HeaderUsers] = []string{wire.EncodeUsers(rec.Users)}
+	header[wire.HeaderUserCount] = []string{strconv.Itoa(rec.UserCount)}
 }
 
 // answer checks, in this order, the kind of the path, the body's size, the assertion, the route, the role, the proof, the body and the

@@ -131,7 +131,7 @@ func TestWhatTheBackendRefusesByItself(t *testing.T) {
 		}, 401, "unauthenticated"},
 		{"an assertion for another body", func(t *testing.T) *http.Request {
 			r := request(t, "POST", infoPath, good, auth.RoleAdmin)
-			r.Body = http.NoBody
+			r.Body, r.ContentLength = http.NoBody, 0
 			return r
 		}, 401, "unauthenticated"},
 		{"a caller without role", func(t *testing.T) *http.Request { return request(t, "POST", infoPath, good, "") }, 403, "forbidden"},

@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -61,10 +59,7 @@ func (b *backendClient) call(x *exchange, class routes.Limit, call auth.Call, me
 // forward writes the backend's reply to the client. Of the backend's headers only Retry-After is passed on.
 func (x *exchange) forward(reply upstream.Reply) {
 	h := x.w.Header()
-	h.Set(wire.HeaderContentType, wire.MediaTypeJSON)
-	h.Set(wire.HeaderCacheControl, "no-store")
-	h.Set(wire.HeaderNoSniff, "nosniff")
-	h.Set("Content-Length", strconv.Itoa(len(reply.Body)))
+	wire.SetReplyHeaders(h, len(reply.Body))
 	if seconds, err := strconv.Atoi(reply.Header.Get(wire.HeaderRetryAfter)); err == nil {
 		h.Set(wire.HeaderRetryAfter, strconv.Itoa(seconds))
 	}
@@ -207,11 +202,12 @@ func proofFailure(errCode int) *wire.Failure {
 
 // usersOf reads the header in which the backend names the users that a call concerned.
 func usersOf(h http.Header) (users []string, total int) {
-	text, err := base64.RawURLEncoding.DecodeString(h.Get(wire.HeaderUsers))
-	if err != nil || json.Unmarshal(text, &users) != nil {
+	users = wire.DecodeUsers(h.Get(wire.HeaderUsers))
+	if users == nil {
 		return nil, 0
 	}
-	if total, err = strconv.Atoi(h.Get(wire.HeaderUserCount)); err != nil {
+	total, err := strconv.Atoi(h.Get(wire.HeaderUserCount))
+	if err != nil {
 		total = len(users)
 	}
 	return users, total

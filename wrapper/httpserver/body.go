@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -24,7 +25,7 @@ func ReadBody(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, *w
 	if req.ContentLength > limit {
 		return nil, &wire.BodyTooLarge
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, limit))
+	body, err := readAll(w, req, limit)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -36,6 +37,25 @@ func ReadBody(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, *w
 		return nil, &f
 	}
 	return body, nil
+}
+
+var errLength = errors.New("the body is longer than its Content-Length")
+
+// maxPreallocate is the largest announced length for which memory is allocated before the body arrives.
+const maxPreallocate = 16 << 10
+
+// readAll reads a body whose announced length, if it has one, is within the limit.
+func readAll(w http.ResponseWriter, req *http.Request, limit int64) ([]byte, error) {
+	if req.ContentLength < 0 || req.ContentLength > maxPreallocate {
+		return io.ReadAll(http.MaxBytesReader(w, req.Body, limit))
+	}
+	// The last byte is for the end of the body, which net/http reports after the announced length, or before it as an error.
+	body := make([]byte, req.ContentLength+1)
+	n, err := io.ReadFull(req.Body, body)
+	if ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF); ended && int64(n) == req.ContentLength {
+		return body[:n], nil
+	}
+	return nil, cmp.Or(err, errLength)
 }
 
 func isJSON(h http.Header) bool {

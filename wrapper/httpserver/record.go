@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,6 +69,7 @@ type Recorder struct {
 	errCodes    *prometheus.CounterVec
 	duration    *prometheus.HistogramVec
 	inFlight    prometheus.Gauge
+	kept        sync.Map // *kept by answers
 	tracer      *Tracer
 	trustCaller bool
 }
@@ -136,8 +138,7 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 }
 
 func (r *Recorder) finish(req *http.Request, rec *Record, out *meter, took time.Duration) {
-	r.requests.WithLabelValues(rec.Route, strconv.Itoa(out.status), rec.Verdict).Inc()
-	r.duration.WithLabelValues(rec.Route).Observe(took.Seconds())
+	r.count(rec, out.status, took)
 	if rec.Reason != "" {
 		r.refused.WithLabelValues(rec.Reason).Inc()
 	}
@@ -145,12 +146,23 @@ func (r *Recorder) finish(req *http.Request, rec *Record, out *meter, took time.
 		r.errCodes.WithLabelValues(rec.Route, errClass(rec.ErrCode)).Inc()
 	}
 	peer, _, _ := net.SplitHostPort(req.RemoteAddr)
-	line := []slog.Attr{
+	level := slog.LevelInfo
+	switch {
+	case rec.Verdict == VerdictFailed:
+		level = slog.LevelError
+	case rec.Routine:
+		level = slog.LevelDebug
+	}
+	if !r.log.Enabled(req.Context(), level) {
+		return
+	}
+	var few [maxAttrs]slog.Attr
+	line := append(few[:0],
 		slog.String("requestID", rec.RequestID), slog.String("peer", peer), slog.String("method", method(req.Method)),
 		slog.String("route", rec.Route), slog.String("verdict", rec.Verdict), slog.Int("status", out.status),
 		slog.Int("errCode", rec.ErrCode), slog.Float64("milliseconds", float64(took.Microseconds())/1000),
 		slog.Int64("bytesOut", out.bytes),
-	}
+	)
 	for _, a := range []struct{ key, value string }{
 		{"subject", rec.Subject}, {"issuer", rec.Issuer}, {"audit", rec.Audit}, {"reason", rec.Reason}, {"detail", rec.Detail},
 	} {
@@ -161,14 +173,39 @@ func (r *Recorder) finish(req *http.Request, rec *Record, out *meter, took time.
 	if rec.UserCount > 0 {
 		line = append(line, slog.Any("users", rec.Users), slog.Int("userCount", rec.UserCount))
 	}
-	level := slog.LevelInfo
-	switch {
-	case rec.Verdict == VerdictFailed:
-		level = slog.LevelError
-	case rec.Routine:
-		level = slog.LevelDebug
+	// Logger.LogAttrs would look up its caller's position in the program, which the log does not show.
+	entry := slog.NewRecord(time.Now(), level, "request", 0)
+	entry.AddAttrs(line...)
+	_ = r.log.Handler().Handle(req.Context(), entry) // a log that cannot be written cannot report its own failure
+}
+
+// maxAttrs is how many attributes a line has at most.
+const maxAttrs = 16
+
+// answers identifies the metrics of a request. Its values are of fixed sets, so that the kept metrics are few.
+type answers struct {
+	route, verdict string
+	status         int
+}
+
+// kept are the metrics of one kind of answer. Looking them up by their labels costs more than counting.
+type kept struct {
+	requests prometheus.Counter
+	duration prometheus.Observer
+}
+
+func (r *Recorder) count(rec *Record, status int, took time.Duration) {
+	key := answers{rec.Route, rec.Verdict, status}
+	found, ok := r.kept.Load(key)
+	if !ok {
+		found, _ = r.kept.LoadOrStore(key, &kept{
+			requests: r.requests.WithLabelValues(rec.Route, strconv.Itoa(status), rec.Verdict),
+			duration: r.duration.WithLabelValues(rec.Route),
+		})
 	}
-	r.log.LogAttrs(req.Context(), level, "request", line...)
+	metrics := found.(*kept)
+	metrics.requests.Inc()
+	metrics.duration.Observe(took.Seconds())
 }
 
 // method returns the request's method, or "other" for a method that HTTP does not define.

@@ -105,3 +105,31 @@ func TestCallersCannotCreateLabels(t *testing.T) {
 		g.Expect(errClass(code)).To(Equal(class))
 	}
 }
+
+// TestAnswersOfOneRouteAreCountedApart covers the counters that the Recorder keeps: each label of the next answer may differ.
+func TestAnswersOfOneRouteAreCountedApart(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	recorder := NewRecorder(slog.New(slog.DiscardHandler), reg, time.Now)
+	answer := func(route, verdict string, status int) {
+		recorder.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rec := RecordOf(r.Context())
+			rec.Route, rec.Verdict = route, verdict
+			w.WriteHeader(status)
+		})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	}
+	for range 2 {
+		answer("a", VerdictAllowed, 200)
+		answer("a", VerdictAllowed, 403)
+		answer("a", VerdictFailed, 200)
+		answer("b", VerdictAllowed, 200)
+	}
+	answer("a", VerdictAllowed, 200)
+	NewWithT(t).Expect(testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP openim_wrapper_requests_total Requests answered, by route of the table, HTTP status and verdict.
+# TYPE openim_wrapper_requests_total counter
+openim_wrapper_requests_total{route="a",status="200",verdict="allowed"} 3
+openim_wrapper_requests_total{route="a",status="200",verdict="failed"} 2
+openim_wrapper_requests_total{route="a",status="403",verdict="allowed"} 2
+openim_wrapper_requests_total{route="b",status="200",verdict="allowed"} 2
+`), "openim_wrapper_requests_total")).To(Succeed())
+}

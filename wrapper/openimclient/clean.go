@@ -20,14 +20,18 @@ func CleanText(s string, secrets ...string) string { return wire.CleanText(s, se
 var openIMToken = regexp.MustCompile(`eyJ[A-Za-z0-9_\-]+\.(eyJ[A-Za-z0-9_\-]+)\.[A-Za-z0-9_\-]+`)
 
 // cleanData removes OpenIM's tokens from the data of a reply. The gateway serves no route that returns tokens. cleanData is a second
-// protection, for a release of OpenIM in which another route returns one.
+// protection, for a release of OpenIM in which another route returns one. The result is JSON, or nothing if a token was not a part of a
+// text: nobody parses it again before it is sent.
 func cleanData(data json.RawMessage, token string) json.RawMessage {
 	if token != "" && bytes.Contains(data, []byte(token)) {
-		data = bytes.ReplaceAll(data, []byte(token), []byte(removed))
+		if data = bytes.ReplaceAll(data, []byte(token), []byte(removed)); !json.Valid(data) {
+			return nil
+		}
 	}
 	if !bytes.Contains(data, []byte("eyJ")) {
 		return data
 	}
+	// The pattern has letters, digits and points that begin with eyJ, which are within a text, so that the result is JSON.
 	return openIMToken.ReplaceAllFunc(data, func(found []byte) []byte {
 		claims := openIMToken.FindSubmatch(found)[1]
 		if isOpenIMClaims(claims) {

@@ -18,8 +18,12 @@ const maxNeedIDs = 1000
 
 // Decode decodes a body strictly, as wire.DecodeObject does, and keeps its numbers as written: OpenIM's version hashes use all 64 bits.
 func Decode(data []byte) (map[string]any, error) {
-	if _, err := wire.DecodeObject(data); err != nil {
+	once, err := wire.DecodeObject(data)
+	if err != nil {
 		return nil, err
+	}
+	if keepsNumbers(once) {
+		return once, nil
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -28,6 +32,33 @@ func Decode(data []byte) (map[string]any, error) {
 		return nil, errors.New("decoding the JSON: not one JSON object: send exactly one, and nothing after it")
 	}
 	return object, nil
+}
+
+// keepsNumbers replaces the whole numbers of a decoded value by their texts, in place. It reports whether every number is whole and within
+// 64 bits with a sign, as in nearly every body: for such a number JSON has one text, but for -0, which OpenIM reads as 0. Other numbers
+// have lost digits, so that the body must be decoded again.
+func keepsNumbers(value any) bool {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, member := range v {
+			if n, ok := member.(int64); ok {
+				v[name] = json.Number(strconv.FormatInt(n, 10))
+			} else if !keepsNumbers(member) {
+				return false
+			}
+		}
+	case []any:
+		for i, entry := range v {
+			if n, ok := entry.(int64); ok {
+				v[i] = json.Number(strconv.FormatInt(n, 10))
+			} else if !keepsNumbers(entry) {
+				return false
+			}
+		}
+	case float64:
+		return false
+	}
+	return true
 }
 
 // Encode encodes a body for OpenIM.

@@ -44,17 +44,50 @@ const ReplacedText = "replaced: another device of the user logged in: log in aga
 // IsTokenError reports whether OpenIM refused the token itself. OpenIM did not execute such a call.
 func IsTokenError(code int) bool { return code >= firstTokenErrorCode && code <= lastTokenErrorCode }
 
-// WriteEnvelope writes a reply. Its headers forbid caching and MIME sniffing.
-func WriteEnvelope(w http.ResponseWriter, status int, e Envelope) {
-	body, err := json.Marshal(e)
-	if err != nil { // only Data that is not JSON fails to encode
-		status, body = http.StatusBadGateway, []byte(`{"errCode":500,"errMsg":"the reply could not be encoded","errDlt":""}`)
+// Values of headers that every reply has. net/http copies a header before it is sent, and nobody appends to a value.
+var (
+	mediaTypeJSON = []string{MediaTypeJSON}
+	noStore       = []string{"no-store"}
+	noSniff       = []string{"nosniff"}
+)
+
+// SetReplyHeaders sets the headers of a JSON reply of some length: they forbid caching and MIME sniffing. The names are canonical, so
+// that they need not be looked up.
+func SetReplyHeaders(h http.Header, length int) {
+	h[HeaderContentType] = mediaTypeJSON
+	h[HeaderCacheControl] = noStore
+	h[HeaderNoSniff] = noSniff
+	h["Content-Length"] = []string{strconv.Itoa(length)}
+}
+
+// Append appends the envelope as JSON, in OpenIM's order. Data must be one JSON value: it is copied as it is, so that a reply of OpenIM,
+// which was validated when it was decoded, is not parsed a second time.
+func (e *Envelope) Append(b []byte) []byte {
+	b = append(b, `{"errCode":`...)
+	b = strconv.AppendInt(b, int64(e.ErrCode), 10)
+	b = appendText(append(b, `,"errMsg":`...), e.ErrMsg)
+	b = appendText(append(b, `,"errDlt":`...), e.ErrDlt)
+	if len(e.Data) > 0 {
+		b = append(append(b, `,"data":`...), e.Data...)
 	}
-	h := w.Header()
-	h.Set(HeaderContentType, MediaTypeJSON)
-	h.Set(HeaderCacheControl, "no-store")
-	h.Set(HeaderNoSniff, "nosniff")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	return append(b, '}')
+}
+
+func appendText(b []byte, text string) []byte {
+	if text == "" {
+		return append(b, `""`...)
+	}
+	quoted, _ := json.Marshal(text) //nolint:errchkjson // a string can always be encoded
+	return append(b, quoted...)
+}
+
+// envelopeBytes is more than an envelope has around its data, unless it has an errMsg.
+const envelopeBytes = 64
+
+// WriteEnvelope writes a reply. e.Data must be one JSON value (Envelope.Append). The reply's headers forbid caching and MIME sniffing.
+func WriteEnvelope(w http.ResponseWriter, status int, e Envelope) {
+	body := e.Append(make([]byte, 0, len(e.Data)+len(e.ErrMsg)+envelopeBytes))
+	SetReplyHeaders(w.Header(), len(body))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the server logs clients that have closed the connection
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -146,12 +147,39 @@ func TestEachFailureAsTheDocumentationHasIt(t *testing.T) {
 	NewWithT(t).Expect(ok).To(BeFalse())
 }
 
-func TestDataThatIsNotJSONIsNotSent(t *testing.T) {
+// TestAnEnvelopeIsEncodedAsOpenIMEncodesIt compares with encoding/json, which OpenIM uses.
+func TestAnEnvelopeIsEncodedAsOpenIMEncodesIt(t *testing.T) {
+	for _, e := range []Envelope{
+		{},
+		{ErrCode: -1, ErrMsg: `a "quote", a \ and a line` + "\n\u2028<script>\xff", ErrDlt: "x"},
+		{Data: json.RawMessage(`{"a":[1,"b",null]}`)},
+		{ErrCode: 1001, ErrMsg: "ArgsError", Data: json.RawMessage(`null`)},
+		{Data: json.RawMessage(``)},
+	} {
+		want, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		WriteEnvelope(w, http.StatusOK, e)
+		g := NewWithT(t)
+		g.Expect(w.Body.String()).To(Equal(string(want)))
+		g.Expect(w.Header()).To(Equal(http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"no-store"},
+			"X-Content-Type-Options": {"nosniff"}, "Content-Length": {strconv.Itoa(len(want))}}))
+	}
+}
+
+// TestAReplysHeadersAreItsOwn: replies share the values of their headers, and none can change another's.
+func TestAReplysHeadersAreItsOwn(t *testing.T) {
 	g := NewWithT(t)
-	w := httptest.NewRecorder()
-	WriteEnvelope(w, 200, Envelope{Data: json.RawMessage(`{"a":`)})
-	g.Expect(w.Code).To(Equal(http.StatusBadGateway))
-	g.Expect(w.Body.String()).To(MatchJSON(`{"errCode":500,"errMsg":"the reply could not be encoded","errDlt":""}`))
+	one := http.Header{}
+	SetReplyHeaders(one, 1)
+	one.Add(HeaderCacheControl, "more")
+	one.Set(HeaderNoSniff, "other")
+	other := http.Header{}
+	SetReplyHeaders(other, 2)
+	g.Expect(other).To(Equal(http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"no-store"},
+		"X-Content-Type-Options": {"nosniff"}, "Content-Length": {"2"}}))
 }
 
 func TestTokenErrorsAreTheSevenCodes(t *testing.T) {
