@@ -53,7 +53,7 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 		})
 	}
 	s.referencesRead = s.unread == nil
-	r.references.set(client.ObjectKeyFromObject(s.stack), s.facts.Secrets, s.facts.Services)
+	r.references.set(client.ObjectKeyFromObject(s.stack), reads{s.facts.Secrets, s.facts.ConfigMaps, s.facts.Services})
 	return s.unread
 }
 

@@ -85,20 +85,21 @@ func (r *Reconciler) resolveReferences(
 }
 
 var (
+	configMapKind     = corev1.SchemeGroupVersion.WithKind("ConfigMap")
 	secretKind        = corev1.SchemeGroupVersion.WithKind("Secret")
 	serviceKind       = corev1.SchemeGroupVersion.WithKind("Service")
 	endpointSliceKind = discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice")
 )
 
 // watchedMetadata returns the function that finds the cache of the metadata of all objects of a kind, nil when there is none. The manager's
-// client would not do: it reads Secrets from the API server, metadata included.
-func watchedMetadata(own client.Reader, services client.Reader) func(schema.GroupVersionKind) client.Reader {
+// client would not do: it reads Secrets from the API server, metadata included, and has no ConfigMap but the operator's own.
+func watchedMetadata(own client.Reader, others client.Reader) func(schema.GroupVersionKind) client.Reader {
 	return func(gvk schema.GroupVersionKind) client.Reader {
 		switch gvk {
 		case secretKind, endpointSliceKind:
 			return own
-		case serviceKind:
-			return services
+		case serviceKind, configMapKind:
+			return others
 		}
 		return nil
 	}
@@ -133,6 +134,8 @@ func (v *readVersions) Get(ctx context.Context, key client.ObjectKey, object cli
 		kind = secretKind
 	case *corev1.Service:
 		kind = serviceKind
+	case *corev1.ConfigMap:
+		kind = configMapKind
 	}
 	if err != nil || kind.Empty() {
 		v.unwatched = true

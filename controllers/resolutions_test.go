@@ -41,6 +41,7 @@ func TestWhatWasReadIsCurrentUntilAnythingOfItChanges(t *testing.T) {
 		"a slice":                    {func(c client.Client) error { return touch(c, slice("redis-1")) }, false},
 		"another slice":              {func(c client.Client) error { return c.Create(t.Context(), slice("redis-2")) }, false},
 		"no slice":                   {func(c client.Client) error { return c.Delete(t.Context(), slice("redis-1")) }, false},
+		"the ConfigMap":              {func(c client.Client) error { return touch(c, &corev1.ConfigMap{ObjectMeta: in("redis")}) }, false},
 		"no Secret": {func(c client.Client) error {
 			return c.Delete(t.Context(), &corev1.Secret{ObjectMeta: in("redis")})
 		}, false},
@@ -56,7 +57,8 @@ func TestWhatWasReadIsCurrentUntilAnythingOfItChanges(t *testing.T) {
 			foreign := slice("other")
 			foreign.Labels[discoveryv1.LabelServiceName] = "other"
 			c := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(&corev1.Secret{ObjectMeta: in("redis")},
-				&corev1.Secret{ObjectMeta: in("other")}, &corev1.Service{ObjectMeta: in("redis")}, slice("redis-1"), foreign).Build()
+				&corev1.Secret{ObjectMeta: in("other")}, &corev1.Service{ObjectMeta: in("redis")}, &corev1.ConfigMap{ObjectMeta: in("redis")},
+				slice("redis-1"), foreign).Build()
 			read := readEverything(t, c)
 			g.Expect(read.unwatched).To(BeFalse())
 			g.Expect(given.change(c)).To(Succeed())
@@ -71,6 +73,7 @@ func readEverything(t *testing.T, c client.Client) *readVersions {
 	name := types.NamespacedName{Namespace: "im", Name: "redis"}
 	g.Expect(read.Get(ctx, name, &corev1.Secret{})).To(Succeed())
 	g.Expect(read.Get(ctx, name, &corev1.Service{})).To(Succeed())
+	g.Expect(read.Get(ctx, name, &corev1.ConfigMap{})).To(Succeed())
 	g.Expect(read.List(ctx, &discoveryv1.EndpointSliceList{}, client.InNamespace("im"),
 		client.MatchingLabels{discoveryv1.LabelServiceName: "redis"})).To(Succeed())
 	return read
@@ -81,7 +84,7 @@ func TestReadsThatNoWatchTellsAbout(t *testing.T) {
 	name := types.NamespacedName{Namespace: "im", Name: "redis"}
 	for what, read := range map[string]func(client.Reader) error{
 		"a Secret that does not exist": func(r client.Reader) error { return r.Get(t.Context(), name, &corev1.Secret{}) },
-		"an object of another kind":    func(r client.Reader) error { return r.Get(t.Context(), name, &corev1.ConfigMap{}) },
+		"an object of another kind":    func(r client.Reader) error { return r.Get(t.Context(), name, &corev1.Pod{}) },
 		"a list of another kind":       func(r client.Reader) error { return r.List(t.Context(), &corev1.SecretList{}) },
 		"all slices":                   func(r client.Reader) error { return r.List(t.Context(), &discoveryv1.EndpointSliceList{}) },
 	} {

@@ -113,6 +113,40 @@ var _ = Describe("TLS of a store", func() {
 		w.rolledOut("chat")
 		w.restarted(templates, usersOfKafka...)
 
+		By("authorities of a company")
+		templates = w.templates()
+		bundle := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "company-ca", Namespace: w.namespace},
+			Data: map[string]string{"ca.crt": string(authority.PEM) + string(pair.Key)}}
+		w.create(bundle)
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Pods = &v1alpha1.Pods{Trust: &v1alpha1.ConfigMapKeyReference{Name: "company-ca", Key: "ca.crt"}}
+			s.Dependencies.Kafka.TLS = &v1alpha1.StoreTLS{}
+		})
+		Expect(w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonConfigMapInvalid)).
+			To(ContainSubstring(`spec.pods.trust: key "ca.crt" of ConfigMap "company-ca" holds a private key`))
+		trusted := func(text string) {
+			Expect(w.get("company-ca", bundle)).To(Succeed())
+			bundle.Data["ca.crt"] = text
+			Expect(k8s.Update(w.ctx, bundle)).To(Succeed())
+		}
+		trusted(string(authority.PEM))
+		w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionTrue, v1alpha1.ReasonResolved)
+		Eventually(func() int { return w.templates()["chat-msgtransfer"] }).Should(BeNumerically(">", templates["chat-msgtransfer"]))
+		w.rolledOut("chat")
+		templates = w.templates()
+		trusted(string(certtest.New(GinkgoTB()).PEM) + string(authority.PEM))
+		Eventually(w.templates).ShouldNot(Equal(templates), "the ConfigMap is watched")
+		w.rolledOut("chat")
+		w.restarted(templates, usersOfKafka...)
+		templates = w.templates()
+		Expect(k8s.Delete(w.ctx, bundle)).To(Succeed())
+		w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonConfigMapNotFound)
+		Consistently(w.templates, time.Second).Should(Equal(templates))
+		bundle.ResourceVersion, bundle.UID = "", ""
+		w.create(bundle)
+		w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionTrue, v1alpha1.ReasonResolved)
+		Consistently(w.templates, time.Second).Should(Equal(templates), "the same authorities")
+
 		By("what no release of OpenIM can do")
 		templates = w.templates()
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {

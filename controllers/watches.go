@@ -125,7 +125,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesRawSource(r.claims).
 		WatchesRawSource(r.pacer).
 		WatchesMetadata(metadataOf(secretKind), r.referenced(secretReaders), changed).
-		WatchesRawSource(source.Kind(r.prober.Watched(), metadataOf(serviceKind), r.referencedService(),
+		WatchesRawSource(source.Kind(r.prober.Watched(), metadataOf(serviceKind), r.referencedElsewhere(r.references.ofService),
+			predicate.TypedResourceVersionChangedPredicate[*metav1.PartialObjectMetadata]{})).
+		WatchesRawSource(source.Kind(r.prober.Watched(), metadataOf(configMapKind), r.referencedElsewhere(r.references.ofConfigMap),
 			predicate.TypedResourceVersionChangedPredicate[*metav1.PartialObjectMetadata]{})).
 		WatchesMetadata(metadataOf(endpointSliceKind), r.referenced(serviceReaders), changed).
 		Build(r)
@@ -149,10 +151,13 @@ func metadataOf(gvk schema.GroupVersionKind) *metav1.PartialObjectMetadata {
 	return object
 }
 
-// referencedService handles the Services of the prober's cache, which the manager's cache does not hold.
-func (r *Reconciler) referencedService() handler.TypedEventHandler[*metav1.PartialObjectMetadata, reconcile.Request] {
+// referencedElsewhere handles the objects of the prober's cache, which the manager's cache does not hold: it has no Services but the
+// operator's own, and no other ConfigMaps.
+func (r *Reconciler) referencedElsewhere(
+	stacks func(types.NamespacedName) []types.NamespacedName,
+) handler.TypedEventHandler[*metav1.PartialObjectMetadata, reconcile.Request] {
 	return handler.TypedEnqueueRequestsFromMapFunc(func(_ context.Context, o *metav1.PartialObjectMetadata) []reconcile.Request {
-		return requestsOf(r.references.ofService(client.ObjectKeyFromObject(o)))
+		return requestsOf(stacks(client.ObjectKeyFromObject(o)))
 	})
 }
 
@@ -170,23 +175,24 @@ func requestsOf(stacks []types.NamespacedName) []reconcile.Request {
 	return requests
 }
 
-// references records which Secrets and Services each stack has read.
+// references records which Secrets, ConfigMaps and Services each stack has read.
 type references struct {
 	mutex   sync.Mutex
 	byStack map[types.NamespacedName]reads
 }
 
 type reads struct {
-	secrets  []string
-	services []types.NamespacedName
+	// secrets and configMaps of the stack's namespace.
+	secrets, configMaps []string
+	services            []types.NamespacedName
 }
 
 func newReferences() *references { return &references{byStack: map[types.NamespacedName]reads{}} }
 
-func (x *references) set(stack types.NamespacedName, secrets []string, services []types.NamespacedName) {
+func (x *references) set(stack types.NamespacedName, all reads) {
 	x.mutex.Lock()
 	defer x.mutex.Unlock()
-	x.byStack[stack] = reads{secrets, services}
+	x.byStack[stack] = all
 }
 
 func (x *references) forget(stack types.NamespacedName) {
@@ -198,6 +204,12 @@ func (x *references) forget(stack types.NamespacedName) {
 func (x *references) ofSecret(secret types.NamespacedName) []types.NamespacedName {
 	return x.find(func(stack types.NamespacedName, r reads) bool {
 		return stack.Namespace == secret.Namespace && slices.Contains(r.secrets, secret.Name)
+	})
+}
+
+func (x *references) ofConfigMap(configMap types.NamespacedName) []types.NamespacedName {
+	return x.find(func(stack types.NamespacedName, r reads) bool {
+		return stack.Namespace == configMap.Namespace && slices.Contains(r.configMaps, configMap.Name)
 	})
 }
 

@@ -23,13 +23,17 @@ func TestReferencesLeadBackToTheStacksThatReadThem(t *testing.T) {
 	x := newReferences()
 	chat, other := types.NamespacedName{Namespace: "im", Name: "chat"}, types.NamespacedName{Namespace: "im2", Name: "chat"}
 	redis := types.NamespacedName{Namespace: "infra", Name: "redis"}
-	x.set(chat, []string{"redis"}, []types.NamespacedName{redis})
-	x.set(other, []string{"redis"}, nil)
+	x.set(chat, reads{secrets: []string{"redis"}, configMaps: []string{"company-ca"}, services: []types.NamespacedName{redis}})
+	x.set(other, reads{secrets: []string{"redis", "company-ca"}})
 	g.Expect(x.ofSecret(types.NamespacedName{Namespace: "im", Name: "redis"})).To(ConsistOf(chat),
 		"a Secret of the same name in another namespace is another Secret")
 	g.Expect(x.ofService(redis)).To(ConsistOf(chat))
 	g.Expect(x.ofService(types.NamespacedName{Namespace: "im", Name: "redis"})).To(BeEmpty())
-	x.set(chat, nil, nil)
+	g.Expect(x.ofConfigMap(types.NamespacedName{Namespace: "im", Name: "company-ca"})).To(ConsistOf(chat))
+	for _, foreign := range []types.NamespacedName{{Namespace: "im2", Name: "company-ca"}, {Namespace: "im", Name: "redis"}} {
+		g.Expect(x.ofConfigMap(foreign)).To(BeEmpty(), "another ConfigMap, or none")
+	}
+	x.set(chat, reads{})
 	g.Expect(x.ofSecret(types.NamespacedName{Namespace: "im", Name: "redis"})).To(BeEmpty())
 	x.forget(other)
 	g.Expect(x.byStack).To(HaveLen(1))

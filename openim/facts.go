@@ -46,6 +46,10 @@ type Facts struct {
 	Wrapper WrapperFacts
 	// Push holds what the references of spec.push resolve to.
 	Push PushFacts `json:",omitzero"`
+	// Trust holds the authorities of spec.pods.trust.
+	Trust TrustFacts `json:",omitzero"`
+	// ConfigMaps of the stack's namespace that were read, whether they exist or not. A change of one of them may change the facts.
+	ConfigMaps []string `json:",omitempty"`
 	// PlatformUserIDs is true where the cluster chooses the users and groups of pods: the default of spec.pods.userIDs.
 	PlatformUserIDs bool `json:",omitempty"`
 	// Webhooks are the endpoints of the hooks of each process that calls any. None where spec.network.extraEgress leads to them.
@@ -75,7 +79,7 @@ func (f *Facts) ShareSecretOfOpenIM() (corev1.SecretKeySelector, string) {
 // ForTemplates returns the facts from which pod templates and configuration files are made. They hold no secret value, and can be written
 // as JSON and read again. The rest of the facts decides about NetworkPolicies and conditions alone.
 func (f Facts) ForTemplates() Facts {
-	f.Locations, f.Endpoints, f.Secrets, f.Services, f.Claims = nil, nil, nil, nil, nil
+	f.Locations, f.Endpoints, f.Secrets, f.ConfigMaps, f.Services, f.Claims = nil, nil, nil, nil, nil, nil
 	f.Push.Endpoints, f.Webhooks = nil, nil
 	w := &f.Wrapper
 	w.LoginKeys, w.Certificate, w.Tracing, w.Redis.Endpoints, w.MongoDB.Endpoints = nil, nil, nil, nil, nil

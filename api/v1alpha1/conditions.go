@@ -88,6 +88,12 @@ const (
 	ReasonSecretKeyNotFound = "SecretKeyNotFound"
 	// ReasonSecretInvalid: the content of a Secret cannot be used. The message names the rule, never the value.
 	ReasonSecretInvalid = "SecretInvalid"
+	// ReasonConfigMapNotFound: a ConfigMap that the spec names does not exist. Create it.
+	ReasonConfigMapNotFound = "ConfigMapNotFound"
+	// ReasonConfigMapKeyNotFound: a ConfigMap lacks a key that the spec names, or the key is empty. Write its value.
+	ReasonConfigMapKeyNotFound = "ConfigMapKeyNotFound"
+	// ReasonConfigMapInvalid: the content of a ConfigMap cannot be used. Correct what the message names.
+	ReasonConfigMapInvalid = "ConfigMapInvalid"
 	// ReasonServiceNotFound: the address of a store is that of a Service that does not exist, or that may not be referred to.
 	ReasonServiceNotFound = "ServiceNotFound"
 	// ReasonPeersNeeded: an address leads to pods that the operator cannot find out. Write peers.

@@ -40,6 +40,27 @@ type Pods struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	ServiceAccountAnnotations map[string]AnnotationValue `json:"serviceAccountAnnotations,omitempty"`
+
+	// trust is a key of a ConfigMap with certificates of authorities of your own, as PEM: at most 1000 in 512 KiB. The components that
+	// connect by TLS to a server for which the spec names no authority of its own trust them beside the public ones. A changed certificate
+	// restarts these components.
+	// +optional
+	Trust *ConfigMapKeyReference `json:"trust,omitempty"`
+}
+
+// ConfigMapKeyReference names a key of a ConfigMap in the stack's namespace.
+type ConfigMapKeyReference struct {
+	// name of the ConfigMap.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// key in the ConfigMap's data.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key,omitempty"`
 }
 
 // UserIDs is who chooses the users and groups of pods.

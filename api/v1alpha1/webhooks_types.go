@@ -75,7 +75,8 @@ type ServiceReference struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[-a-zA-Z0-9._~]+)+$')",message="serviceRef.path must begin with a slash and not end with one, for example /openim"
 	Path string `json:"path,omitempty"`
 
-	// scheme of the URL. Default http. With https an authority of OpenIM's image must sign the certificate.
+	// scheme of the URL. Default http. With https an authority of OpenIM's image or of
+	// pods.trust must sign the certificate.
 	// +optional
 	Scheme URLScheme `json:"scheme,omitempty"`
 }

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/openimstack/openim-operator/preflight"
+	"github.com/openimstack/openim-operator/publicroots"
 	"github.com/openimstack/openim-operator/supervisor/termination"
 	"github.com/openimstack/openim-operator/version"
 )
@@ -63,7 +64,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	if *stores == "" {
 		return exitOK
 	}
-	if err := trustPublicAuthorities(); err != nil {
+	if err := publicroots.Trust(); err != nil {
 		_, _ = fmt.Fprintln(stderr, "preflight:", err)
 		return exitFailed
 	}

@@ -7,6 +7,8 @@
 //	wrapper check --wait            checks nothing and waits for SIGTERM, beside a container that has checked
 //	wrapper audit verify [--partial] [--expect FILE|-] [FILE|-]...   checks that an audit log is unchanged and complete
 //	wrapper version                 prints the version alone; --version with platform and compiler
+//
+//go:debug x509usefallbackroots=1
 package main
 
 import (
@@ -21,13 +23,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/openimstack/openim-operator/publicroots"
 	"github.com/openimstack/openim-operator/version"
 	"github.com/openimstack/openim-operator/wrapper/backend"
 	"github.com/openimstack/openim-operator/wrapper/gateway"
 	"github.com/openimstack/openim-operator/wrapper/httpserver"
-
-	// The image holds no certificates. These are Mozilla's, for identity providers and trace collectors on the public internet.
-	_ "golang.org/x/crypto/x509roots/fallback"
 )
 
 const usage = `usage:
@@ -48,6 +48,11 @@ const (
 )
 
 func main() {
+	// The image holds no certificates. Identity providers and trace collectors may be on the public internet.
+	if err := publicroots.Trust(); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "wrapper:", err)
+		os.Exit(exitFailed)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

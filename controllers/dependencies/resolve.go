@@ -58,7 +58,7 @@ func (r *resolver) steps() []step {
 		{readersOf(openim.Etcd), r.etcd}, {readersOf(openim.ObjectStorage), r.objectStorage},
 		{[]string{string(openim.Push)}, r.push},
 	}
-	return slices.Concat(steps, r.webhookSteps(), r.sizeSteps(), r.wrapperSteps())
+	return slices.Concat(steps, r.webhookSteps(), r.trustSteps(), r.sizeSteps(), r.wrapperSteps())
 }
 
 // readersOf returns the processes that connect to one of OpenIM's stores.

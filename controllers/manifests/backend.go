@@ -18,6 +18,7 @@ func (b *builder) addBackend() error {
 	if err != nil {
 		return err
 	}
+	r.trust(b)
 	return b.addRole(r)
 }
 

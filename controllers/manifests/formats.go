@@ -45,6 +45,11 @@ var newerFields = []newer{
 		return component == v1alpha1.ComponentBackend && stack.Spec.Wrapper.Auth.Users != nil && facts.Settings.ObjectStorage != nil &&
 			facts.Settings.ObjectStorage.OnePart()
 	}},
+	// The wrapper of format 0 trusts either the authorities of TrustEnv or the public ones.
+	{"spec.pods.trust", false, 1, func(stack *v1alpha1.OpenIMStack, facts openim.Facts, component string) bool {
+		role := component == v1alpha1.ComponentGateway || component == v1alpha1.ComponentBackend
+		return role && facts.Trust.Key != nil && openim.UsesSystemAuthorities(&stack.Spec, component)
+	}},
 	{"spec.dependencies.etcd.tls", true, 1, reads(openim.Etcd, func(_ *v1alpha1.OpenIMStack, facts openim.Facts) bool {
 		return facts.Settings.EtcdTLS
 	})},

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -152,6 +153,9 @@ func TestFieldsThatAnImageDoesNotReadAreNamed(t *testing.T) {
 					supervisor = max(supervisor, argument(t, since, "supervisor", text))
 				}
 			}
+			if _, process := openim.Lookup(openim.Name(component)); !process && reads(r.Template.Spec.Containers[0], openim.TrustEnv) {
+				wrapper = max(wrapper, 1) // format 0 would trust nobody else
+			}
 			at := fmt.Sprintf("%s: %s", name, component)
 			for format := range manifests.WrapperFormat + 1 {
 				unread := manifests.Unread(stack, facts, component, format, manifests.SupervisorFormat)
@@ -168,6 +172,10 @@ func TestFieldsThatAnImageDoesNotReadAreNamed(t *testing.T) {
 			}
 		}
 	}
+}
+
+func reads(container corev1.Container, variable string) bool {
+	return slices.ContainsFunc(container.Env, func(v corev1.EnvVar) bool { return v.Name == variable })
 }
 
 // users returns the processes that use a store, sorted.
@@ -197,6 +205,11 @@ func TestWhoWaitsForAnUpdateOfItsImage(t *testing.T) {
 		{name: "options of a MongoDB of the wrapper's own", field: "spec.wrapper.mongodb",
 			change: func(s *v1alpha1.OpenIMStackSpec) { s.Wrapper.MongoDB = &v1alpha1.MongoDB{} },
 			facts:  func(f *openim.Facts) { f.Wrapper.MongoDB.Options = "tls=true" }, want: []string{"backend"}},
+		{name: "authorities for a collector", field: "spec.pods.trust",
+			change: func(s *v1alpha1.OpenIMStackSpec) {
+				s.Wrapper.Tracing = &v1alpha1.Tracing{Endpoint: "https://192.0.2.1:4318"}
+			},
+			facts: func(f *openim.Facts) { f.Trust.Key = &corev1.ConfigMapKeySelector{} }, want: []string{"backend", "gateway"}},
 		{name: "etcd with TLS", field: "spec.dependencies.etcd.tls",
 			facts: func(f *openim.Facts) { f.Settings.EtcdTLS = true }, want: users(openim.Etcd)},
 		{name: "etcd with TLS, without a supervisor",

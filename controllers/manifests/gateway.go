@@ -59,6 +59,7 @@ func (b *builder) addGateway() error {
 		r.graceSeconds = int64(file.ShutdownGraceSeconds + drain + stopMargin)
 	}
 	r.config = file
+	r.trust(b)
 	return b.addRole(r)
 }
 

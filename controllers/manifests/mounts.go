@@ -60,10 +60,10 @@ func storeFiles(files []openim.StoreFile) corev1.VolumeSource {
 	return corev1.VolumeSource{Projected: volume}
 }
 
-// configMap mounts a ConfigMap and returns the folder.
-func (m *mounts) configMap(name, configMap string) string {
+// configMap mounts keys of a ConfigMap, or all of them when none is named, and returns the folder.
+func (m *mounts) configMap(name, configMap string, items ...corev1.KeyToPath) string {
 	return m.add(name, corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-		LocalObjectReference: corev1.LocalObjectReference{Name: configMap}, DefaultMode: ptr.To[int32](0o444),
+		LocalObjectReference: corev1.LocalObjectReference{Name: configMap}, Items: items, DefaultMode: ptr.To[int32](0o444),
 	}})
 }
 

@@ -94,7 +94,7 @@ func bare(p openim.Process, container *corev1.Container) {
 	}
 }
 
-// storeVolumes mounts the files of the stores of a process, and returns their volumes.
+// storeVolumes mounts the files of the stores of a process and the authorities of spec.pods.trust, and returns their volumes.
 func (b *builder) storeVolumes(p openim.Process, container *corev1.Container) []corev1.Volume {
 	var volumes []corev1.Volume
 	for _, d := range p.Dependencies {
@@ -106,7 +106,10 @@ func (b *builder) storeVolumes(p openim.Process, container *corev1.Container) []
 		volumes = append(volumes, corev1.Volume{Name: name, VolumeSource: storeFiles(files)})
 		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: openim.StoreDir(d), ReadOnly: true})
 	}
-	return volumes
+	trusted := mounts{dir: openim.SecretsDir}
+	b.mountTrust(string(p.Name), &trusted)
+	container.VolumeMounts = append(container.VolumeMounts, trusted.mounts...)
+	return append(volumes, trusted.volumes...)
 }
 
 // environment returns the values that cannot be in a ConfigMap: secrets, and the pod's own address.
@@ -135,14 +138,17 @@ func (b *builder) environment(p openim.Process) []corev1.EnvVar {
 	return append(env, b.trust(p)...)
 }
 
-// trust returns the variable with the folders of the authorities for stores that have no key for one, none when there are none. OpenIM, the
-// supervisor and the preflight read it alike.
+// trust returns the variable with the folders of the authorities for stores that have no key for one, and of spec.pods.trust, none when there
+// are none. OpenIM, the supervisor and the preflight read it alike.
 func (b *builder) trust(p openim.Process) []corev1.EnvVar {
 	var folders []string
 	for _, d := range p.Dependencies {
 		if openim.TrustsOfSystem(d) && len(b.facts.Files[d]) > 0 {
 			folders = append(folders, openim.StoreDir(d))
 		}
+	}
+	if b.trusts(string(p.Name)) {
+		folders = append(folders, openim.TrustDir)
 	}
 	if len(folders) == 0 {
 		return nil
@@ -159,7 +165,7 @@ func (b *builder) secretFiles(p openim.Process) mounts {
 	return files
 }
 
-// credentials returns a hash of all secrets that a process reads at its start.
+// credentials returns a hash of all secrets and authorities that a process reads at its start.
 func (b *builder) credentials(p openim.Process) string {
 	var hashes []string
 	if p.ShareSecret {
@@ -173,6 +179,9 @@ func (b *builder) credentials(p openim.Process) string {
 	}
 	if hash := b.facts.Push.Hash; p.PushVendor && hash != "" {
 		hashes = append(hashes, hash)
+	}
+	if b.trusts(string(p.Name)) {
+		hashes = append(hashes, b.facts.Trust.Digest)
 	}
 	return strings.Join(hashes, "-")
 }

@@ -11,12 +11,22 @@ import (
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers/manifests/manifeststest"
+	"github.com/openimstack/openim-operator/supervisor/certtest"
 )
 
 // restartedBy returns the components whose pod templates differ after a change of the case's objects, sorted.
 func restartedBy(t *testing.T, folder string, change func(*v1alpha1.OpenIMStack, []client.Object)) []string {
 	t.Helper()
+	return restartedOf(t, folder, func(*v1alpha1.OpenIMStack) {}, change)
+}
+
+// restartedOf is restartedBy for a stack that differs from that of the case.
+func restartedOf(
+	t *testing.T, folder string, given func(*v1alpha1.OpenIMStack), change func(*v1alpha1.OpenIMStack, []client.Object),
+) []string {
+	t.Helper()
 	stack, cluster := manifeststest.Read(t, folder)
+	given(stack)
 	before := deployments(manifeststest.Children(t, stack, cluster))
 	change(stack, cluster)
 	var changed []string
@@ -73,6 +83,30 @@ func TestAnotherValueOfASecretRestartsItsReadersAlone(t *testing.T) {
 			NewWithT(t).Expect(restartedBy(t, "testdata/everything", appendTo(t, name))).To(Equal(want))
 		})
 	}
+}
+
+// The authorities of spec.pods.trust are read at the start, by all that connect to etcd, the collector or MinIO by TLS.
+func TestAnotherAuthorityRestartsTheReadersOfTheBundleAlone(t *testing.T) {
+	written := func(change func(text string) string) func(*v1alpha1.OpenIMStack, []client.Object) {
+		return func(_ *v1alpha1.OpenIMStack, cluster []client.Object) {
+			for _, o := range cluster {
+				if c, ok := o.(*corev1.ConfigMap); ok && c.Name == "company-ca" {
+					c.Data["ca-bundle.crt"] = change(c.Data["ca-bundle.crt"])
+				}
+			}
+		}
+	}
+	added := written(func(text string) string { return string(certtest.New(t).PEM) + text })
+	readers := []string{
+		"api", "backend", "crontask", "gateway", "msggateway", "msgtransfer", "push", "rpc-auth", "rpc-conversation", "rpc-friend", "rpc-group",
+		"rpc-msg", "rpc-third", "rpc-user",
+	}
+	NewWithT(t).Expect(restartedBy(t, "testdata/stores", added)).To(Equal(readers))
+	plain := func(stack *v1alpha1.OpenIMStack) { stack.Spec.Dependencies.Etcd.TLS = nil }
+	NewWithT(t).Expect(restartedOf(t, "testdata/stores", plain, added)).To(Equal([]string{"backend", "gateway", "rpc-third"}),
+		"without TLS to etcd")
+	repeated := written(func(text string) string { return text + "# once more\n" + text })
+	NewWithT(t).Expect(restartedBy(t, "testdata/stores", repeated)).To(BeEmpty(), "the same authorities in another text")
 }
 
 // openim-push reads the vendor's keys and FCM's file at its start.

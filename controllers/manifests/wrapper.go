@@ -27,7 +27,8 @@ type role struct {
 	component graph.Component
 	config    any
 	mounts    *mounts
-	// credentials are the hashes of the secrets that are read once, at start.
+	env       []corev1.EnvVar
+	// credentials are the hashes of the secrets and authorities that are read once, at start.
 	credentials []string
 	// graceSeconds that the pod has to stop; 0 for the default.
 	graceSeconds int64
@@ -52,6 +53,7 @@ func (b *builder) addRole(r role) error {
 				Image:           image,
 				ImagePullPolicy: corev1.PullPolicy(b.image().PullPolicy),
 				Args:            []string{r.component.Name, "--config", path.Join(configDir, wrapperConfigFile)},
+				Env:             r.env,
 				Ports:           containerPorts(r.component),
 				Resources:       resources(b.size(r.component).resources),
 				StartupProbe:    httpProbe("/healthz", graph.TelemetryPort, 2, 30),

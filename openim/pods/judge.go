@@ -111,12 +111,13 @@ func variable(name string) string {
 		return "it would change OpenIM's configuration past the spec: use spec.settings, or another name"
 	}
 	if slices.Contains(ofStores, name) {
-		return "the operator sets it where the spec gives a store an authority or options: write them in spec.dependencies"
+		return "the operator sets it where the spec gives a store an authority or options: write them in spec.dependencies, or the " +
+			"authorities in spec.pods.trust"
 	}
 	return ""
 }
 
-// ofStores are the variables by which the operator gives a component what a store needs (openim.TrustEnv, openim.ConnectionStringEnv).
+// ofStores are the variables by which the operator gives a component what a server needs (openim.TrustEnv, openim.ConnectionStringEnv).
 var ofStores = []string{openim.TrustEnv, openim.ConnectionStringEnv}
 
 // loader starts the variables that the dynamic loader reads (ld.so(8)), such as LD_PRELOAD.

@@ -44,7 +44,7 @@ const (
 
 // userActs are the reasons for which a reference or a setting needs a user.
 var userActs = []string{
-	"PeersNeeded", "SharedStore", "SecretInvalid", "ServiceNotFound", "LoginKeyLost", "LoginKeyChanged", "GeneratedSecretLost",
+	"PeersNeeded", "SharedStore", "SecretInvalid", "ConfigMapInvalid", "ServiceNotFound", "LoginKeyLost", "LoginKeyChanged", "GeneratedSecretLost",
 	"InvalidSpec", "UnsupportedVersion",
 }
 
@@ -126,7 +126,7 @@ var situations = []situation{
 	{
 		name: "a reference does not resolve yet", line: "Observed@earlier Ready=False/$ Reconciling=True/Progressing DependenciesReady=False/$" +
 			unverified + complete,
-		reasons: []string{"SecretNotFound", "SecretKeyNotFound", "ServiceNotFound", "StoreUnavailable"},
+		reasons: []string{"SecretNotFound", "SecretKeyNotFound", "ConfigMapNotFound", "ConfigMapKeyNotFound", "ServiceNotFound", "StoreUnavailable"},
 		health:  "Progressing", message: []string{"Ready"}, kstatus: "InProgress",
 	},
 	{

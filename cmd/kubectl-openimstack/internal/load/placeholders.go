@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -127,21 +128,28 @@ func (p secrets) authority(tls *v1alpha1.ServerTLS) {
 	}
 }
 
-// pair returns a certificate and its private key as PEM, made anew by each run: references to certificates resolve only to valid ones.
-var pair = sync.OnceValue(func() string {
+// pair returns a certificate and its private key as one text.
+func pair() string {
+	certificate, key := certificateAndKey()
+	return certificate + key
+}
+
+// certificateAndKey returns a certificate and its private key as PEM, made anew by each run: references to certificates resolve only to
+// valid ones.
+var certificateAndKey = sync.OnceValues(func() (certificate, private string) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return Placeholder // the reference then does not resolve, which is said
+		return Placeholder, "" // the reference then does not resolve, which is said
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		return Placeholder
+		return Placeholder, ""
 	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
+	text, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return Placeholder
+		return Placeholder, ""
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})) +
-		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}))
 })

@@ -14,17 +14,21 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/netpol/snapshot"
 )
 
 // snapshotReader is the reader with which references are resolved: it serves Services and EndpointSlices from a snapshot. A snapshot has no
-// Secrets; placeholders replace those that the spec names, so that no user needs the right to read a Secret.
+// Secrets; placeholders replace those that the spec names, so that no user needs the right to read a Secret. So it is with the
+// ConfigMap of spec.pods.trust.
 type snapshotReader struct {
 	snapshot *snapshot.Snapshot
 	secrets  map[string]*corev1.Secret
+	// trust names the ConfigMap and key of spec.pods.trust, or is nil.
+	trust *v1alpha1.ConfigMapKeyReference
 }
 
-// Get returns a Service, or the placeholder of a Secret.
+// Get returns a Service, or the placeholder of a Secret or ConfigMap.
 func (r snapshotReader) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	switch into := into.(type) {
 	case *corev1.Service:
@@ -39,9 +43,25 @@ func (r snapshotReader) Get(_ context.Context, key client.ObjectKey, into client
 			return nil
 		}
 		return apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, key.Name)
+	case *corev1.ConfigMap:
+		if r.trust != nil && r.trust.Name == key.Name {
+			certificate, _ := certificateAndKey()
+			into.Data = map[string]string{r.trust.Key: certificate}
+			return nil
+		}
+		return apierrors.NewNotFound(schema.GroupResource{Resource: "configmaps"}, key.Name)
 	default:
 		return fmt.Errorf("reading a snapshot: %T is not in it", into)
 	}
+}
+
+// readerFor returns the reader for the references of a stack.
+func readerFor(s *snapshot.Snapshot, stack *v1alpha1.OpenIMStack, mongodbAddresses []string) snapshotReader {
+	r := snapshotReader{snapshot: s, secrets: placeholders(stack, mongodbAddresses)}
+	if stack.Spec.Pods != nil {
+		r.trust = stack.Spec.Pods.Trust
+	}
+	return r
 }
 
 // List returns the EndpointSlices of a Service. For manifests it derives them, because a folder seldom has any.

@@ -69,7 +69,7 @@ func resolveAll(
 // operator has recorded for the stack.
 func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMStack, known seal.Record, f *Flags) (*Stack, error) {
 	object = object.DeepCopy() // the snapshot is shared by all stacks
-	reader := snapshotReader{snapshot: s, secrets: placeholders(object, f.MongoDBAddresses)}
+	reader := readerFor(s, object, f.MongoDBAddresses)
 	access := dependencies.Access{PlatformUserIDs: pods.PlatformByStatus(object.Status)}
 	facts, problems, err := access.Resolve(ctx, reader, object)
 	if err != nil {
@@ -143,7 +143,7 @@ func problemIn(s *snapshot.Snapshot, p dependencies.Problem) string {
 
 // storeNamespaces returns the namespaces of the Services that a stack refers to.
 func storeNamespaces(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMStack) []string {
-	facts, _, err := dependencies.Resolve(ctx, snapshotReader{snapshot: s, secrets: placeholders(object, nil)}, object)
+	facts, _, err := dependencies.Resolve(ctx, readerFor(s, object, nil), object)
 	if err != nil {
 		return nil // resolve reports the error later
 	}

@@ -1,4 +1,4 @@
-package main
+package publicroots_test
 
 import (
 	"crypto/x509"
@@ -11,17 +11,19 @@ import (
 
 	. "github.com/onsi/gomega"
 	"golang.org/x/crypto/x509roots/fallback/bundle"
+
+	"github.com/openimstack/openim-operator/publicroots"
 )
 
 // trusted is the environment variable by which the test runs itself as a program whose system has one authority.
-const trusted = "PREFLIGHT_TEST_SERVER_CERTIFICATE"
+const trusted = "PUBLICROOTS_TEST_SERVER_CERTIFICATE"
 
-// TestPublicAuthoritiesAreTrustedBesideThoseOfTheSpec: the image is empty, so without the bundle no store of a cloud would ever be trusted;
+// TestPublicAuthoritiesAreTrustedBesideThoseOfTheSpec: the images are empty, so without the bundle no store of a cloud would ever be trusted;
 // with it alone, none with an authority of one's own.
 func TestPublicAuthoritiesAreTrustedBesideThoseOfTheSpec(t *testing.T) {
 	g := NewWithT(t)
 	if name := os.Getenv(trusted); name != "" {
-		g.Expect(trustPublicAuthorities()).To(Succeed())
+		g.Expect(publicroots.Trust()).To(Succeed())
 		content, err := os.ReadFile(name)
 		g.Expect(err).NotTo(HaveOccurred())
 		block, _ := pem.Decode(content)
@@ -54,7 +56,9 @@ func TestPublicAuthoritiesAreTrustedBesideThoseOfTheSpec(t *testing.T) {
 	out, err := again.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(out))
 
-	settings, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.DefaultGODEBUG}}", ".").Output()
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(settings)).To(ContainSubstring("x509usefallbackroots=1"), "the program is built with it")
+	for _, main := range []string{"../cmd/preflight", "../cmd/wrapper"} {
+		settings, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.DefaultGODEBUG}}", main).Output()
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(string(settings)).To(ContainSubstring("x509usefallbackroots=1"), main)
+	}
 }

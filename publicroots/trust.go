@@ -1,4 +1,4 @@
-package main
+package publicroots
 
 import (
 	"crypto/x509"
@@ -7,10 +7,10 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// trustPublicAuthorities makes the program trust Mozilla's authorities beside those of the system, which are the files of SSL_CERT_DIR: the
-// image has no bundle of its own, and OpenIM's has one. Go takes either the one or the other by itself; the directive of main.go
-// (x509usefallbackroots) makes it take what is given here.
-func trustPublicAuthorities() error {
+// Trust makes the program trust Mozilla's authorities beside those of the system. Go takes either the one or the other by itself; the
+// directive of the program's main file (go:debug x509usefallbackroots=1) makes it take what is given here. It must be called once, before
+// the first connection.
+func Trust() error {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()
