@@ -58,25 +58,33 @@ func TestWhoVerifiesServersByTheAuthoritiesOfTheSystem(t *testing.T) {
 		"etcd with an authority, which is one of the system": {func(s *spec) {
 			s.Dependencies.Etcd.TLS = &v1alpha1.ServerTLS{CASecretRef: own}
 		}, processes},
-		"MongoDB without users":  {func(s *spec) { s.Dependencies.MongoDB.TLS = &v1alpha1.StoreTLS{} }, byMongoDB},
-		"MongoDB":                {users(func(s *spec) { s.Dependencies.MongoDB.TLS = &v1alpha1.StoreTLS{} }), withBackend},
-		"a connection string":    {users(func(s *spec) { s.Dependencies.MongoDB.URIRef = own }), withBackend},
-		"a MongoDB's own":        {users(func(s *spec) { s.Dependencies.MongoDB.TLS = &v1alpha1.StoreTLS{CASecretRef: own} }), nil},
-		"the wrapper's MongoDB":  {users(func(s *spec) { s.Wrapper.MongoDB = &v1alpha1.MongoDB{TLS: &v1alpha1.StoreTLS{}} }), []string{"backend"}},
-		"another MongoDB's data": {users(func(s *spec) { s.Wrapper.MongoDB, s.Dependencies.MongoDB.URIRef = &v1alpha1.MongoDB{}, own }), byMongoDB},
+		"MongoDB without users": {func(s *spec) { s.Dependencies.MongoDB.TLS = &v1alpha1.StoreTLS{} }, byMongoDB},
+		"MongoDB":               {users(func(s *spec) { s.Dependencies.MongoDB.TLS = &v1alpha1.StoreTLS{} }), withBackend},
+		"a connection string":   {users(func(s *spec) { s.Dependencies.MongoDB.URIRef = own }), withBackend},
+		"a MongoDB's own":       {users(func(s *spec) { s.Dependencies.MongoDB.TLS = &v1alpha1.StoreTLS{CASecretRef: own} }), nil},
+		"the wrapper's MongoDB": {users(func(s *spec) {
+			s.Wrapper.MongoDB = &v1alpha1.MongoDB{TLS: &v1alpha1.StoreTLS{}}
+		}), []string{"backend"}},
+		"another MongoDB's data": {users(func(s *spec) {
+			s.Wrapper.MongoDB, s.Dependencies.MongoDB.URIRef = &v1alpha1.MongoDB{}, own
+		}), byMongoDB},
 		"the wrapper's Redis": {users(func(s *spec) {
 			s.Wrapper.Redis = &v1alpha1.WrapperRedis{Redis: v1alpha1.Redis{TLS: &v1alpha1.RedisTLS{}}}
 		}), roles},
 		"the wrapper's Redis with an authority": {users(func(s *spec) {
 			s.Wrapper.Redis = &v1alpha1.WrapperRedis{Redis: v1alpha1.Redis{TLS: &v1alpha1.RedisTLS{CASecretRef: own}}}
 		}), nil},
-		"MinIO":                       {storage(v1alpha1.ObjectStorage{MinIO: &v1alpha1.MinIO{InternalAddress: "a:1", TLS: &v1alpha1.ServerTLS{}}}), []string{"rpc-third"}},
-		"MinIO without TLS":           {storage(v1alpha1.ObjectStorage{MinIO: &v1alpha1.MinIO{InternalAddress: "a:1"}}), nil},
-		"AWS":                         {storage(v1alpha1.ObjectStorage{AWS: &v1alpha1.AWS{Region: "r", Bucket: "b"}}), []string{"rpc-third"}},
-		"a vendor of notifications":   {func(s *spec) { s.Push = &v1alpha1.Push{FCM: &v1alpha1.FCM{}} }, []string{"push"}},
-		"webhooks":                    {hooks(v1alpha1.Webhooks{URL: "https://hooks.example.com/openim"}), []string{"msggateway", "rpc-msg"}},
-		"webhooks of a Service":       {hooks(v1alpha1.Webhooks{ServiceRef: &v1alpha1.ServiceReference{Name: "h", Port: 1}}), nil},
-		"webhooks of one by https":    {hooks(v1alpha1.Webhooks{ServiceRef: &v1alpha1.ServiceReference{Scheme: "https"}}), []string{"msggateway", "rpc-msg"}},
+		"MinIO": {storage(v1alpha1.ObjectStorage{
+			MinIO: &v1alpha1.MinIO{InternalAddress: "a:1", TLS: &v1alpha1.ServerTLS{}},
+		}), []string{"rpc-third"}},
+		"MinIO without TLS":         {storage(v1alpha1.ObjectStorage{MinIO: &v1alpha1.MinIO{InternalAddress: "a:1"}}), nil},
+		"AWS":                       {storage(v1alpha1.ObjectStorage{AWS: &v1alpha1.AWS{Region: "r", Bucket: "b"}}), []string{"rpc-third"}},
+		"a vendor of notifications": {func(s *spec) { s.Push = &v1alpha1.Push{FCM: &v1alpha1.FCM{}} }, []string{"push"}},
+		"webhooks":                  {hooks(v1alpha1.Webhooks{URL: "https://hooks.example.com/openim"}), []string{"msggateway", "rpc-msg"}},
+		"webhooks of a Service":     {hooks(v1alpha1.Webhooks{ServiceRef: &v1alpha1.ServiceReference{Name: "h", Port: 1}}), nil},
+		"webhooks of one by https": {hooks(v1alpha1.Webhooks{
+			ServiceRef: &v1alpha1.ServiceReference{Scheme: "https"},
+		}), []string{"msggateway", "rpc-msg"}},
 		"keys of an issuer":           {jwks(v1alpha1.JWKSSource{URL: "https://id.example.com/jwks.json"}), roles},
 		"keys with an authority":      {jwks(v1alpha1.JWKSSource{URL: "https://id.example.com/jwks.json", CASecretRef: own}), nil},
 		"keys of an issuer in a file": {jwks(v1alpha1.JWKSSource{SecretRef: own}), nil},

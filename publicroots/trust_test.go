@@ -18,8 +18,8 @@ import (
 // trusted is the environment variable by which the test runs itself as a program whose system has one authority.
 const trusted = "PUBLICROOTS_TEST_SERVER_CERTIFICATE"
 
-// TestPublicAuthoritiesAreTrustedBesideThoseOfTheSpec: the images are empty, so without the bundle no store of a cloud would ever be trusted;
-// with it alone, none with an authority of one's own.
+// TestPublicAuthoritiesAreTrustedBesideThoseOfTheSpec: the images are empty, so without the bundle no store of a cloud would ever be
+// trusted; with it alone, none with an authority of one's own.
 func TestPublicAuthoritiesAreTrustedBesideThoseOfTheSpec(t *testing.T) {
 	g := NewWithT(t)
 	if name := os.Getenv(trusted); name != "" {

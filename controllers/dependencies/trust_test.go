@@ -90,8 +90,9 @@ func TestWhatCannotBeAuthoritiesIsNamed(t *testing.T) {
 			"holds a private key"},
 		"a request": {bundle("im", "ca.crt", block("CERTIFICATE REQUEST", nil, der.Bytes)), invalid,
 			"holds a block of another kind than CERTIFICATE, or with headers, as number 1: write certificates alone"},
-		"headers, for which Go skips it": {bundle("im", "ca.crt", append(bytes.Clone(good), block("CERTIFICATE", map[string]string{"a": "b"}, der.Bytes)...)),
-			invalid, "or with headers, as number 2"},
+		"headers, for which Go skips it": {
+			bundle("im", "ca.crt", append(bytes.Clone(good), block("CERTIFICATE", map[string]string{"a": "b"}, der.Bytes)...)), invalid,
+			"or with headers, as number 2"},
 		"not of X.509": {bundle("im", "ca.crt", append(bytes.Clone(good), block("CERTIFICATE", nil, []byte("s3cr-t"))...)), invalid,
 			"holds as number 2 a certificate that cannot be read: correct or remove it"},
 		"cut off": {bundle("im", "ca.crt", append(bytes.Clone(good), good[:len(good)-30]...)), invalid,

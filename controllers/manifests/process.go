@@ -138,8 +138,8 @@ func (b *builder) environment(p openim.Process) []corev1.EnvVar {
 	return append(env, b.trust(p)...)
 }
 
-// trust returns the variable with the folders of the authorities for stores that have no key for one, and of spec.pods.trust, none when there
-// are none. OpenIM, the supervisor and the preflight read it alike.
+// trust returns the variable with the folders of the authorities for stores that have no key for one, and of spec.pods.trust, none when
+// there are none. OpenIM, the supervisor and the preflight read it alike.
 func (b *builder) trust(p openim.Process) []corev1.EnvVar {
 	var folders []string
 	for _, d := range p.Dependencies {

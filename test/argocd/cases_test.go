@@ -44,8 +44,8 @@ const (
 
 // userActs are the reasons for which a reference or a setting needs a user.
 var userActs = []string{
-	"PeersNeeded", "SharedStore", "SecretInvalid", "ConfigMapInvalid", "ServiceNotFound", "LoginKeyLost", "LoginKeyChanged", "GeneratedSecretLost",
-	"InvalidSpec", "UnsupportedVersion",
+	"PeersNeeded", "SharedStore", "SecretInvalid", "ConfigMapInvalid", "ServiceNotFound", "LoginKeyLost", "LoginKeyChanged",
+	"GeneratedSecretLost", "InvalidSpec", "UnsupportedVersion",
 }
 
 // refused are the reasons for which a write of the operator needs a user.
@@ -126,8 +126,10 @@ var situations = []situation{
 	{
 		name: "a reference does not resolve yet", line: "Observed@earlier Ready=False/$ Reconciling=True/Progressing DependenciesReady=False/$" +
 			unverified + complete,
-		reasons: []string{"SecretNotFound", "SecretKeyNotFound", "ConfigMapNotFound", "ConfigMapKeyNotFound", "ServiceNotFound", "StoreUnavailable"},
-		health:  "Progressing", message: []string{"Ready"}, kstatus: "InProgress",
+		reasons: []string{
+			"SecretNotFound", "SecretKeyNotFound", "ConfigMapNotFound", "ConfigMapKeyNotFound", "ServiceNotFound", "StoreUnavailable",
+		},
+		health: "Progressing", message: []string{"Ready"}, kstatus: "InProgress",
 	},
 	{
 		name: "a component is not available",
