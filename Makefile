@@ -194,7 +194,7 @@ test-arm64: ## Compile all programs for arm64, and run the unit tests of ARM64_P
 
 .PHONY: e2e
 e2e: ## Run the end-to-end suite on a real cluster. TEST_FLAGS='-ginkgo.focus=...' selects specs.
-	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=!outages && !lifecycle && !monitoring && !ingress' $(TEST_FLAGS)
+	go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=!outages && !lifecycle && !monitoring && !ingress && !earlier' $(TEST_FLAGS)
 
 .PHONY: e2e-outages
 e2e-outages: ## Crash stores, kubelet and operator on a real cluster while messages flow, and take etcd away for six minutes. Half an hour.
@@ -207,6 +207,15 @@ e2e-monitoring: ## Scrape a real stack with a real Prometheus through the lockdo
 .PHONY: test-ingress
 test-ingress: ## Lead users through a real Traefik on a real cluster, by an Ingress and by the Gateway API. The first run builds Traefik, minutes.
 	go test -tags e2e ./test/e2e -v -count=1 -timeout 90m -ginkgo.v '-ginkgo.label-filter=ingress || basic' $(TEST_FLAGS)
+
+.PHONY: e2e-earlier
+e2e-earlier: ## Upgrade operator and pods from another version, as its own demo has installed them: EARLIER=<tag or commit>. A quarter of an hour.
+	@if [ -z "$(EARLIER)" ]; then echo "say from which version: make e2e-earlier EARLIER=<tag or commit>" >&2; exit 1; fi
+	rm -rf dist/earlier
+	git clone -q . dist/earlier
+	git -C dist/earlier checkout -q --detach "$$(git rev-parse --verify '$(EARLIER)^{commit}')"
+	$(MAKE) -C dist/earlier demo
+	E2E_EARLIER=1 go test -tags e2e ./test/e2e -v -count=1 -timeout 60m -ginkgo.v '-ginkgo.label-filter=earlier' $(TEST_FLAGS)
 
 .PHONY: e2e-lifecycle
 e2e-lifecycle: ## Upgrade a stack on a real cluster to a release that breaks a route, and all its images with one replica each. Half an hour.

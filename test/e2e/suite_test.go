@@ -63,6 +63,7 @@ var _ = Describe("An isolated OpenIM", Ordered, ContinueOnFailure, func() {
 		}
 	}, NodeTimeout(2*time.Minute))
 
+	fromEarlier()
 	message()
 	userSpecs()
 	sealed()
@@ -96,6 +97,10 @@ func bringUp(ctx context.Context) {
 	var err error
 	environment, err = setup.NewEnvironment(setup.NewJournal(GinkgoWriter))
 	Expect(err).NotTo(HaveOccurred())
+	if takesOver() {
+		takeOver(ctx)
+		return
+	}
 	Expect(environment.Up(ctx)).To(Succeed())
 	stack, err = environment.Sample()
 	Expect(err).NotTo(HaveOccurred())

@@ -60,6 +60,14 @@ func (e *Environment) installOperator(ctx context.Context) error {
 	return e.WaitForLeader(ctx)
 }
 
+// UpgradeOperator builds the images of this checkout, and installs its operator over the one that runs. Stores and stacks stay as they are.
+func (e *Environment) UpgradeOperator(ctx context.Context) error {
+	if err := e.buildImages(ctx); err != nil {
+		return err
+	}
+	return e.installOperator(ctx)
+}
+
 // WaitForLeader waits until a running pod of the operator holds the lease. A replaced pod may hold it a moment longer.
 func (e *Environment) WaitForLeader(ctx context.Context) error {
 	var operator appsv1.Deployment
