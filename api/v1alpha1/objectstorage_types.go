@@ -46,7 +46,8 @@ type MinIO struct {
 	// +required
 	InternalAddress Address `json:"internalAddress,omitempty"`
 
-	// tls encrypts OpenIM's connections to internalAddress. With tls: {} the store's certificate is of a public authority.
+	// tls encrypts OpenIM's connections to internalAddress. With tls: {} the store's certificate is of a public authority
+	// or of one of pods.trust.
 	// +optional
 	TLS *ServerTLS `json:"tls,omitempty"`
 

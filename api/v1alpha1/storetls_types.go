@@ -5,7 +5,7 @@ package v1alpha1
 // +kubebuilder:validation:XValidation:rule="!has(self.caSecretRef) || !has(self.verification) || self.verification == 'Full'",message="tls.verification None ignores the authority: remove caSecretRef, or write verification: Full"
 type StoreTLS struct {
 	// caSecretRef is the key of a Secret with the PEM certificates of the authorities that may issue the store's certificate. Default: the
-	// public authorities of the image.
+	// public authorities of the image, and those of pods.trust.
 	// +optional
 	CASecretRef *KeyReference `json:"caSecretRef,omitempty"`
 

@@ -11,7 +11,7 @@ type WrapperRedis struct {
 // RedisTLS configures how the server's certificate is verified.
 type RedisTLS struct {
 	// caSecretRef is the key of a Secret with the PEM certificates of the authorities that sign the server's certificate.
-	// Default: the public authorities.
+	// Default: the public authorities, and those of pods.trust.
 	// +optional
 	CASecretRef *KeyReference `json:"caSecretRef,omitempty"`
 }

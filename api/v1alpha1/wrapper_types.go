@@ -185,7 +185,7 @@ type JWKSSource struct {
 	URL string `json:"url,omitempty"`
 
 	// caSecretRef is the key of a Secret with the PEM certificates of the authorities that sign the certificate of the url's server.
-	// Default: the public authorities.
+	// Default: the public authorities, and those of pods.trust.
 	// +optional
 	CASecretRef *KeyReference `json:"caSecretRef,omitempty"`
 

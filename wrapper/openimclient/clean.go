@@ -23,22 +23,55 @@ var openIMToken = regexp.MustCompile(`eyJ[A-Za-z0-9_\-]+\.(eyJ[A-Za-z0-9_\-]+)\.
 // protection, for a release of OpenIM in which another route returns one. The result is JSON, or nothing if a token was not a part of a
 // text: nobody parses it again before it is sent.
 func cleanData(data json.RawMessage, token string) json.RawMessage {
+	cleaned := data
 	if token != "" && bytes.Contains(data, []byte(token)) {
-		if data = bytes.ReplaceAll(data, []byte(token), []byte(removed)); !json.Valid(data) {
-			return nil
+		cleaned = bytes.ReplaceAll(data, []byte(token), []byte(removed))
+	}
+	if bytes.Contains(cleaned, []byte("eyJ")) {
+		cleaned = withoutTokens(cleaned)
+	}
+	if !bytes.Equal(cleaned, data) && !json.Valid(cleaned) {
+		return nil
+	}
+	return cleaned
+}
+
+// withoutTokens replaces each text of openIMToken's form that has OpenIM's claims.
+func withoutTokens(data []byte) []byte {
+	var cleaned []byte
+	kept, next := 0, 0 // cleaned has the data before kept, and tokens before next were looked for
+	for {
+		found := openIMToken.FindSubmatchIndex(data[next:])
+		if found == nil {
+			return append(cleaned, data[kept:]...)
+		}
+		begin, claims, end := next+found[0], next+found[2], next+found[1]
+		switch {
+		case endsEscape(data[:begin+1]):
+			// The e is the end of an escape, as OpenIM writes > (\u003e): users may write that and the rest of a token in a nickname, and
+			// to replace it would make every reply with the nickname invalid.
+			next = begin + 1
+		case isOpenIMClaims(data[claims : next+found[3]]):
+			cleaned = append(append(cleaned, data[kept:begin]...), removed...)
+			kept, next = end, end
+		default:
+			next = claims // a token may begin there
 		}
 	}
-	if !bytes.Contains(data, []byte("eyJ")) {
-		return data
+}
+
+// escapeBytes is the length of an escape of JSON after its backslash.
+const escapeBytes = len("u003e")
+
+// endsEscape reports whether a text ends with an escape by number, such as \u003e. After an even number of backslashes, which stand for
+// half as many, the u is no part of one.
+func endsEscape(text []byte) bool {
+	before := len(text) - escapeBytes
+	if before < 1 || text[before] != 'u' {
+		return false
 	}
-	// The pattern has letters, digits and points that begin with eyJ, which are within a text, so that the result is JSON.
-	return openIMToken.ReplaceAllFunc(data, func(found []byte) []byte {
-		claims := openIMToken.FindSubmatch(found)[1]
-		if isOpenIMClaims(claims) {
-			return []byte(removed)
-		}
-		return found
-	})
+	backslashes := len(text[:before]) - len(bytes.TrimRight(text[:before], `\`))
+	return backslashes%2 == 1
 }
 
 // isOpenIMClaims reports whether the claims of a JWT are those of OpenIM's tokens.

@@ -49,6 +49,11 @@ func TestWhatIsLeftOfData(t *testing.T) {
 		{"text that begins as a JWT", `{"content":"eyJ.eyJ.x"}`, `{"content":"eyJ.eyJ.x"}`},
 		{"the admin token in any form", `{"x":"` + odd + `"}`, `{"x":"[removed]"}`},
 		{"an OpenIM token after an escape", `{"x":"\n` + token + `"}`, `{"x":"\n[removed]"}`},
+		{"an OpenIM token after an escaped backslash", `{"x":"\\u003` + token + `"}`, `{"x":"\\u003[removed]"}`},
+		{"an escape that ends with the first letter of one", `{"x":"\u003` + token + `"}`, `{"x":"\u003` + token + `"}`},
+		{"a token behind such an escape", `{"x":"\u003eyJ` + token + `"}`, `{"x":"\u003eyJ[removed]"}`},
+		{"a token behind what looks like one", `{"x":"eyJa.eyJb.` + token + `"}`, `{"x":"eyJa.eyJb.[removed]"}`},
+		{"two tokens", `["` + token + `","` + token + `"]`, `["[removed]","[removed]"]`},
 		{"none", ``, ``},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -83,6 +88,7 @@ func FuzzEnvelope(f *testing.F) {
 	f.Add([]byte(`{"errCode":0,"errMsg":"","errDlt":"","data":{"a":1}}`))
 	f.Add([]byte(`{"errCode":1502,"errMsg":"` + token + `","errDlt":"x","data":["` + token + `"]}`))
 	f.Add([]byte(`{"errcode":1,"ErrCode":2,"errMsg":"\ud800"}`))
+	f.Add([]byte(`{"errCode":0,"errMsg":"","errDlt":"","data":{"nickname":"\u003` + openimtest.Token(1) + `"}}`))
 	c := New(Options{Secret: constant("s3cr3t")})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		reply, err := decodeEnvelope(data)
