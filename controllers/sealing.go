@@ -88,9 +88,7 @@ func (r *Reconciler) applyPolicies(ctx context.Context, s *scope) (kept []apply.
 			continue
 		}
 		kept = append(kept, applied.Kept)
-		if applied.Result == apply.Created || applied.Result == apply.Repaired {
-			s.noteResult(applied.Result, policy)
-		}
+		s.noteResult(applied.Result, policy)
 	}
 	return kept, failures
 }

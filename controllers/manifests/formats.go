@@ -48,7 +48,7 @@ var newerFields = []newer{
 	// The wrapper of format 0 trusts either the authorities of TrustEnv or the public ones.
 	{"spec.pods.trust", false, 1, func(stack *v1alpha1.OpenIMStack, facts openim.Facts, component string) bool {
 		role := component == v1alpha1.ComponentGateway || component == v1alpha1.ComponentBackend
-		return role && facts.Trust.Key != nil && openim.UsesSystemAuthorities(&stack.Spec, component)
+		return role && trusts(stack, facts, component)
 	}},
 	{"spec.dependencies.etcd.tls", true, 1, reads(openim.Etcd, func(_ *v1alpha1.OpenIMStack, facts openim.Facts) bool {
 		return facts.Settings.EtcdTLS

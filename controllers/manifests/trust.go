@@ -3,12 +3,15 @@ package manifests
 import (
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/openim"
 )
 
 // trusts reports whether a component reads the authorities of spec.pods.trust.
-func (b *builder) trusts(component string) bool {
-	return b.facts.Trust.Key != nil && openim.UsesSystemAuthorities(&b.stack.Spec, component)
+func (b *builder) trusts(component string) bool { return trusts(b.stack, b.facts, component) }
+
+func trusts(stack *v1alpha1.OpenIMStack, facts openim.Facts, component string) bool {
+	return facts.Trust.Key != nil && openim.UsesSystemAuthorities(&stack.Spec, component)
 }
 
 // mountTrust mounts the authorities of spec.pods.trust for a component that reads them, and returns the folder; "" for other components.

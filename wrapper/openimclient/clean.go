@@ -36,13 +36,16 @@ func cleanData(data json.RawMessage, token string) json.RawMessage {
 	return cleaned
 }
 
-// withoutTokens replaces each text of openIMToken's form that has OpenIM's claims.
+// withoutTokens replaces each text of openIMToken's form that has OpenIM's claims. Data without any are returned as they are.
 func withoutTokens(data []byte) []byte {
 	var cleaned []byte
 	kept, next := 0, 0 // cleaned has the data before kept, and tokens before next were looked for
 	for {
 		found := openIMToken.FindSubmatchIndex(data[next:])
-		if found == nil {
+		switch {
+		case found == nil && kept == 0:
+			return data
+		case found == nil:
 			return append(cleaned, data[kept:]...)
 		}
 		begin, claims, end := next+found[0], next+found[2], next+found[1]
@@ -66,11 +69,11 @@ const escapeBytes = len("u003e")
 // endsEscape reports whether a text ends with an escape by number, such as \u003e. After an even number of backslashes, which stand for
 // half as many, the u is no part of one.
 func endsEscape(text []byte) bool {
-	before := len(text) - escapeBytes
-	if before < 1 || text[before] != 'u' {
+	u := len(text) - escapeBytes
+	if u < 1 || text[u] != 'u' {
 		return false
 	}
-	backslashes := len(text[:before]) - len(bytes.TrimRight(text[:before], `\`))
+	backslashes := u - len(bytes.TrimRight(text[:u], `\`))
 	return backslashes%2 == 1
 }
 
