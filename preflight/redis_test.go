@@ -55,7 +55,7 @@ func TestRedisInAnotherMode(t *testing.T) {
 		termination.WrongMode, "no database with this number")
 	expectWorks(t, redisStore{addresses: []string{single.Address}, database: 15, password: single.Password}.try)
 
-	node := redistest.Start(t, "--cluster-enabled", "yes")
+	node := redistest.StartCluster(t)
 	expectFailure(t, redisStore{addresses: []string{node.Address}, password: node.Password}.try,
 		termination.WrongMode, "is a node of a Redis Cluster")
 	expectFailure(t, redisStore{addresses: []string{node.Address}, database: 1, password: node.Password}.try,

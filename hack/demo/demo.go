@@ -69,6 +69,7 @@ func (s *demo) startStack(ctx context.Context) error {
 	if err := s.Prepare(ctx, stack); err != nil {
 		return err
 	}
+	s.AskForUpdate(stack)
 	if err := s.Apply(ctx, stack); err != nil {
 		return err
 	}

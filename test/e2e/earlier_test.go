@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -48,6 +49,7 @@ func fromEarlier() {
 			var operator appsv1.Deployment
 			Expect(environment.Cluster.Get(ctx, setup.OperatorKey, &operator)).To(Succeed())
 			Expect(operator.Spec.Template.Spec.Containers[0].Image).To(Equal(environment.Images[setup.OperatorImage]))
+			Eventually(ctx, waitingUpdate).WithTimeout(2 * time.Minute).ShouldNot(BeNil(), "it waits for a request")
 			ready(ctx, stack)
 			flows(ctx, traffic)
 			report := stopped(ctx, traffic)
@@ -65,10 +67,7 @@ func fromEarlier() {
 			traffic := flowing(ctx)
 			asked := observed(ctx)
 			patch := client.MergeFrom(asked.DeepCopy())
-			if asked.Annotations == nil {
-				asked.Annotations = map[string]string{}
-			}
-			asked.Annotations[v1alpha1.AnnotationUpdate] = time.Now().UTC().Format(time.RFC3339)
+			environment.AskForUpdate(asked)
 			Expect(environment.Cluster.Patch(ctx, asked, patch)).To(Succeed())
 			Eventually(ctx, func(g Gomega) {
 				for _, pod := range wrappers(pods(ctx)) {
@@ -76,6 +75,7 @@ func fromEarlier() {
 				}
 			}).WithTimeout(10 * time.Minute).Should(Succeed())
 			rolled(ctx, v1alpha1.ReasonComplete)
+			Eventually(ctx, waitingUpdate).WithTimeout(time.Minute).Should(BeNil())
 			ready(ctx, stack)
 			// The sockets are opened again by the sessions of before, of which the sender also makes its calls.
 			flows(ctx, traffic)
@@ -87,6 +87,8 @@ func fromEarlier() {
 		}, SpecTimeout(20*time.Minute))
 	})
 }
+
+func waitingUpdate(ctx SpecContext) *metav1.Condition { return stackCondition(ctx, v1alpha1.ConditionUpdateAvailable) }
 
 // wrappers returns the pods of gateway and backend.
 func wrappers(all []corev1.Pod) []corev1.Pod {

@@ -106,6 +106,7 @@ func bringUp(ctx context.Context) {
 	Expect(err).NotTo(HaveOccurred())
 	stack.Spec.Processes = &v1alpha1.Processes{MsgGateway: &v1alpha1.ProcessSpec{Replicas: ptr.To[int32](2)}}
 	Expect(environment.Prepare(ctx, stack)).To(Succeed())
+	environment.AskForUpdate(stack)
 	Expect(environment.Apply(ctx, stack)).To(Succeed())
 	ready(ctx, stack)
 }

@@ -22,7 +22,7 @@ func aHead(n int, seq uint64) internalapi.AuditHead {
 
 func TestHeadsAreKeptOnACluster(t *testing.T) {
 	g := NewWithT(t)
-	db := redistest.Start(t, "--cluster-enabled", "yes").OpenCluster("im/chat:")
+	db := redistest.StartCluster(t).OpenCluster("im/chat:")
 	g.Eventually(func() error { return db.Set(t.Context(), "up", 1, 0).Err() }, 5*time.Second, 10*time.Millisecond).Should(Succeed())
 	h := newHeads(db, time.Now)
 	for n := range 3 {

@@ -211,7 +211,7 @@ func FuzzFinish(f *testing.F) {
 // A Redis Cluster refuses a script whose keys are in several slots: those of one handshake are an address, its networks and the total.
 func TestHandshakesAreCountedAndKeptOnACluster(t *testing.T) {
 	g := NewWithT(t)
-	db := redistest.Start(t, "--cluster-enabled", "yes").OpenCluster("im/chat:")
+	db := redistest.StartCluster(t).OpenCluster("im/chat:")
 	g.Eventually(func() error { return db.Set(t.Context(), "up", 1, 0).Err() }, 5*time.Second, 10*time.Millisecond).Should(Succeed())
 	states := NewStates(db, Limits{PerSource: 2, Overall: 40})
 	for _, from := range []string{"192.0.2.1", "2001:db8::1"} {

@@ -247,7 +247,7 @@ func TestAnInvalidClassRefusesEveryCall(t *testing.T) {
 // A Redis Cluster of one node refuses a script whose keys are in different slots.
 func TestTheKeysOfOneCallAreInOneSlotOfACluster(t *testing.T) {
 	g := NewWithT(t)
-	server := redistest.Start(t, "--cluster-enabled", "yes")
+	server := redistest.StartCluster(t)
 	db := server.OpenCluster("a:")
 	l := open(db, 2)
 	three := Class{PerSecond: 0.001, Burst: 2, By: []string{ByUser, ByDevice, ByIP}}

@@ -11,7 +11,7 @@ import (
 // A Redis Cluster of one node checks that every script keeps to the slot of its keys.
 func TestEverythingWorksOnACluster(t *testing.T) {
 	g := NewWithT(t)
-	server := redistest.Start(t, "--cluster-enabled", "yes")
+	server := redistest.StartCluster(t)
 	db := server.OpenCluster(prefix)
 	g.Eventually(func() error { return db.Set(t.Context(), "up", 1, 0).Err() }, soon).Should(Succeed())
 	onCluster := func(r *replica, _ *bounds) { r.db = db }

@@ -46,16 +46,13 @@ func (e *Environment) WaitReady(ctx context.Context, key client.ObjectKey) (*v1a
 	return stack, e.waitForAnswer(ctx, stack)
 }
 
-// waitForPods waits until the pods of a component match its Deployment. An operator that has just been replaced may still be about to
-// roll out another wrapper, so the wrapper's image is checked, too.
+// waitForPods waits until the pods of a component match its Deployment, and until gateway and backend have the image that they should.
 func (e *Environment) waitForPods(ctx context.Context, stack *v1alpha1.OpenIMStack, c graph.Component) error {
 	name := types.NamespacedName{Namespace: stack.Namespace, Name: v1alpha1.ChildName(stack.Name, c.Name)}
 	var deployment *appsv1.Deployment
 	err := kube.Until(ctx, e.Cluster, &appsv1.DeploymentList{}, name, func(d *appsv1.Deployment) (bool, error) {
 		deployment = d
-		wrapper := cmp.Or(stack.Spec.Wrapper.Image, e.Images[WrapperImage])
-		built := c.App != v1alpha1.NameWrapper || d.Spec.Template.Spec.Containers[0].Image == wrapper
-		return built && kube.RolledOut(d), nil
+		return (c.App != v1alpha1.NameWrapper || e.hasImage(stack, d)) && kube.RolledOut(d), nil
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for the rollout: %w", err)
@@ -76,6 +73,14 @@ func (e *Environment) waitForPods(ctx context.Context, stack *v1alpha1.OpenIMSta
 		return fmt.Errorf("waiting for the pods of Deployment %s: %w", name, err)
 	}
 	return nil
+}
+
+// hasImage reports whether a Deployment of gateway or backend has the image of the spec, or else the one of this checkout: an operator that
+// has just been replaced may still be about to roll it out. It has another while the operator waits for a request to update the stack, and
+// before this checkout has built any.
+func (e *Environment) hasImage(stack *v1alpha1.OpenIMStack, d *appsv1.Deployment) bool {
+	want := cmp.Or(stack.Spec.Wrapper.Image, e.Images[WrapperImage])
+	return want == "" || d.Spec.Template.Spec.Containers[0].Image == want || currentTrue(stack, v1alpha1.ConditionUpdateAvailable) != nil
 }
 
 // matchDeployment reports whether pods are as many as the Deployment's replicas, all ready and none terminating. A pod without a

@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
 )
 
 func TestThePodsThemselvesAreChecked(t *testing.T) {
@@ -42,5 +44,33 @@ func TestThePodsThemselvesAreChecked(t *testing.T) {
 		"none, as after a force kill": {nil, false},
 	} {
 		t.Run(name, func(t *testing.T) { NewWithT(t).Expect(matchDeployment(asked, c.pods)).To(Equal(c.want)) })
+	}
+}
+
+func TestAnEarlierImageOfTheWrapperIsExpectedOnlyUntilTheUpdateIsAskedFor(t *testing.T) {
+	running := &appsv1.Deployment{}
+	running.Spec.Template.Spec.Containers = []corev1.Container{{Image: "wrapper:earlier"}}
+	for name, c := range map[string]struct {
+		built, inSpec string
+		waits         metav1.ConditionStatus
+		want          bool
+	}{
+		"nothing is built yet":                    {want: true},
+		"another is built":                        {built: "wrapper:next"},
+		"the same is built":                       {built: "wrapper:earlier", want: true},
+		"another is built, and waits":             {built: "wrapper:next", waits: metav1.ConditionTrue, want: true},
+		"another is built, and waits no longer":   {built: "wrapper:next", waits: metav1.ConditionFalse},
+		"the spec names it":                       {built: "wrapper:next", inSpec: "wrapper:earlier", want: true},
+		"the spec names another than what is run": {built: "wrapper:earlier", inSpec: "wrapper:own"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stack := &v1alpha1.OpenIMStack{}
+			stack.Spec.Wrapper.Image = c.inSpec
+			if c.waits != "" {
+				stack.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionUpdateAvailable, Status: c.waits}}
+			}
+			e := &Environment{Images: map[string]string{WrapperImage: c.built}}
+			NewWithT(t).Expect(e.hasImage(stack, running)).To(Equal(c.want))
+		})
 	}
 }

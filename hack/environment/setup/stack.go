@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -77,6 +78,11 @@ func (e *Environment) Apply(ctx context.Context, stack *v1alpha1.OpenIMStack) er
 		return err
 	}
 	return e.Cluster.Apply(ctx, u)
+}
+
+// AskForUpdate makes a stack ask for the images of this checkout. They replace those of an earlier one, whose stack still runs.
+func (e *Environment) AskForUpdate(stack *v1alpha1.OpenIMStack) {
+	metav1.SetMetaDataAnnotation(&stack.ObjectMeta, v1alpha1.AnnotationUpdate, e.Images[OperatorImage]+" "+e.Images[WrapperImage])
 }
 
 // Token returns an administrator's token of the stack's first issuer. change may alter its claims.

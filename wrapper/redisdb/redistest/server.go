@@ -54,6 +54,17 @@ func Start(t testing.TB, extra ...string) *Server {
 	return s
 }
 
+// StartCluster is Start for a node of a Redis Cluster. Its bus has a port that was taken for it: the default, the server's port plus 10000,
+// is among those from which the kernel takes the source ports of outgoing connections, so any connection of the machine can have it.
+func StartCluster(t testing.TB) *Server {
+	t.Helper()
+	_, bus, err := net.SplitHostPort(freeport.Address(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Start(t, "--cluster-enabled", "yes", "--cluster-port", bus)
+}
+
 // Config returns the wrapper's configuration for this server.
 func (s *Server) Config(prefix string) redisdb.Config {
 	return redisdb.Config{Addresses: []string{s.Address}, PasswordFile: s.PasswordFile, KeyPrefix: prefix}
@@ -77,8 +88,7 @@ func (s *Server) open(config redisdb.Config) *redisdb.DB {
 	return db
 }
 
-// OpenCluster is Open for a server that was started with "--cluster-enabled", "yes". It assigns all slots to the server: a Cluster of one
-// node.
+// OpenCluster is Open for a server of StartCluster. It assigns all slots to the server: a Cluster of one node.
 func (s *Server) OpenCluster(prefix string) *redisdb.DB {
 	s.t.Helper()
 	ctx := s.t.Context()
