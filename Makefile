@@ -124,10 +124,11 @@ test-unit: ## Run the tests that need no server, with the race detector except f
 	set -x; go test -timeout 15m $(TEST_FLAGS) $$pure; $(GO_TEST_RACE) -timeout 15m $(TEST_FLAGS) $$rest
 
 .PHONY: test-components
-test-components: ## Run the tests of the local cluster's components, of the dashboards and of the scrape configuration, which are modules of their own.
+test-components: ## Run the tests of the local cluster's components, of the dashboards, the scrape configuration and the costs of rules: modules of their own.
 	go run ./hack/packages prometheus
 	go test -C hack/dashboards -timeout 10m $(TEST_FLAGS) ./...
 	go test -C hack/scrapeconfig -timeout 10m $(TEST_FLAGS) ./...
+	go test -C hack/celcosts -timeout 10m $(TEST_FLAGS) ./...
 	@modules="$$(find hack/cluster/components -name '*_test.go' | cut -d/ -f1-4 | sort -u)"; \
 	for module in $$modules; do (set -x; cd $$module; go test -timeout 10m $(TEST_FLAGS) ./...); done
 
