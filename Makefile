@@ -94,6 +94,7 @@ manifests: ## Write the CRD, the operator's role and their copies in the chart.
 	@cp config/crd/bases/*.yaml $(CHART)/files/crds/
 	@cp -r config/monitoring/rules.yaml config/monitoring/pod_monitor.yaml config/monitoring/dashboards $(CHART)/files/monitoring/
 	@cp config/rbac/role.yaml $(CHART)/files/rbac/
+	@cp config/references/role.yaml $(CHART)/files/rbac/references.yaml
 
 .PHONY: dashboards
 dashboards: ## Write the dashboards for Grafana and their copies in the chart, from hack/dashboards.
