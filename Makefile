@@ -94,6 +94,7 @@ manifests: ## Write the CRD, the operator's role and their copies in the chart.
 	@cp config/crd/bases/*.yaml $(CHART)/files/crds/
 	@cp -r config/monitoring/rules.yaml config/monitoring/pod_monitor.yaml config/monitoring/dashboards $(CHART)/files/monitoring/
 	@cp config/rbac/role.yaml $(CHART)/files/rbac/
+	@cp config/references/role.yaml $(CHART)/files/rbac/references.yaml
 
 .PHONY: dashboards
 dashboards: ## Write the dashboards for Grafana and their copies in the chart, from hack/dashboards.
@@ -124,10 +125,11 @@ test-unit: ## Run the tests that need no server, with the race detector except f
 	set -x; go test -timeout 15m $(TEST_FLAGS) $$pure; $(GO_TEST_RACE) -timeout 15m $(TEST_FLAGS) $$rest
 
 .PHONY: test-components
-test-components: ## Run the tests of the local cluster's components, of the dashboards and of the scrape configuration, which are modules of their own.
+test-components: ## Run the tests of the local cluster's components, of the dashboards, the scrape configuration and the costs of rules: modules of their own.
 	go run ./hack/packages prometheus
 	go test -C hack/dashboards -timeout 10m $(TEST_FLAGS) ./...
 	go test -C hack/scrapeconfig -timeout 10m $(TEST_FLAGS) ./...
+	go test -C hack/celcosts -timeout 10m $(TEST_FLAGS) ./...
 	@modules="$$(find hack/cluster/components -name '*_test.go' | cut -d/ -f1-4 | sort -u)"; \
 	for module in $$modules; do (set -x; cd $$module; go test -timeout 10m $(TEST_FLAGS) ./...); done
 

@@ -37,13 +37,18 @@ func (w testEnv) elsewhere() (string, func(*v1alpha1.OpenIMStackSpec)) {
 // serveReferenceGrants installs the kind ReferenceGrant with the fields that the operator reads.
 func serveReferenceGrants(ctx context.Context) {
 	GinkgoHelper()
-	gvk := dependencies.ReferenceGrant
+	serveKind(ctx, dependencies.ReferenceGrant, "referencegrants")
+}
+
+// serveKind installs a kind of which all fields are kept.
+func serveKind(ctx context.Context, gvk schema.GroupVersionKind, plural string) {
+	GinkgoHelper()
 	crd := &unstructured.Unstructured{Object: map[string]any{
-		"metadata": map[string]any{"name": "referencegrants." + gvk.Group, "annotations": map[string]any{
+		"metadata": map[string]any{"name": plural + "." + gvk.Group, "annotations": map[string]any{
 			"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/2997"}},
 		"spec": map[string]any{
 			"group": gvk.Group, "scope": "Namespaced",
-			"names": map[string]any{"kind": gvk.Kind, "listKind": gvk.Kind + "List", "plural": "referencegrants", "singular": "referencegrant"},
+			"names": map[string]any{"kind": gvk.Kind, "listKind": gvk.Kind + "List", "plural": plural, "singular": strings.ToLower(gvk.Kind)},
 			"versions": []any{map[string]any{"name": gvk.Version, "served": true, "storage": true, "schema": map[string]any{
 				"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true},
 			}}},

@@ -25,6 +25,9 @@ func (r *Reconciler) RememberReferences(lasting time.Duration) { r.resolutions.l
 // LookForGatewayAPI sets how often the Gateway API is looked for while a stack has a route. It must be called before the start.
 func (r *Reconciler) LookForGatewayAPI(every time.Duration) { r.gatewayAPI.every = every }
 
+// ReadReferences sets how often the objects of resourceRefs are read again. It must be called before the start.
+func (r *Reconciler) ReadReferences(every time.Duration) { r.referencesEvery = every }
+
 // MadeChildren reports whether policies or workloads of a stack were made since the last call.
 func (r *Reconciler) MadeChildren(stack *v1alpha1.OpenIMStack) bool {
 	known := r.kept.of(stack)

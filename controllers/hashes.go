@@ -93,6 +93,9 @@ func (s *scope) secretVersions(facts openim.Facts) string {
 
 // versionOf returns the version of a Secret that the facts were made of, "" when it was not read, or changed meanwhile.
 func (s *scope) versionOf(secret string) string {
+	if v1alpha1.IsReference(secret) {
+		return secret // its name changes with its content
+	}
 	if s.read == nil {
 		return ""
 	}

@@ -63,6 +63,8 @@ type Reconciler struct {
 	acceptance *acceptance
 	pacer      *pacer
 	gatewayAPI *gatewayAPI
+	// referencesEvery is referencesInterval.
+	referencesEvery time.Duration
 	// resolutions are what the references of stacks resolved to. watched returns the cache that shows whether they still do.
 	resolutions *resolutions
 	watched     func(schema.GroupVersionKind) client.Reader
@@ -81,7 +83,7 @@ func NewReconciler(
 		prober: loop, references: newReferences(), lastHot: newLastGood(), accepted: newAcceptedPods(), runs: newRuns(), named: newNamedByRuns(),
 		slots: rollout.NewSlots(DefaultRollouts),
 		seals: newSeals(), kept: newKeptStacks(), claims: newClaimRegistry(), acceptance: newAcceptance(), pacer: newPacer(),
-		gatewayAPI: newGatewayAPI(), resolutions: newResolutions(), watched: watchedMetadata(nil, nil),
+		gatewayAPI: newGatewayAPI(), referencesEvery: referencesInterval, resolutions: newResolutions(), watched: watchedMetadata(nil, nil),
 	}
 }
 
@@ -149,7 +151,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 // backoff; the complete texts are in the log already. Of all other times the earliest wins.
 func (r *Reconciler) result(s *scope, statusDue time.Duration) (ctrl.Result, error) {
 	after := earliest(statusDue, s.requeueAfter(s.now), s.resultExpires(), s.routeRecheck(r.gatewayAPI.every),
-		r.pacer.terminal(s.stack, s.terminal() != nil || s.podsRefused()), consentRecheck(r.access, s.stack.Namespace, s.facts.Services))
+		r.pacer.terminal(s.stack, s.terminal() != nil || s.podsRefused()), consentRecheck(r.access, s.stack.Namespace, s.facts.Services),
+		r.referencesRecheck(s.stack))
 	var transient []error
 	for _, fault := range s.faults {
 		if fault.Kind == outcome.Transient {

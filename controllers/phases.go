@@ -38,6 +38,7 @@ func (r *Reconciler) phases() []phase {
 		{"observe again", r.observe},
 		{"release earlier places", r.release},
 		{"prune", r.prune},
+		{"prune copies", r.pruneCopies},
 		{"list pending changes", r.listPending},
 		{"find unused Secrets", r.findUnusedSecrets},
 	}
@@ -52,8 +53,9 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 			Components: []string{string(openim.RPCAuth), v1alpha1.ComponentBackend}, Err: err,
 		})
 	}
+	s.unread = errors.Join(s.unread, r.copySecrets(ctx, s))
 	s.referencesRead = s.unread == nil
-	r.references.set(client.ObjectKeyFromObject(s.stack), reads{s.facts.Secrets, s.facts.ConfigMaps, s.facts.Services})
+	r.references.set(client.ObjectKeyFromObject(s.stack), reads{s.facts.Secrets, s.facts.ConfigMaps, s.facts.Services, s.facts.Elsewhere})
 	return s.unread
 }
 

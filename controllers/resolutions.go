@@ -76,7 +76,7 @@ func (r *Reconciler) resolveReferences(
 	r.resolutions.forget(key)
 	read := newReadVersions(r.live)
 	facts, problems, err := r.access.ResolveReplacing(ctx, read, stack, secrets)
-	if len(problems) == 0 && err == nil && !read.unwatched {
+	if len(problems) == 0 && err == nil && !read.unwatched && len(facts.Copies) == 0 {
 		r.resolutions.set(key, &resolution{
 			uid: stack.UID, generation: stack.Generation, secrets: secrets, at: now, facts: facts, read: read,
 		})

@@ -108,7 +108,9 @@ type scope struct {
 	// unusedSecrets are generated Secrets that the spec no longer uses. Valid when secretsListed is true.
 	unusedSecrets []string
 	secretsListed bool
-	pods          []corev1.Pod
+	// undeletable are copies that are not used and that the operator may not delete.
+	undeletable []string
+	pods        []corev1.Pod
 	// services are the names of the Services that exist.
 	services map[string]bool
 	// routePolicies are the names of the BackendTLSPolicies that exist, as far as entries of the spec name them.

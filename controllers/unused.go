@@ -30,7 +30,9 @@ func (r *Reconciler) findUnusedSecrets(ctx context.Context, s *scope) error {
 	}
 	var existing []string
 	for _, secret := range secrets {
-		existing = append(existing, secret.Name)
+		if secret.Labels[v1alpha1.LabelReference] == "" || slices.Contains(s.undeletable, secret.Name) {
+			existing = append(existing, secret.Name)
+		}
 	}
 	used := slices.Clone(s.facts.Secrets)
 	for _, g := range generated(s.stack, s.shareSuffix) {

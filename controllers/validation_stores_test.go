@@ -5,6 +5,12 @@ import . "github.com/onsi/ginkgo/v2"
 // withKafka is the prefix of changes that add to spec.dependencies.kafka.
 const withKafka = "kafka: {brokers: => kafka: {"
 
+// inRedis is the prefix of changes that replace what spec.dependencies.redis has.
+const inRedis = `addresses: ["redis.infra.svc:6379"] => `
+
+// aKafka is a reference to a Kafka of Strimzi.
+const aKafka = "resourceRef: {apiVersion: kafka.strimzi.io/v1, kind: Kafka, name: events}"
+
 var _ = Describe("The API server", func() {
 	// As in validation_test.go: a mistake, the change that makes it, and texts of the refusal.
 	DescribeTable(
@@ -23,6 +29,13 @@ var _ = Describe("The API server", func() {
 		Entry("topics without partitions", withKafka+"topics: {management: Create, partitions: 0}, brokers:", "topics.partitions", "1"),
 		Entry("more partitions than are sensible", withKafka+"topics: {management: Create, partitions: 1001}, brokers:",
 			"topics.partitions", "1000"),
+		Entry("no Kafka", `brokers: ["kafka.infra.svc:9092"] => saslMechanism: PLAIN`, "spec.dependencies.kafka", "exactly one of brokers and resourceRef"),
+		Entry("a Kafka in two ways", withKafka+aKafka+", brokers:", "spec.dependencies.kafka", "exactly one of brokers and resourceRef"),
+		Entry("a login beside a reference", inRedis+"resourceRef: {apiVersion: v1, kind: Secret, name: r}, tls: {}",
+			"spec.dependencies.redis", "remove credentialsRef and tls"),
+		Entry("a listener of a Secret", inRedis+"resourceRef: {apiVersion: v1, kind: Secret, name: r, listener: tls}",
+			"redis.resourceRef", "belong to kind Kafka of Strimzi"),
+		Entry("an object without a kind", withKafka+"resourceRef: {apiVersion: v1, name: r}, brokers:", "kafka.resourceRef.kind", "Required"),
 		Entry("more copies than are sensible", withKafka+"topics: {management: Create, replication: 11}, brokers:", "topics.replication", "10"),
 	)
 })

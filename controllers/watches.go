@@ -185,6 +185,8 @@ type reads struct {
 	// secrets and configMaps of the stack's namespace.
 	secrets, configMaps []string
 	services            []types.NamespacedName
+	// elsewhere are Secrets of other namespaces.
+	elsewhere []types.NamespacedName
 }
 
 func newReferences() *references { return &references{byStack: map[types.NamespacedName]reads{}} }
@@ -203,7 +205,7 @@ func (x *references) forget(stack types.NamespacedName) {
 
 func (x *references) ofSecret(secret types.NamespacedName) []types.NamespacedName {
 	return x.find(func(stack types.NamespacedName, r reads) bool {
-		return stack.Namespace == secret.Namespace && slices.Contains(r.secrets, secret.Name)
+		return stack.Namespace == secret.Namespace && slices.Contains(r.secrets, secret.Name) || slices.Contains(r.elsewhere, secret)
 	})
 }
 

@@ -34,6 +34,13 @@ type Facts struct {
 	ShareSecretWaits bool `json:",omitempty"`
 	// AssertionKey is the key of the Secret with which the gateway signs assertions for the backend.
 	AssertionKey corev1.SecretKeySelector
+	// Copies are the Secrets that the operator makes for resourceRefs. They alone hold values of Secrets, and are taken out of the facts once
+	// they are written.
+	Copies []SecretCopy `json:"-"`
+	// Revoked are the stores whose resourceRef may not be followed any longer: their copies are deleted.
+	Revoked []string `json:",omitempty"`
+	// Elsewhere are the Secrets of other namespaces that were read, whether they exist or not.
+	Elsewhere []types.NamespacedName `json:",omitempty"`
 	// Secrets of the stack's namespace and Services of any namespace that were read, whether they exist or not. A change of one of them
 	// may change the facts.
 	Secrets  []string
@@ -54,6 +61,16 @@ type Facts struct {
 	PlatformUserIDs bool `json:",omitempty"`
 	// Webhooks are the endpoints of the hooks of each process that calls any. None where spec.network.extraEgress leads to them.
 	Webhooks map[Name][]Endpoint `json:",omitempty"`
+}
+
+// SecretCopy is a Secret with what a resourceRef leads to. Its name changes with its content.
+type SecretCopy struct {
+	Name string
+	// Store for which it is made, for example kafka.
+	Store string
+	// Readers are the components that use it.
+	Readers []string
+	Data    map[string][]byte
 }
 
 // PushFacts hold the credentials and the place of the push vendor. They are empty without spec.push.
@@ -81,6 +98,7 @@ func (f *Facts) ShareSecretOfOpenIM() (corev1.SecretKeySelector, string) {
 func (f Facts) ForTemplates() Facts {
 	f.Locations, f.Endpoints, f.Secrets, f.ConfigMaps, f.Services, f.Claims = nil, nil, nil, nil, nil, nil
 	f.Push.Endpoints, f.Webhooks = nil, nil
+	f.Copies, f.Revoked, f.Elsewhere = nil, nil, nil
 	w := &f.Wrapper
 	w.LoginKeys, w.Certificate, w.Tracing, w.Redis.Endpoints, w.MongoDB.Endpoints = nil, nil, nil, nil, nil
 	sets := make([]KeySet, 0, len(w.KeySets))

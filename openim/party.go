@@ -38,9 +38,9 @@ func Parties() []Party {
 // Location is where the spec says that a party is, and what its addresses resolved to on the network. Passwords have no part in it.
 type Location struct {
 	Party Party
-	// Source names the Secret that holds the addresses. Empty when the addresses are in the spec.
+	// Source names the Secret or the object that holds the addresses. Empty when the addresses are in the spec.
 	Source string
-	// Unknown is true when the Secret of Source could not be read: Addresses is then empty.
+	// Unknown is true when what Source names could not be read: Addresses is then empty.
 	Unknown bool
 	// Peers that the spec names for addresses which are not known.
 	Peers []networkingv1.NetworkPolicyPeer

@@ -47,7 +47,8 @@ func UsesSystemAuthorities(spec *v1alpha1.OpenIMStackSpec, component string) boo
 func storeUsesSystemAuthorities(spec v1alpha1.Dependencies, d Dependency) bool {
 	switch d {
 	case Kafka:
-		return systemVerifies(spec.Kafka.TLS)
+		// A Secret may say that the connection is encrypted and name no authority. A listener of Strimzi always has one.
+		return systemVerifies(spec.Kafka.TLS) || spec.Kafka.ResourceRef != nil && !spec.Kafka.ResourceRef.IsStrimzi()
 	case MongoDB:
 		return mongoUsesSystemAuthorities(spec.MongoDB)
 	case Etcd:
@@ -78,7 +79,7 @@ func roleUsesSystemAuthorities(spec *v1alpha1.OpenIMStackSpec, component string)
 
 // mongoUsesSystemAuthorities reports it for clients of a MongoDB. A connection string of a Secret may say tls=true.
 func mongoUsesSystemAuthorities(spec v1alpha1.MongoDB) bool {
-	return systemVerifies(spec.TLS) || spec.TLS == nil && spec.URIRef != nil
+	return systemVerifies(spec.TLS) || spec.TLS == nil && (spec.URIRef != nil || spec.ResourceRef != nil)
 }
 
 func systemVerifies(tls *v1alpha1.StoreTLS) bool {

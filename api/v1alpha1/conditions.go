@@ -96,6 +96,19 @@ const (
 	ReasonConfigMapInvalid = "ConfigMapInvalid"
 	// ReasonServiceNotFound: the address of a store is that of a Service that does not exist, or that may not be referred to.
 	ReasonServiceNotFound = "ServiceNotFound"
+	// ReasonReferenceNotPermitted: the object of a resourceRef is in another namespace without the consent of that namespace, or the operator
+	// may not read it. The message has the ReferenceGrant to create, or the right to give.
+	ReasonReferenceNotPermitted = "ReferenceNotPermitted"
+	// ReasonReferenceNotFound: the object of a resourceRef, or its user, does not exist. Create it.
+	ReasonReferenceNotFound = "ReferenceNotFound"
+	// ReasonReferenceNotReady: the operator of the object of a resourceRef has not finished it. See the conditions of that object.
+	ReasonReferenceNotReady = "ReferenceNotReady"
+	// ReasonReferenceUnsupported: the object of a resourceRef is of a kind, or has an authentication, that this field does not read. The
+	// message says what to write instead.
+	ReasonReferenceUnsupported = "ReferenceUnsupported"
+	// ReasonReferenceKindMissing: the cluster does not serve the kind of a resourceRef. Install its operator: the kind is looked for again by
+	// itself.
+	ReasonReferenceKindMissing = "ReferenceKindMissing"
 	// ReasonPeersNeeded: an address leads to pods that the operator cannot find out. Write peers.
 	ReasonPeersNeeded = "PeersNeeded"
 	// ReasonSharedStore: another stack already occupies the requested part of a store. Write another database, or another prefix.

@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -117,6 +118,20 @@ const (
 	RevisionRun = "run"
 )
 
+// LabelReference on a Secret says of which store it is a copy: the Secrets and authorities that the store's resourceRef leads to.
+const LabelReference = "openimstack.dev/reference"
+
+// ReferenceName returns the name of a copy for a store with a digest of its content. Example: chat-ref-kafka-0123456789abcdef.
+func ReferenceName(stack, store, digest string) string {
+	return ChildName(stack, "ref-"+store+"-"+digest)
+}
+
+// referenceForm is the end of the names of copies.
+var referenceForm = regexp.MustCompile(`.-ref-(kafka|redis|mongodb|wrapper-redis|wrapper-mongodb)-[0-9a-f]{16}$`)
+
+// IsReference reports whether a Secret has a name of a copy, whatever the stack's name.
+func IsReference(secret string) bool { return referenceForm.MatchString(secret) }
+
 // ChildName returns the name of a child of a stack.
 func ChildName(stack, component string) string { return stack + "-" + component }
 
@@ -157,10 +172,10 @@ func GeneratedKeys() []GeneratedKey {
 	}
 }
 
-// IsGenerated reports whether a Secret has a name under which the operator keeps a generated key of a stack, whatever the stack's name: a
-// login key outlives its stack, and a stack that is made tomorrow gets its keys under such names. Example: chat-share-secret-2.
+// IsGenerated reports whether a Secret has a name under which the operator keeps a generated key or a copy of a stack, whatever the stack's
+// name: a login key outlives its stack, and a stack that is made tomorrow gets its keys under such names. Example: chat-share-secret-2.
 func IsGenerated(secret string) bool {
-	if _, ok := ShareSecretOf(secret); ok {
+	if _, ok := ShareSecretOf(secret); ok || IsReference(secret) {
 		return true
 	}
 	return slices.ContainsFunc(GeneratedKeys(), func(g GeneratedKey) bool {

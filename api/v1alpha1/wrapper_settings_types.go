@@ -3,7 +3,7 @@ package v1alpha1
 import "k8s.io/apimachinery/pkg/api/resource"
 
 // WrapperRedis is the wrapper's own Redis. More than one address means a Redis cluster.
-// +kubebuilder:validation:XValidation:rule="has(self.credentialsRef)",message="wrapper.redis.credentialsRef is needed: without a password, access to this Redis gives access to every session. Name a Secret with the key password"
+// +kubebuilder:validation:XValidation:rule="has(self.credentialsRef) || has(self.resourceRef)",message="wrapper.redis.credentialsRef is needed: without a password, access to this Redis gives access to every session. Name a Secret with the key password"
 type WrapperRedis struct {
 	Redis `json:",inline"`
 }

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // secretBytes is the entropy of a generated value: 256 bit.
@@ -47,4 +48,26 @@ func (a *Applier) SecretMetadata(ctx context.Context, name types.NamespacedName)
 		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
 	}
 	return secret, nil
+}
+
+// CopySecret creates an immutable Secret with data. It fails when a Secret of that name exists: an existing Secret is never written. object
+// holds name, namespace, labels and owner.
+func (a *Applier) CopySecret(ctx context.Context, object metav1.ObjectMeta, data map[string][]byte) (*corev1.Secret, error) {
+	immutable := true
+	secret := &corev1.Secret{ObjectMeta: object, Immutable: &immutable, Type: corev1.SecretTypeOpaque, Data: data}
+	if err := a.client.Create(ctx, secret, a.owner); err != nil {
+		return nil, fmt.Errorf("copying to Secret %s/%s: %w", object.Namespace, object.Name, err)
+	}
+	return secret, nil
+}
+
+// DeleteSecret deletes a Secret, unless another one has its name by now. object is only read.
+func (a *Applier) DeleteSecret(ctx context.Context, object *metav1.PartialObjectMetadata) error {
+	uid := object.UID
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: object.Namespace, Name: object.Name}}
+	err := a.client.Delete(ctx, secret, client.Preconditions{UID: &uid})
+	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("deleting Secret %s/%s: %w", object.Namespace, object.Name, err)
+	}
+	return nil
 }

@@ -66,7 +66,7 @@ func (r *resolver) service(field, peersField string, name types.NamespacedName) 
 	if !found && !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("reading Service %s: %w", name, err)
 	}
-	if !foreign || !r.access.Granted {
+	if !foreign || !r.access.Granted || name.Namespace == r.consented {
 		if !found {
 			r.missing(v1alpha1.ReasonServiceNotFound, field, "Service %s does not exist: create it, or write the address of one that does", name)
 			return nil, nil
@@ -76,7 +76,7 @@ func (r *resolver) service(field, peersField string, name types.NamespacedName) 
 	granted := found && listed(service.Annotations[v1alpha1.AnnotationReferencedBy], r.stack.Namespace)
 	if !granted {
 		// Also for a Service that does not exist, so that both cases take the same time.
-		if granted, err = r.grantedByObject(name); err != nil {
+		if granted, err = r.granted(name.Namespace, target{corev1.GroupName, "Service", name.Name}); err != nil {
 			return nil, err
 		}
 	}
@@ -121,35 +121,41 @@ type grant struct {
 	} `json:"spec"`
 }
 
-// grantedByObject reports whether a ReferenceGrant of the Service's namespace lets stacks of the stack's namespace refer to the Service. A
-// cluster without the Gateway API has no such grants.
-func (r *resolver) grantedByObject(service types.NamespacedName) (bool, error) {
+// target is an object of another namespace to which a stack refers.
+type target struct{ group, kind, name string }
+
+// granted reports whether the ReferenceGrants of a namespace let stacks of the stack's namespace refer to all targets. A cluster without
+// the Gateway API has no such grants.
+func (r *resolver) granted(namespace string, targets ...target) (bool, error) {
 	var list unstructured.UnstructuredList
 	list.SetGroupVersionKind(ReferenceGrant.GroupVersion().WithKind(ReferenceGrant.Kind + "List"))
-	err := r.reader.List(r.ctx, &list, client.InNamespace(service.Namespace), client.Limit(maxGrants))
+	err := r.reader.List(r.ctx, &list, client.InNamespace(namespace), client.Limit(maxGrants))
 	if apimeta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("reading ReferenceGrants of namespace %s: %w", service.Namespace, err)
+		return false, fmt.Errorf("reading ReferenceGrants of namespace %s: %w", namespace, err)
 	}
-	return slices.ContainsFunc(list.Items, func(u unstructured.Unstructured) bool {
-		var g grant
-		if runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &g) != nil {
-			return false
-		}
-		return g.permits(r.stack.Namespace, service.Name)
-	}), nil
+	permitted := func(t target) bool {
+		return slices.ContainsFunc(list.Items, func(u unstructured.Unstructured) bool {
+			var g grant
+			if runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &g) != nil {
+				return false
+			}
+			return g.permits(r.stack.Namespace, t)
+		})
+	}
+	return !slices.ContainsFunc(targets, func(t target) bool { return !permitted(t) }), nil
 }
 
-// permits reports whether a grant lets stacks of a namespace refer to a Service. A grant without a name is for all Services.
-func (g grant) permits(namespace, service string) bool {
+// permits reports whether a grant lets stacks of a namespace refer to an object. A grant without a name is for all objects of a kind.
+func (g grant) permits(namespace string, wanted target) bool {
 	from, to := false, false
 	for _, f := range g.Spec.From {
 		from = from || f.Group == v1alpha1.GroupVersion.Group && f.Kind == "OpenIMStack" && f.Namespace == namespace
 	}
 	for _, t := range g.Spec.To {
-		to = to || t.Group == corev1.GroupName && t.Kind == "Service" && (t.Name == nil || *t.Name == service)
+		to = to || t.Group == wanted.group && t.Kind == wanted.kind && (t.Name == nil || *t.Name == wanted.name)
 	}
 	return from && to
 }

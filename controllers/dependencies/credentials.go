@@ -151,6 +151,9 @@ func (r *resolver) key(field, name, key string) (corev1.SecretKeySelector, []byt
 
 func (r *resolver) secret(field, name string) (*corev1.Secret, error) {
 	r.facts.Secrets = append(r.facts.Secrets, name)
+	if copied := r.copies[name]; copied != nil {
+		return copied, nil
+	}
 	var secret corev1.Secret
 	key := types.NamespacedName{Namespace: r.stack.Namespace, Name: name}
 	if err := r.reader.Get(r.ctx, key, &secret); apierrors.IsNotFound(err) {

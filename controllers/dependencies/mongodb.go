@@ -17,18 +17,28 @@ import (
 func (r *resolver) mongodb() error {
 	spec := r.stack.Spec.Dependencies.MongoDB
 	const field = "spec.dependencies.mongodb"
-	files, digest, unread := r.storeFiles(field+".tls", spec.TLS, true)
+	at := openim.Location{Party: openim.PartyMongoDB}
+	if spec.ResourceRef != nil {
+		found, err := r.followMongoDB(field, openim.MongoDB, &spec)
+		at.Source = sourceOf(spec.ResourceRef)
+		if err != nil || !found {
+			r.unknown(at.Party, at.Source, spec.Peers)
+			return err
+		}
+		defer r.consent(spec.ResourceRef)()
+	}
+	files, digest, unread := r.storeFiles(fieldOf(field, spec.ResourceRef, "tls"), spec.TLS, true)
 	r.setFiles(openim.MongoDB, files)
 	options := mongoTLS(spec.TLS, openim.StoreDir(openim.MongoDB))
 	if spec.URIRef != nil {
-		at := openim.Location{Party: openim.PartyMongoDB, Source: source(spec)}
+		at.Source = source(spec)
 		uri, err := r.connectionString(field, spec)
 		if err != nil || uri == nil {
 			r.unknown(at.Party, at.Source, spec.Peers)
 			return errors.Join(unread, err)
 		}
 		r.facts.Settings.MongoDB = openim.MongoDBSettings{Database: uri.database}
-		r.claimURI(field, uri)
+		r.claimURI(fieldOf(field, spec.ResourceRef, "uriRef"), uri)
 		env := openim.EnvName(openim.MongoDBFile, openim.KeyURI)
 		variables := []corev1.EnvVar{envVar(env, spec.URIRef.Name, spec.URIRef.Key)}
 		if suffix := uri.suffix(options); suffix != "" {
@@ -39,7 +49,8 @@ func (r *resolver) mongodb() error {
 		}
 		r.facts.Credentials[openim.MongoDB] = variables
 		r.facts.CredentialHashes[openim.MongoDB] = joinHashes(r.hash(uri.text), digest)
-		r.facts.Endpoints[openim.MongoDB], err = r.places(at, field+".uriRef", field+".peers", uri.hosts, peers{spec.Peers, spec.PeerPort})
+		r.facts.Endpoints[openim.MongoDB], err = r.places(
+			at, fieldOf(field, spec.ResourceRef, "uriRef"), field+".peers", uri.hosts, peers{spec.Peers, spec.PeerPort})
 		return errors.Join(unread, err)
 	}
 	settings := openim.MongoDBSettings{
@@ -47,10 +58,12 @@ func (r *resolver) mongodb() error {
 		Credentials: spec.CredentialsRef != nil, Options: joinOptions(r.mongoOptions(field, spec), options),
 	}
 	r.facts.Settings.MongoDB = settings
+	var unplaced error
+	r.facts.Endpoints[openim.MongoDB], unplaced = r.places(
+		at, fieldOf(field, spec.ResourceRef, "addresses"), field+".peers", settings.Addresses, peers{spec.Peers, spec.PeerPort})
 	err := errors.Join(
-		unread,
-		r.locate(openim.MongoDB, field+".addresses", field+".peers", hostPorts(spec.Addresses), peers{spec.Peers, spec.PeerPort}),
-		r.credentials(openim.MongoDB, field+".credentialsRef", spec.CredentialsRef, []credential{
+		unread, unplaced,
+		r.credentials(openim.MongoDB, fieldOf(field, spec.ResourceRef, "credentialsRef"), spec.CredentialsRef, []credential{
 			{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.MongoDBFile, openim.KeyUsername), urlSafe: true},
 			{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.MongoDBFile, openim.KeyPassword), urlSafe: true},
 		}),
@@ -64,14 +77,28 @@ func (r *resolver) mongodb() error {
 	return err
 }
 
-// source names the key of the Secret that holds a connection string.
-func source(spec v1alpha1.MongoDB) string { return spec.URIRef.Name + "/" + spec.URIRef.Key }
+// source names the key of the Secret that holds a connection string, or the object that leads to it: a copy has another name for each
+// content.
+func source(spec v1alpha1.MongoDB) string {
+	if spec.ResourceRef != nil {
+		return sourceOf(spec.ResourceRef)
+	}
+	return spec.URIRef.Name + "/" + spec.URIRef.Key
+}
 
 // wrapperMongoDB resolves the backend's MongoDB, which is OpenIM's unless the spec names another.
 func (r *resolver) wrapperMongoDB() error {
-	spec, field := r.stack.Spec.Dependencies.MongoDB, "spec.dependencies.mongodb"
+	spec, field, name := r.stack.Spec.Dependencies.MongoDB, "spec.dependencies.mongodb", openim.MongoDB
 	if own := r.stack.Spec.Wrapper.MongoDB; own != nil {
-		spec, field = *own, "spec.wrapper.mongodb"
+		spec, field, name = *own, "spec.wrapper.mongodb", openim.Dependency(openim.PartyWrapperMongoDB)
+	}
+	if spec.ResourceRef != nil {
+		found, err := r.followMongoDB(field, name, &spec)
+		if err != nil || !found {
+			r.unknown(openim.PartyWrapperMongoDB, sourceOf(spec.ResourceRef), spec.Peers)
+			return err
+		}
+		defer r.consent(spec.ResourceRef)()
 	}
 	store, err := r.mongodbStore(field, spec)
 	r.facts.Wrapper.MongoDB = store
@@ -80,7 +107,10 @@ func (r *resolver) wrapperMongoDB() error {
 
 func (r *resolver) mongodbStore(field string, spec v1alpha1.MongoDB) (store openim.WrapperStore, err error) {
 	at := openim.Location{Party: openim.PartyWrapperMongoDB}
-	files, digest, unread := r.storeFiles(field+".tls", spec.TLS, true)
+	if spec.ResourceRef != nil {
+		at.Source = sourceOf(spec.ResourceRef)
+	}
+	files, digest, unread := r.storeFiles(fieldOf(field, spec.ResourceRef, "tls"), spec.TLS, true)
 	options := mongoTLS(spec.TLS, openim.WrapperFilesDir)
 	if spec.URIRef != nil {
 		at.Source = source(spec)
@@ -92,16 +122,18 @@ func (r *resolver) mongodbStore(field string, spec v1alpha1.MongoDB) (store open
 		store = openim.WrapperStore{
 			URI: &uri.selector, Database: uri.database, Options: uri.missing(options), Files: files, FilesHash: digest,
 		}
-		r.claimURI(field, uri)
-		store.Endpoints, err = r.places(at, field+".uriRef", field+".peers", uri.hosts, peers{spec.Peers, spec.PeerPort})
+		r.claimURI(fieldOf(field, spec.ResourceRef, "uriRef"), uri)
+		store.Endpoints, err = r.places(
+			at, fieldOf(field, spec.ResourceRef, "uriRef"), field+".peers", uri.hosts, peers{spec.Peers, spec.PeerPort})
 		return store, errors.Join(unread, err)
 	}
 	store = openim.WrapperStore{
 		Addresses: hostPorts(spec.Addresses), Database: database(r.stack, spec), AuthSource: spec.AuthSource,
 		Options: joinOptions(r.mongoOptions(field, spec), options), Files: files, FilesHash: digest,
 	}
-	store.Endpoints, err = r.places(at, field+".addresses", field+".peers", store.Addresses, peers{spec.Peers, spec.PeerPort})
-	return store, errors.Join(unread, err, r.storeLogin(&store, field+".credentialsRef", spec.CredentialsRef, true))
+	store.Endpoints, err = r.places(
+		at, fieldOf(field, spec.ResourceRef, "addresses"), field+".peers", store.Addresses, peers{spec.Peers, spec.PeerPort})
+	return store, errors.Join(unread, err, r.storeLogin(&store, fieldOf(field, spec.ResourceRef, "credentialsRef"), spec.CredentialsRef, true))
 }
 
 // connectionString is the parsed connection string of a Secret.
@@ -117,27 +149,27 @@ const srvScheme = "mongodb+srv://"
 
 // connectionString reads the Secret behind uriRef. It is nil when there is a problem.
 func (r *resolver) connectionString(field string, spec v1alpha1.MongoDB) (*connectionString, error) {
-	ref := spec.URIRef
-	selector, value, err := r.key(field+".uriRef", ref.Name, ref.Key)
+	ref, from := spec.URIRef, fieldOf(field, spec.ResourceRef, "uriRef")
+	selector, value, err := r.key(from, ref.Name, ref.Key)
 	if err != nil || value == nil {
 		return nil, err
 	}
 	if srv := string(value); len(srv) >= len(srvScheme) && strings.EqualFold(srv[:len(srvScheme)], srvScheme) {
-		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef", "key %q of Secret %q begins with %s, whose hosts are in DNS, where no "+
+		r.invalid(v1alpha1.ReasonSecretInvalid, from, "key %q of Secret %q begins with %s, whose hosts are in DNS, where no "+
 			"policy can follow them: write mongodb:// with the hosts and ports of its SRV record, the options of its TXT record, and tls=true",
 			ref.Key, ref.Name, srvScheme)
 		return nil, nil
 	}
 	hosts, ok := hostsOf(string(value))
 	if !ok {
-		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef",
+		r.invalid(v1alpha1.ReasonSecretInvalid, from,
 			"key %q of Secret %q is not a connection string: write mongodb://user:password@host:port/database", ref.Key, ref.Name)
 		return nil, nil
 	}
 	if spec.TLS != nil {
 		if said := mongouri.TLSOf(string(value)); said.Off || said.More {
-			r.invalid(v1alpha1.ReasonSecretInvalid, field+".tls", "the connection string in key %q of Secret %q says tls=false, or sets other "+
-				"options of TLS: remove its options of TLS, or remove tls here", ref.Key, ref.Name)
+			r.invalid(v1alpha1.ReasonSecretInvalid, fieldOf(field, spec.ResourceRef, "tls"), "the connection string in key %q of Secret %q says "+
+				"tls=false, or sets other options of TLS: remove its options of TLS, or remove tls here", ref.Key, ref.Name)
 			return nil, nil
 		}
 	}
@@ -146,7 +178,7 @@ func (r *resolver) connectionString(field string, spec v1alpha1.MongoDB) (*conne
 	case spec.Database != "":
 		name = spec.Database
 	case !ok:
-		r.invalid(v1alpha1.ReasonSecretInvalid, field+".uriRef", "the path of the connection string in key %q of Secret %q is not a valid "+
+		r.invalid(v1alpha1.ReasonSecretInvalid, from, "the path of the connection string in key %q of Secret %q is not a valid "+
 			"database name: write letters, digits, '_' and '-', or write the name to database", ref.Key, ref.Name)
 		return nil, nil
 	case name == "":
@@ -158,7 +190,7 @@ func (r *resolver) connectionString(field string, spec v1alpha1.MongoDB) (*conne
 // claimURI adds the claim to the database of a connection string.
 func (r *resolver) claimURI(field string, uri *connectionString) {
 	c := claims{namespace: r.stack.Namespace, all: r.facts.Claims}
-	c.add(openim.MongoDB, field+".uriRef", uri.hosts, "database "+uri.database)
+	c.add(openim.MongoDB, field, uri.hosts, "database "+uri.database)
 	r.facts.Claims = c.all
 }
 

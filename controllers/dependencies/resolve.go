@@ -54,7 +54,7 @@ func (r *resolver) steps() []step {
 	steps := []step{
 		{all, r.version}, {all, r.digestKey}, {[]string{string(openim.RPCAuth), v1alpha1.ComponentBackend}, r.shareSecret},
 		{roles, r.assertionKey},
-		{readersOf(openim.Kafka), r.kafka}, {readersOf(openim.Redis), r.redis}, {readersOf(openim.MongoDB), r.mongodb},
+		{r.readersOfKafka(), r.kafka}, {readersOf(openim.Redis), r.redis}, {readersOf(openim.MongoDB), r.mongodb},
 		{readersOf(openim.Etcd), r.etcd}, {readersOf(openim.ObjectStorage), r.objectStorage},
 		{[]string{string(openim.Push)}, r.push},
 	}
@@ -72,6 +72,21 @@ func readersOf(d openim.Dependency) []string {
 	return names
 }
 
+// readersOfKafka returns the processes that cannot be built without Kafka. When its addresses are known only from a resourceRef, that are
+// all with a kafka.yml: openim-rpc-user has one, and never connects.
+func (r *resolver) readersOfKafka() []string {
+	names := readersOf(openim.Kafka)
+	if r.stack.Spec.Dependencies.Kafka.ResourceRef == nil {
+		return names
+	}
+	for _, p := range openim.Processes() {
+		if name := string(p.Name); p.Reads(openim.KafkaFile) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 type resolver struct {
 	ctx      context.Context
 	reader   client.Reader
@@ -84,6 +99,10 @@ type resolver struct {
 	shareSecrets ShareSecrets
 	// hashKey is the digest key: a hash keyed with it reveals nothing to users who may read pods but not Secrets.
 	hashKey []byte
+	// copies are the Secrets that the operator will make for resourceRefs, by name.
+	copies map[string]*corev1.Secret
+	// consented is the namespace of the resourceRef whose addresses are being placed. Its consent is for the Services there, too.
+	consented string
 }
 
 // invalid adds a problem that only a change of the spec or of a Secret's content solves.
@@ -125,10 +144,21 @@ func (r *resolver) version() error {
 func (r *resolver) kafka() error {
 	spec := r.stack.Spec.Dependencies.Kafka
 	const field = "spec.dependencies.kafka"
-	r.facts.Settings.Brokers = hostPorts(spec.Brokers)
-	r.facts.Settings.TopicPrefix = topicPrefix(r.stack)
-	r.facts.Settings.NewTopics, r.facts.Settings.KafkaTLS = newTopics(spec.Topics), kafkaTLS(spec.TLS)
-	files, digest, unread := r.storeFiles(field+".tls", spec.TLS, false)
+	r.facts.Settings.TopicPrefix, r.facts.Settings.NewTopics = topicPrefix(r.stack), newTopics(spec.Topics)
+	at := openim.Location{Party: openim.PartyKafka}
+	if ref := spec.ResourceRef; ref != nil {
+		found, err := r.follow(field, openim.Kafka, ref)
+		at.Source = sourceOf(ref)
+		if err != nil || found == nil {
+			r.unknown(at.Party, at.Source, spec.Peers)
+			return err
+		}
+		spec.Brokers, spec.TLS, spec.CredentialsRef = found.addresses, found.tls, found.login
+		r.claim(openim.Kafka, field, spec.Brokers, "topics "+topicPrefix(r.stack))
+		defer r.consent(ref)()
+	}
+	r.facts.Settings.Brokers, r.facts.Settings.KafkaTLS = hostPorts(spec.Brokers), kafkaTLS(spec.TLS)
+	files, digest, unread := r.storeFiles(fieldOf(field, spec.ResourceRef, "tls"), spec.TLS, false)
 	r.setFiles(openim.Kafka, files)
 	if m := spec.SASLMechanism; m != "" && m != v1alpha1.SASLPlain {
 		defer r.keepPlace(openim.PartyKafka)
@@ -136,10 +166,12 @@ func (r *resolver) kafka() error {
 			"supported release: write PLAIN, with tls, or prove OpenIM by tls.clientCertificate and remove credentialsRef",
 			r.stack.Spec.Version, m)
 	}
+	var unplaced error
+	r.facts.Endpoints[openim.Kafka], unplaced = r.places(
+		at, fieldOf(field, spec.ResourceRef, "brokers"), field+".peers", r.facts.Settings.Brokers, peers{spec.Peers, spec.PeerPort})
 	err := errors.Join(
-		unread,
-		r.locate(openim.Kafka, field+".brokers", field+".peers", r.facts.Settings.Brokers, peers{spec.Peers, spec.PeerPort}),
-		r.credentials(openim.Kafka, field+".credentialsRef", spec.CredentialsRef, []credential{
+		unread, unplaced,
+		r.credentials(openim.Kafka, fieldOf(field, spec.ResourceRef, "credentialsRef"), spec.CredentialsRef, []credential{
 			{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.KafkaFile, openim.KeyUsername)},
 			{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.KafkaFile, openim.KeyPassword)},
 		}),
@@ -171,6 +203,18 @@ func kafkaTLS(spec *v1alpha1.StoreTLS) *openim.KafkaTLS {
 func (r *resolver) redis() error {
 	spec := r.stack.Spec.Dependencies.Redis
 	const field = "spec.dependencies.redis"
+	at := openim.Location{Party: openim.PartyRedis}
+	if ref := spec.ResourceRef; ref != nil {
+		found, err := r.follow(field, openim.Redis, ref)
+		at.Source = sourceOf(ref)
+		if err != nil || found == nil {
+			r.unknown(at.Party, at.Source, spec.Peers)
+			return err
+		}
+		spec.Addresses, spec.TLS, spec.CredentialsRef = found.addresses, redisTLS(found.tls), found.login
+		r.claim(openim.Redis, field, spec.Addresses, fmt.Sprintf("database %d", ptr.Deref(spec.Database, 0)))
+		defer r.consent(ref)()
+	}
 	r.facts.Settings.RedisAddresses, r.facts.Settings.RedisDatabase = hostPorts(spec.Addresses), ptr.Deref(spec.Database, 0)
 	r.facts.Settings.RedisCluster = spec.Mode == v1alpha1.RedisCluster
 	if spec.Mode == v1alpha1.RedisSentinel {
@@ -180,13 +224,17 @@ func (r *resolver) redis() error {
 	}
 	if spec.TLS != nil {
 		defer r.keepPlace(openim.PartyRedis)
-		r.invalid(v1alpha1.ReasonUnsupportedByRelease, field+".tls", "OpenIM %s does not speak TLS to Redis, and neither does any supported "+
-			"release: remove tls, and let only the stack's pods reach that Redis, or encrypt between the nodes by the network",
+		r.invalid(v1alpha1.ReasonUnsupportedByRelease, fieldOf(field, spec.ResourceRef, "tls"), "OpenIM %s does not speak TLS to Redis, and "+
+			"neither does any supported release: remove tls, and let only the stack's pods reach that Redis, or encrypt between the nodes by "+
+			"the network",
 			r.stack.Spec.Version)
 	}
+	var unplaced error
+	r.facts.Endpoints[openim.Redis], unplaced = r.places(
+		at, fieldOf(field, spec.ResourceRef, "addresses"), field+".peers", r.facts.Settings.RedisAddresses, peers{spec.Peers, spec.PeerPort})
 	return errors.Join(
-		r.locate(openim.Redis, field+".addresses", field+".peers", r.facts.Settings.RedisAddresses, peers{spec.Peers, spec.PeerPort}),
-		r.credentials(openim.Redis, field+".credentialsRef", spec.CredentialsRef, []credential{
+		unplaced,
+		r.credentials(openim.Redis, fieldOf(field, spec.ResourceRef, "credentialsRef"), spec.CredentialsRef, []credential{
 			{key: v1alpha1.KeyUsername, env: openim.EnvName(openim.RedisFile, openim.KeyUsername), optional: true},
 			{key: v1alpha1.KeyPassword, env: openim.EnvName(openim.RedisFile, openim.KeyPassword)},
 		}),

@@ -45,6 +45,23 @@ func (r *resolver) wrapperRedis() error {
 			"users may log in, but the spec names no Redis for their sessions: write the addresses of a Redis that is not OpenIM's")
 		return nil
 	}
+	redis, at := spec.Redis, openim.Location{Party: openim.PartyWrapperRedis}
+	if ref := redis.ResourceRef; ref != nil {
+		found, err := r.follow(field, openim.WrapperRedis, ref)
+		at.Source = sourceOf(ref)
+		if err != nil || found == nil {
+			r.unknown(at.Party, at.Source, redis.Peers)
+			return err
+		}
+		redis.Addresses, redis.TLS, redis.CredentialsRef = found.addresses, redisTLS(found.tls), found.loginOrSecret()
+		r.claim(openim.WrapperRedis, field, redis.Addresses, "")
+		defer r.consent(ref)()
+	}
+	return r.redisStore(field, at, redis)
+}
+
+// redisStore resolves the wrapper's Redis.
+func (r *resolver) redisStore(field string, at openim.Location, spec v1alpha1.Redis) error {
 	store := openim.WrapperStore{
 		Addresses: hostPorts(spec.Addresses), Number: ptr.Deref(spec.Database, 0), TLS: spec.TLS != nil,
 		Cluster: spec.Mode == v1alpha1.RedisCluster,
@@ -55,13 +72,13 @@ func (r *resolver) wrapperRedis() error {
 			"proxy that follows the primary, and remove mode")
 	}
 	var failures [3]error
-	store.Endpoints, failures[0] = r.places(
-		openim.Location{Party: openim.PartyWrapperRedis}, field+".addresses", field+".peers", store.Addresses, peers{spec.Peers, spec.PeerPort})
-	r.refuseOpenIMsRedis(field+".addresses", spec.Peers, store.Endpoints)
+	addresses := fieldOf(field, spec.ResourceRef, "addresses")
+	store.Endpoints, failures[0] = r.places(at, addresses, field+".peers", store.Addresses, peers{spec.Peers, spec.PeerPort})
+	r.refuseOpenIMsRedis(addresses, spec.Peers, store.Endpoints)
 	if spec.TLS != nil {
-		store.CA, failures[1] = r.optionalKey(field+".tls.caSecretRef", spec.TLS.CASecretRef)
+		store.CA, failures[1] = r.optionalKey(fieldOf(field, spec.ResourceRef, "tls.caSecretRef"), spec.TLS.CASecretRef)
 	}
-	failures[2] = r.storeLogin(&store, field+".credentialsRef", spec.CredentialsRef, false)
+	failures[2] = r.storeLogin(&store, fieldOf(field, spec.ResourceRef, "credentialsRef"), spec.CredentialsRef, false)
 	r.facts.Wrapper.Redis = store
 	return errors.Join(failures[:]...)
 }

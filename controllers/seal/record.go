@@ -21,7 +21,7 @@ type Place struct {
 // Party holds the places of one party.
 type Party struct {
 	Name openim.Party `json:"name"`
-	// Source names the Secret that held the addresses. Empty when they were in the spec.
+	// Source names the Secret or the object that held the addresses. Empty when they were in the spec.
 	Source string `json:"source,omitempty"`
 	// Places of the newest spec. An address that never resolved is not among them.
 	Places []Place `json:"places,omitempty"`

@@ -46,6 +46,11 @@ var waysIn = []struct {
 			"rules: {enabled: true}, dashboards: {enabled: true}}",
 	},
 	{
+		name:    "with references to objects of other operators",
+		overlay: render.Overlay{Base: "config/default", Beside: []string{"config/references"}},
+		values:  "references: {enabled: true}",
+	},
+	{
 		name:    "with guards that warn",
 		overlay: render.Overlay{Base: "config/default", Beside: []string{"config/admission"}},
 		values:  "admission: {enabled: true}",

@@ -10,8 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 )
 
 // formatted finds Go files which gofmt would change.
@@ -33,33 +31,16 @@ func formatted(_ context.Context, t tree, _ io.Writer) ([]string, error) {
 	return findings, nil
 }
 
-// Bounds in bytes: of files, and of CRDs as compact JSON. kubectl's client-side apply keeps that form in an annotation, and
-// annotations may have 262,144 bytes in all; the YAML in the tree is about twice as long.
-const (
-	maxFile = 30_000
-	maxCRD  = 200_000
-)
+// maxFile bounds files that people write, in bytes.
+const maxFile = 30_000
 
-// size finds files that nobody wants to read, and CRDs that do not fit.
-func size(_ context.Context, t tree, figures io.Writer) ([]string, error) {
+// size finds files that nobody wants to read.
+func size(_ context.Context, t tree, _ io.Writer) ([]string, error) {
 	var findings []string
 	for _, name := range t.files {
 		content, err := t.read(name)
 		if err != nil {
 			return nil, err
-		}
-		if strings.HasPrefix(name, "config/crd/bases/") {
-			compact, err := yaml.YAMLToJSON(content)
-			if err != nil {
-				return nil, fmt.Errorf("reading %s: %w", name, err)
-			}
-			fmt.Fprintf(figures, "%s %d of %d KB as JSON ", path.Base(name), len(compact)/1000, maxCRD/1000)
-			if len(compact) > maxCRD {
-				findings = append(
-					findings,
-					fmt.Sprintf("%s has %d bytes as compact JSON, over %d: shorten descriptions or types in api/", name, len(compact), maxCRD),
-				)
-			}
 		}
 		if len(content) > maxFile && !mayBeLarge(name) {
 			findings = append(findings, fmt.Sprintf("%s has %d bytes, over %d: split it by concern", name, len(content), maxFile))

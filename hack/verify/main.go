@@ -31,6 +31,7 @@ var checks = []check{
 	{"claims", claims},
 	{"weight", weight},
 	{"conventions", conventions},
+	{"crds", crds},
 	{"rights", rights},
 	{"generated", generated},
 	{"tidy", tidy},

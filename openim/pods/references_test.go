@@ -25,6 +25,10 @@ func fill(value reflect.Value, name string) {
 		case v1alpha1.LocalReference, v1alpha1.KeyReference:
 			value.FieldByName("Name").SetString(name)
 			return
+		case v1alpha1.ResourceReference:
+			value.FieldByName("Kind").SetString("Secret")
+			value.FieldByName("Name").SetString(name)
+			return
 		}
 		for i := range value.NumField() {
 			if value.Type().Field(i).IsExported() && value.Field(i).CanSet() {
@@ -39,7 +43,9 @@ func always(string) (bool, error) { return true, nil }
 
 // Each field is found by its type: a new one is refused without being listed here.
 func TestNoFieldMayNameAGeneratedSecret(t *testing.T) {
-	for _, name := range []string{"chat-custody", "chat-digest", "other-login", "other-share-secret-2", "gone-assertion"} {
+	for _, name := range []string{
+		"chat-custody", "chat-digest", "other-login", "other-share-secret-2", "gone-assertion", "chat-ref-kafka-0123456789abcdef",
+	} {
 		g := NewWithT(t)
 		stack := &v1alpha1.OpenIMStack{}
 		stack.Name = "chat"

@@ -71,6 +71,13 @@ func collect(value reflect.Value, path string, add func(path, name string)) {
 		case v1alpha1.KeyReference:
 			add(path, ref.Name)
 			return
+		case v1alpha1.ResourceReference:
+			// Whether it is of the stack's own namespace is not known here: a Secret too many is closed.
+			if ref.Kind == "Secret" {
+				add(path, ref.Name)
+			}
+			add(path, ref.User)
+			return
 		}
 		for i := range value.NumField() {
 			field := value.Type().Field(i)

@@ -216,6 +216,17 @@ func TestOneTemplateReportsEightSecretsAtMost(t *testing.T) {
 	NewWithT(t).Expect(refusalsOf(withSecrets(t, "all", extra("env: ["+strings.Join(env, ",")+"]")))).To(HaveLen(8))
 }
 
+func TestAResourceRefNamesSecretsToo(t *testing.T) {
+	g := NewWithT(t)
+	var spec v1alpha1.OpenIMStackSpec
+	spec.Dependencies.Kafka.ResourceRef = &v1alpha1.ResourceReference{Kind: "Kafka", Name: "events", User: "openim"}
+	spec.Dependencies.Redis.ResourceRef = &v1alpha1.ResourceReference{Kind: "Secret", Name: "redis"}
+	spec.Dependencies.MongoDB.ResourceRef = &v1alpha1.ResourceReference{Kind: "Database", Name: "chat"}
+	g.Expect(pods.References(&spec)).To(Equal(pods.Named{
+		"openim": {"spec.dependencies.kafka.resourceRef"}, "redis": {"spec.dependencies.redis.resourceRef"},
+	}))
+}
+
 // notNames are the fields of the CRD whose names speak of a Secret or a reference and which name no Secret.
 var notNames = []string{
 	"spec.wrapper.externalRef", "spec.webhooks.serviceRef", // Services
@@ -264,7 +275,8 @@ func referenceFields(of reflect.Type, path string) []string {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		return referenceFields(of.Elem(), path)
 	case reflect.Struct:
-		if of == reflect.TypeFor[v1alpha1.LocalReference]() || of == reflect.TypeFor[v1alpha1.KeyReference]() {
+		if of == reflect.TypeFor[v1alpha1.LocalReference]() || of == reflect.TypeFor[v1alpha1.KeyReference]() ||
+			of == reflect.TypeFor[v1alpha1.ResourceReference]() {
 			return []string{path}
 		}
 		var all []string

@@ -132,6 +132,12 @@ var situations = []situation{
 		health: "Progressing", message: []string{"Ready"}, kstatus: "InProgress",
 	},
 	{
+		name: "a store's object is not there yet", line: "Observed@earlier Ready=False/$ Reconciling=True/Progressing DependenciesReady=False/$" +
+			unverified + complete,
+		reasons: []string{"ReferenceNotPermitted", "ReferenceNotFound", "ReferenceNotReady", "ReferenceUnsupported", "ReferenceKindMissing"},
+		health:  "Progressing", message: []string{"Ready"}, kstatus: "InProgress",
+	},
+	{
 		name: "a component is not available",
 		line: "Observed Ready=False/$ Reconciling=True/Progressing OpenIMAvailable=False/$" + isolated + complete,
 		reasons: []string{

@@ -12,6 +12,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	apiyaml "k8s.io/apimachinery/pkg/util/yaml"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -131,15 +133,28 @@ func parse(text []byte) (*v1alpha1.OpenIMStack, []client.Object, error) {
 			}
 			continue
 		}
-		object, _, err := clientgoscheme.Codecs.UniversalDeserializer().Decode(document, nil, nil)
+		object, err := decode(document)
 		if err != nil {
 			return nil, nil, err
 		}
 		if secret, ok := object.(*corev1.Secret); ok {
 			storeStringData(secret)
 		}
-		cluster = append(cluster, object.(client.Object))
+		cluster = append(cluster, object)
 	}
+}
+
+// decode returns an object of Kubernetes, or one of another operator as it is.
+func decode(document []byte) (client.Object, error) {
+	object, _, err := clientgoscheme.Codecs.UniversalDeserializer().Decode(document, nil, nil)
+	if runtime.IsNotRegisteredError(err) {
+		var other unstructured.Unstructured
+		return &other, yaml.Unmarshal(document, &other.Object)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return object.(client.Object), nil
 }
 
 // storeStringData moves stringData to data, as the API server does.

@@ -87,6 +87,18 @@ func TestAddressesBehindASecretAreRequested(t *testing.T) {
 	g.Expect(code).To(Equal(cli.ExitSealed), out)
 }
 
+// A resourceRef leads to objects that are in no folder.
+func TestAddressesBehindAReferenceAreNotKnown(t *testing.T) {
+	g := NewWithT(t)
+	dir := plugintest.Copies(t, "deploy")
+	plugintest.Edit(t, filepath.Join(dir, "stack.yaml"), `mongodb: {addresses: ["mongodb.infra.svc:27017"]}`,
+		"mongodb: {resourceRef: {apiVersion: v1, kind: Secret, name: mongodb, namespace: infra}}")
+	code, out, _ := invoke(t, "audit", "--from-files", dir, "-o", "json")
+	g.Expect(code).To(Equal(cli.ExitUnknown))
+	g.Expect(plugintest.Reports(t, out)[0].Unread[0].Reason).To(ContainSubstring(
+		"spec.dependencies.mongodb.resourceRef: the addresses are in an object of another operator or in a Secret, which is not read"))
+}
+
 func TestSeveralStacks(t *testing.T) {
 	dir := plugintest.Copies(t, "deploy", "branch")
 	second, err := os.ReadFile(filepath.Join(dir, "stack.yaml"))

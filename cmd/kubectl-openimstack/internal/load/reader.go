@@ -8,6 +8,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -50,6 +51,8 @@ func (r snapshotReader) Get(_ context.Context, key client.ObjectKey, into client
 			return nil
 		}
 		return apierrors.NewNotFound(schema.GroupResource{Resource: "configmaps"}, key.Name)
+	case *unstructured.Unstructured: // of a resourceRef
+		return apierrors.NewNotFound(schema.GroupResource{Resource: into.GetKind()}, key.Name)
 	default:
 		return fmt.Errorf("reading a snapshot: %T is not in it", into)
 	}
@@ -66,6 +69,9 @@ func readerFor(s *snapshot.Snapshot, stack *v1alpha1.OpenIMStack, mongodbAddress
 
 // List returns the EndpointSlices of a Service. For manifests it derives them, because a folder seldom has any.
 func (r snapshotReader) List(_ context.Context, into client.ObjectList, options ...client.ListOption) error {
+	if _, ok := into.(*unstructured.UnstructuredList); ok {
+		return nil // ReferenceGrants: whether a resourceRef is permitted, the operator decides
+	}
 	slices, ok := into.(*discoveryv1.EndpointSliceList)
 	if !ok {
 		return fmt.Errorf("reading a snapshot: %T is not in it", into)

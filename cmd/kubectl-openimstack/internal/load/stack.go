@@ -18,6 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/seal"
 	"github.com/openimstack/openim-operator/netpol/graph"
 	"github.com/openimstack/openim-operator/netpol/snapshot"
+	"github.com/openimstack/openim-operator/openim"
 	"github.com/openimstack/openim-operator/openim/pods"
 	"github.com/openimstack/openim-operator/openim/settings"
 	"github.com/openimstack/openim-operator/version"
@@ -86,6 +87,9 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 	stack := &Stack{Snapshot: s, Object: object, Graph: g, Objects: append(manifests.Policies(object, g), workloads...)}
 	stack.Effective = effective(object, facts.Settings)
 	for _, p := range problems {
+		if isReference(p) && len(known.Endpoints(partyOf(p))) > 0 {
+			continue // the places are those that the operator recorded
+		}
 		stack.Problems = append(stack.Problems, problemIn(s, p))
 	}
 	for _, refusal := range settings.Refusals(facts.Settings.Release, object.Spec.Settings) {
@@ -124,12 +128,27 @@ func podRefusals(object *v1alpha1.OpenIMStack, stacks []v1alpha1.OpenIMStack) ([
 	return refused, usable
 }
 
+// isReference reports whether a problem is about a resourceRef.
+func isReference(p dependencies.Problem) bool { return strings.HasSuffix(p.Field, ".resourceRef") }
+
+// partyOf returns the party of a problem about a resourceRef.
+func partyOf(p dependencies.Problem) openim.Party {
+	return map[string]openim.Party{
+		"spec.dependencies.kafka.resourceRef": openim.PartyKafka, "spec.dependencies.redis.resourceRef": openim.PartyRedis,
+		"spec.dependencies.mongodb.resourceRef": openim.PartyMongoDB, "spec.wrapper.redis.resourceRef": openim.PartyWrapperRedis,
+		"spec.wrapper.mongodb.resourceRef": openim.PartyWrapperMongoDB,
+	}[p.Field]
+}
+
 // problemIn words a problem for the reader of a snapshot, in which an object may be missing because it was not read.
 func problemIn(s *snapshot.Snapshot, p dependencies.Problem) string {
 	servicesUnread := slices.ContainsFunc(s.Unread, func(u snapshot.Unread) bool {
 		return u.Kind == "Service" || strings.HasPrefix(u.Kind, "EndpointSlice")
 	})
 	switch {
+	case isReference(p):
+		return p.Field + ": the addresses are in an object of another operator or in a Secret, which is not read, and the operator has recorded " +
+			"none: see the condition DependenciesReady of the stack, or write addresses"
 	case strings.HasSuffix(p.Field, ".uriRef") && (p.Reason == v1alpha1.ReasonSecretNotFound || p.Reason == v1alpha1.ReasonSecretKeyNotFound):
 		return p.Field + ": the addresses of MongoDB are in a Secret, and no Secret is read: name them with --mongodb-addresses"
 	case p.Reason == v1alpha1.ReasonServiceNotFound && !p.Stalled && s.Origin.Kind == snapshot.Files:

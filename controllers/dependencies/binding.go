@@ -1,0 +1,164 @@
+package dependencies
+
+import (
+	"net"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/openim"
+)
+
+// Keys of a Secret by the Service Binding specification for Kubernetes 1.1 (servicebinding.io).
+const (
+	bindingType         = "type"
+	bindingHost         = "host"
+	bindingPort         = "port"
+	bindingURI          = "uri"
+	bindingCertificates = "certificates"
+	bindingPrivateKey   = "private-key"
+	// bindingAuthority is not of the specification: with private-key the certificates are the client's own.
+	bindingAuthority = openim.CAFile
+)
+
+// Keys of which several spellings are in use.
+var (
+	bindingServers   = []string{"bootstrap-servers", "bootstrapServers"}
+	bindingMechanism = []string{"sasl-mechanism", "saslMechanism", "sasl.mechanism"}
+	bindingProtocol  = []string{"security-protocol", "securityProtocol", "security.protocol"}
+)
+
+// bindingTypes are the values of the key type, by store.
+var bindingTypes = map[openim.Dependency]string{
+	openim.Kafka: "kafka", openim.Redis: "redis", openim.WrapperRedis: "redis",
+	openim.MongoDB: "mongodb", openim.Dependency(openim.PartyWrapperMongoDB): "mongodb",
+}
+
+// serviceBinding returns what a Secret by the Service Binding specification says, or the Secret of an object that has one.
+func (r *resolver) serviceBinding(b reference) (*bound, error) {
+	name := b.Name
+	if b.kind != corev1.SchemeGroupVersion.WithKind("Secret") {
+		if ok, err := r.permitted(b, target{b.kind.Group, b.Kind, b.Name}); err != nil || !ok {
+			return nil, err
+		}
+		object, err := r.object(b, b.kind, b.name)
+		if err != nil || object == nil {
+			return nil, err
+		}
+		if name, _, _ = unstructured.NestedString(object.Object, "status", "binding", "name"); name == "" {
+			r.missing(v1alpha1.ReasonReferenceNotReady, b.field, "%s %s has no status.binding.name: wait for its operator, or name a Secret with "+
+				"its address and login (docs/stores.md)", b.Kind, b.name)
+			return nil, nil
+		}
+	}
+	if ok, err := r.permitted(b, target{corev1.GroupName, "Secret", name}); err != nil || !ok {
+		return nil, err
+	}
+	secret, err := r.secretOf(b, name)
+	if err != nil || secret == nil {
+		return nil, err
+	}
+	return r.readBinding(b, secret), nil
+}
+
+// readBinding returns what a Secret says, nil when there is a problem.
+func (r *resolver) readBinding(b reference, secret *corev1.Secret) *bound {
+	text := func(keys ...string) string {
+		for _, key := range keys {
+			if value := strings.TrimSpace(string(secret.Data[key])); value != "" {
+				return value
+			}
+		}
+		return ""
+	}
+	refuse := func(reason, format string, args ...any) *bound {
+		r.missing(reason, b.field, format, append([]any{secret.Namespace + "/" + secret.Name}, args...)...)
+		return nil
+	}
+	wanted := bindingTypes[b.store]
+	if is := text(bindingType); is != "" && !strings.EqualFold(is, wanted) {
+		return refuse(v1alpha1.ReasonSecretInvalid, "key type of Secret %s says another kind of store than %s: name a Secret of %[2]s", wanted)
+	}
+	if m := text(bindingMechanism...); m != "" && m != string(v1alpha1.SASLPlain) && wanted == "kafka" {
+		return refuse(v1alpha1.ReasonUnsupportedByRelease, "Secret %s says a mechanism of SASL other than PLAIN, which no supported release of "+
+			"OpenIM has: use a user with PLAIN, or one with a certificate")
+	}
+	found := &bound{}
+	uri := wanted == "mongodb" && text(bindingURI) != ""
+	if !uri {
+		list := net.JoinHostPort(strings.Trim(text(bindingHost), "[]"), text(bindingPort))
+		if servers := text(bindingServers...); servers != "" && wanted == "kafka" {
+			list = servers
+		}
+		if found.addresses = addressesOf(list); found.addresses == nil {
+			return refuse(v1alpha1.ReasonSecretKeyNotFound, "Secret %s has no address: write host and port, each to a key of its own%s",
+				map[string]string{"mongodb": ", or a connection string to uri", "kafka": ", or host:port,host:port to bootstrap-servers"}[wanted])
+		}
+	}
+	if text(bindingPrivateKey) != "" && wanted != "kafka" {
+		return refuse(v1alpha1.ReasonReferenceUnsupported, "Secret %s has a private key for the client, which resourceRef does not read for %s: "+
+			"write addresses and tls.clientCertificate instead", wanted)
+	}
+	name := r.inNamespace(b, secret)
+	found.secret = name
+	found.tls = bindingTLS(name, text(bindingProtocol...), func(key string) bool { return text(key) != "" })
+	if uri {
+		found.uri = &v1alpha1.KeyReference{Name: name, Key: bindingURI}
+	} else if text(v1alpha1.KeyUsername, v1alpha1.KeyPassword) != "" {
+		found.login = &v1alpha1.LocalReference{Name: name}
+	}
+	return found
+}
+
+// inNamespace returns the name of a Secret of the stack's namespace with the content of a binding: the Secret itself, or a copy of the keys
+// that are read.
+func (r *resolver) inNamespace(b reference, secret *corev1.Secret) string {
+	if secret.Namespace == r.stack.Namespace {
+		return secret.Name
+	}
+	data := map[string][]byte{}
+	for _, key := range []string{
+		v1alpha1.KeyUsername, v1alpha1.KeyPassword, bindingURI, bindingCertificates, bindingPrivateKey, bindingAuthority,
+	} {
+		if value := secret.Data[key]; len(value) > 0 {
+			data[key] = value
+		}
+	}
+	if len(data) == 0 {
+		return ""
+	}
+	return r.copied(b, data)
+}
+
+// bindingTLS returns the TLS that a binding asks for, nil for none. Without a private key the certificates are those of the authorities.
+func bindingTLS(secret, protocol string, has func(key string) bool) *v1alpha1.StoreTLS {
+	authority, client := bindingCertificates, has(bindingPrivateKey)
+	if client || has(bindingAuthority) {
+		authority = bindingAuthority
+	}
+	encrypted := slices.Contains([]string{"SSL", "SASL_SSL"}, strings.ToUpper(protocol))
+	if !client && !has(authority) && !encrypted {
+		return nil
+	}
+	tls := &v1alpha1.StoreTLS{}
+	if has(authority) {
+		tls.CASecretRef = &v1alpha1.KeyReference{Name: secret, Key: authority}
+	}
+	if client {
+		tls.ClientCertificate = &v1alpha1.ClientCertificate{
+			SecretRef: v1alpha1.LocalReference{Name: secret}, CertKey: bindingCertificates, KeyKey: bindingPrivateKey,
+		}
+	}
+	return tls
+}
+
+// redisTLS returns the same TLS for Redis, whose clients have no certificate of their own.
+func redisTLS(tls *v1alpha1.StoreTLS) *v1alpha1.RedisTLS {
+	if tls == nil {
+		return nil
+	}
+	return &v1alpha1.RedisTLS{CASecretRef: tls.CASecretRef}
+}

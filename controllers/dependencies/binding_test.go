@@ -1,0 +1,224 @@
+package dependencies_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/controllers/dependencies"
+	"github.com/openimstack/openim-operator/openim"
+	"github.com/openimstack/openim-operator/supervisor/certtest"
+)
+
+// bindingOf refers to the Secret "bound" of the stack's own namespace.
+func bindingOf(change ...func(*v1alpha1.ResourceReference)) *v1alpha1.ResourceReference {
+	ref := &v1alpha1.ResourceReference{APIVersion: "v1", Kind: "Secret", Name: "bound"}
+	for _, c := range change {
+		c(ref)
+	}
+	return ref
+}
+
+func boundTo(store string, ref *v1alpha1.ResourceReference) *v1alpha1.OpenIMStack {
+	return stack(func(s *v1alpha1.OpenIMStackSpec) {
+		switch store {
+		case "kafka":
+			s.Dependencies.Kafka = v1alpha1.Kafka{ResourceRef: ref}
+		case "redis":
+			s.Dependencies.Redis = v1alpha1.Redis{ResourceRef: ref}
+		case "mongodb":
+			s.Dependencies.MongoDB = v1alpha1.MongoDB{ResourceRef: ref}
+		}
+	})
+}
+
+func TestASecretOfAServiceBindingSaysWhereItIsAndHowToLogIn(t *testing.T) {
+	g := NewWithT(t)
+	authority := certtest.New(t)
+	pair := authority.Issue(time.Hour)
+
+	facts, problems := resolveWith(t, dependencies.Access{}, boundTo("redis", bindingOf()), secret("bound", map[string]string{
+		"type": "redis", "host": "redis.infra.svc", "port": "6379", "password": "s3cret", "provider": "example",
+	}))
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Settings.RedisAddresses).To(Equal([]string{"redis.infra.svc:6379"}))
+	g.Expect(facts.Credentials[openim.Redis]).To(HaveLen(1))
+	g.Expect(facts.Credentials[openim.Redis][0].ValueFrom.SecretKeyRef).To(Equal(selector("bound", "password")))
+	g.Expect(facts.Endpoints[openim.Redis][0].Port).To(Equal(int32(16379)), "the Service's target port")
+	g.Expect(facts.Copies).To(BeEmpty(), "a Secret of the stack's own namespace is used as it is")
+
+	facts, problems = resolveWith(t, dependencies.Access{}, boundTo("kafka", bindingOf()), secret("bound", map[string]string{
+		"type": "Kafka", "bootstrap-servers": "kafka.infra.svc:9092, kafka.infra:9092", "username": "u", "password": "p",
+		"sasl-mechanism": "PLAIN", "certificates": string(authority.PEM),
+	}))
+	g.Expect(problems).To(HaveLen(1), "kafka.infra is no Service's full name")
+	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonPeersNeeded))
+	g.Expect(facts.Settings.Brokers).To(Equal([]string{"kafka.infra.svc:9092", "kafka.infra:9092"}))
+	g.Expect(facts.Settings.KafkaTLS).To(Equal(&openim.KafkaTLS{Authority: true}))
+	g.Expect(facts.Credentials[openim.Kafka]).To(HaveLen(2))
+
+	facts, problems = resolveWith(t, dependencies.Access{}, boundTo("kafka", bindingOf()), secret("bound", map[string]string{
+		"host": "kafka.infra.svc", "port": "9092", "certificates": string(pair.Certificate), "private-key": string(pair.Key),
+		"ca.crt": string(authority.PEM),
+	}))
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Settings.KafkaTLS).To(Equal(&openim.KafkaTLS{Authority: true, Certificate: true}))
+	g.Expect(facts.Files[openim.Kafka]).To(Equal([]openim.StoreFile{
+		{Key: *selector("bound", "ca.crt"), Name: "ca.crt"}, {Key: *selector("bound", "certificates"), Name: "tls.crt"},
+		{Key: *selector("bound", "private-key"), Name: "tls.key"},
+	}))
+
+	facts, problems = resolveWith(t, dependencies.Access{}, boundTo("kafka", bindingOf()), secret("bound", map[string]string{
+		"host": "kafka.infra.svc", "port": "9092", "username": "u", "password": "p", "security.protocol": "SASL_SSL",
+	}))
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Settings.KafkaTLS).To(Equal(&openim.KafkaTLS{}), "with the public authorities")
+
+	facts, problems = resolveWith(t, dependencies.Access{}, boundTo("mongodb", bindingOf()), secret("bound", map[string]string{
+		"uri": "mongodb://u:s3cret@mongodb.infra.svc:27017/chat", "host": "other", "port": "1", "username": "u", "password": "s3cret",
+	}))
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Settings.MongoDB.Database).To(Equal("chat"))
+	g.Expect(facts.Credentials[openim.MongoDB][0].ValueFrom.SecretKeyRef).To(Equal(selector("bound", "uri")))
+	g.Expect(facts.Endpoints[openim.MongoDB]).To(HaveLen(1))
+
+	facts, problems = resolveWith(t, dependencies.Access{}, boundTo("mongodb", bindingOf()), secret("bound", map[string]string{
+		"host": "mongodb.infra.svc", "port": "27017", "username": "u", "password": "p",
+	}))
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Settings.MongoDB.Addresses).To(Equal([]string{"mongodb.infra.svc:27017"}))
+	claimed := slices.ContainsFunc(facts.Claims, func(c openim.Claim) bool {
+		return c.String() == "mongodb mongodb.infra.svc:27017 database openim_im_chat"
+	})
+	g.Expect(claimed).To(BeTrue())
+}
+
+func TestTheBindingsOfTheWrapperAreItsOwn(t *testing.T) {
+	g := NewWithT(t)
+	authority := certtest.New(t)
+	s := letIn(func(s *spec) {
+		s.Wrapper.Redis = &v1alpha1.WrapperRedis{Redis: v1alpha1.Redis{ResourceRef: bindingOf()}}
+		s.Wrapper.MongoDB = &v1alpha1.MongoDB{ResourceRef: bindingOf(func(r *v1alpha1.ResourceReference) { r.Name = "documents" })}
+	})
+	bound := map[string]string{
+		"host": "redis-wrapper.infra.svc", "port": "6379", "password": "p", "certificates": string(authority.PEM),
+	}
+	documents := secret("documents", map[string]string{"host": "mongodb.infra.svc", "port": "27017", "username": "u", "password": "p"})
+	facts, problems := resolve(t, s, append(objectsForUsers(), documents, secret("bound", bound))...)
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Wrapper.Redis.Addresses).To(Equal([]string{"redis-wrapper.infra.svc:6379"}))
+	g.Expect(facts.Wrapper.Redis.TLS).To(BeTrue())
+	g.Expect(facts.Wrapper.Redis.CA).To(Equal(selector("bound", "certificates")))
+	g.Expect(facts.Wrapper.Redis.Password).To(Equal(selector("bound", "password")))
+	g.Expect(facts.Wrapper.MongoDB.Addresses).To(Equal([]string{"mongodb.infra.svc:27017"}))
+	g.Expect(facts.Wrapper.MongoDB.Username).To(Equal(selector("documents", "username")))
+
+	delete(bound, "password")
+	_, problems = resolve(t, s, append(objectsForUsers(), documents, secret("bound", bound))...)
+	g.Expect(problems).To(HaveLen(1), "without a password the Redis of sessions is open to everybody who reaches it")
+	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonSecretKeyNotFound))
+}
+
+func TestWhatASecretOfAServiceBindingLacksIsNamed(t *testing.T) {
+	address := func(more ...string) map[string]string {
+		data := map[string]string{"host": "redis.infra.svc", "port": "6379"}
+		for i := 0; i < len(more); i += 2 {
+			data[more[i]] = more[i+1]
+		}
+		return data
+	}
+	for name, c := range map[string]struct {
+		store  string
+		data   map[string]string
+		reason string
+		says   string
+	}{
+		"no Secret":              {"redis", nil, v1alpha1.ReasonSecretNotFound, `Secret "bound" does not exist`},
+		"no port":                {"redis", map[string]string{"host": "redis"}, v1alpha1.ReasonSecretKeyNotFound, "write host and port"},
+		"no host":                {"mongodb", map[string]string{"port": "1"}, v1alpha1.ReasonSecretKeyNotFound, "or a connection string to uri"},
+		"no servers":             {"kafka", map[string]string{"port": "1"}, v1alpha1.ReasonSecretKeyNotFound, "to bootstrap-servers"},
+		"a host with a password": {"redis", address("host", "u:s3cret@redis"), v1alpha1.ReasonSecretKeyNotFound, "has no address"},
+		"another kind of store":  {"redis", address("type", "s3cret"), v1alpha1.ReasonSecretInvalid, "another kind of store than redis"},
+		"SCRAM":                  {"kafka", address("sasl-mechanism", "SCRAM-SHA-512"), v1alpha1.ReasonUnsupportedByRelease, "PLAIN"},
+		"TLS to OpenIM's Redis":  {"redis", address("certificates", "s3cret"), v1alpha1.ReasonUnsupportedByRelease, "does not speak TLS"},
+		"a client's key":         {"mongodb", address("private-key", "s3cret"), v1alpha1.ReasonReferenceUnsupported, "tls.clientCertificate"},
+		"no certificate":         {"kafka", address("certificates", "s3cret"), v1alpha1.ReasonSecretInvalid, "holds no certificate"},
+		"a user without a password": {"kafka", address("username", "s3cret"), v1alpha1.ReasonSecretKeyNotFound,
+			`has no key "password"`},
+		"another scheme": {"mongodb", map[string]string{"uri": "mongodb+srv://u:s3cret@h"}, v1alpha1.ReasonSecretInvalid, "mongodb+srv://"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			var objects []client.Object
+			if c.data != nil {
+				objects = append(objects, secret("bound", c.data))
+			}
+			facts, problems := resolveWith(t, dependencies.Access{}, boundTo(c.store, bindingOf()), objects...)
+			g.Expect(problems).To(HaveLen(1))
+			g.Expect(problems[0].Reason).To(Equal(c.reason), problems[0].String())
+			g.Expect(problems[0].Message).To(ContainSubstring(c.says))
+			g.Expect(fmt.Sprint(problems, facts)).NotTo(ContainSubstring("s3cret"))
+			g.Expect(problems[0].Field).To(HavePrefix(fmt.Sprintf("spec.dependencies.%s.resourceRef", c.store)))
+		})
+	}
+}
+
+func TestAnObjectWithABindingLeadsToItsSecret(t *testing.T) {
+	g := NewWithT(t)
+	database := object(t, databases, "chat", `{"status":{"binding":{"name":"chat-login"}}}`)
+	bound := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "kafka", Name: "chat-login"}, Data: map[string][]byte{
+		"type": []byte("mongodb"), "host": []byte("mongodb.infra.svc"), "port": []byte("27017"), "username": []byte("u"),
+		"password": []byte("p"), "admin-password": []byte("never copied"),
+	}}
+	grant := func(targets ...any) client.Object {
+		u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
+			"from": []any{map[string]any{"group": "openimstack.dev", "kind": "OpenIMStack", "namespace": "im"}}, "to": targets,
+		}}}
+		u.SetGroupVersionKind(dependencies.ReferenceGrant)
+		u.SetNamespace("kafka")
+		u.SetName("openim")
+		return u
+	}
+	toObject := map[string]any{"group": "databases.example.com", "kind": "Database", "name": "chat"}
+	toSecret := map[string]any{"group": "", "kind": "Secret", "name": "chat-login"}
+	s := boundTo("mongodb", &v1alpha1.ResourceReference{
+		APIVersion: "databases.example.com/v1", Kind: "Database", Name: "chat", Namespace: "kafka",
+	})
+
+	facts, problems := resolveWith(t, dependencies.Access{}, s, database, bound, grant(toObject, toSecret))
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Copies).To(HaveLen(1))
+	g.Expect(facts.Copies[0].Data).To(Equal(map[string][]byte{"username": []byte("u"), "password": []byte("p")}))
+	name := facts.Copies[0].Name
+	g.Expect(name).To(HavePrefix("chat-ref-mongodb-"))
+	for _, v := range facts.Credentials[openim.MongoDB] {
+		g.Expect(v.ValueFrom.SecretKeyRef.Name).To(Equal(name))
+	}
+
+	_, problems = resolveWith(t, dependencies.Access{}, s, database, bound, grant(toObject))
+	g.Expect(problems).To(HaveLen(1))
+	g.Expect(problems[0].Message).To(ContainSubstring(`{group: "", kind: Secret, name: "chat-login"}`))
+
+	_, problems = resolveWith(t, dependencies.Access{}, s, object(t, databases, "chat", `{}`), bound, grant(toObject, toSecret))
+	g.Expect(problems).To(HaveLen(1))
+	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonReferenceNotReady))
+
+	bound.Labels = map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPartOf: v1alpha1.PartOf}
+	facts, problems = resolveWith(t, dependencies.Access{}, s, database, bound, grant(toObject, toSecret))
+	g.Expect(problems).To(HaveLen(1))
+	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonSecretInvalid), "a key of a stack is given to nobody by an object that names it")
+	g.Expect(facts.Copies).To(BeEmpty())
+
+	s = boundTo("redis", &v1alpha1.ResourceReference{APIVersion: "kafka.strimzi.io/v1", Kind: "Kafka", Name: "events"})
+	_, problems = resolveWith(t, dependencies.Access{}, s)
+	g.Expect(problems).To(HaveLen(1))
+	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonReferenceUnsupported))
+}

@@ -1,0 +1,223 @@
+package dependencies
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/openimstack/openim-operator/api/v1alpha1"
+	"github.com/openimstack/openim-operator/openim"
+)
+
+// addressForm is the form of the CRD's addresses.
+var addressForm = regexp.MustCompile(`^([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$`)
+
+// strimziKafka is what the resolver reads of a Kafka of Strimzi.
+type strimziKafka struct {
+	Spec struct {
+		Kafka struct {
+			Listeners []struct {
+				Name           string                 `json:"name"`
+				TLS            bool                   `json:"tls"`
+				Authentication *strimziAuthentication `json:"authentication"`
+			} `json:"listeners"`
+		} `json:"kafka"`
+	} `json:"spec"`
+	Status struct {
+		Listeners []strimziListener `json:"listeners"`
+	} `json:"status"`
+}
+
+type strimziListener struct {
+	Name string `json:"name"`
+	// Type was the name of a listener before Strimzi 0.30.
+	Type             string   `json:"type"`
+	BootstrapServers string   `json:"bootstrapServers"`
+	Certificates     []string `json:"certificates"`
+}
+
+type strimziAuthentication struct {
+	Type string `json:"type"`
+}
+
+// strimziUser is what the resolver reads of a KafkaUser of Strimzi.
+type strimziUser struct {
+	Spec struct {
+		Authentication *strimziAuthentication `json:"authentication"`
+	} `json:"spec"`
+	Status struct {
+		Secret string `json:"secret"`
+	} `json:"status"`
+}
+
+// Types of authentication of Strimzi.
+const (
+	strimziTLS   = "tls"
+	strimziScram = "scram-sha-512"
+)
+
+// Keys of the Secret of a KafkaUser with type tls.
+const (
+	strimziUserCert = "user.crt"
+	strimziUserKey  = "user.key"
+)
+
+// strimzi returns what a Kafka of Strimzi and its user say. The certificates of the listener's authorities are in the status of the Kafka,
+// and those of the user in a Secret: both come together in one copy.
+func (r *resolver) strimzi(b reference) (*bound, error) {
+	targets := []target{{v1alpha1.GroupStrimzi, v1alpha1.KindKafka, b.Name}}
+	if b.User != "" {
+		targets = append(targets, target{corev1.GroupName, "Secret", b.User})
+	}
+	if ok, err := r.permitted(b, targets...); err != nil || !ok {
+		return nil, err
+	}
+	object, err := r.object(b, b.kind, b.name)
+	if err != nil || object == nil {
+		return nil, err
+	}
+	var kafka strimziKafka
+	if !read(object, &kafka) || !isReady(object) {
+		r.notReady(b, object)
+		return nil, nil
+	}
+	listener, encrypted, authentication, ok := r.listener(b, kafka)
+	if !ok {
+		return nil, nil
+	}
+	found := &bound{addresses: addressesOf(listener.BootstrapServers)}
+	if found.addresses == nil || encrypted && len(listener.Certificates) == 0 {
+		r.notReady(b, object)
+		return nil, nil
+	}
+	data := map[string][]byte{}
+	if len(listener.Certificates) > 0 {
+		data[openim.CAFile] = []byte(strings.Join(listener.Certificates, "\n") + "\n")
+	}
+	if authentication == strimziTLS {
+		if ok, err := r.strimziUser(b, data); err != nil || !ok {
+			return nil, err
+		}
+	}
+	if len(data) == 0 {
+		return found, nil
+	}
+	name := r.copied(b, data)
+	found.tls = &v1alpha1.StoreTLS{CASecretRef: &v1alpha1.KeyReference{Name: name, Key: openim.CAFile}}
+	if authentication == strimziTLS {
+		found.tls.ClientCertificate = &v1alpha1.ClientCertificate{SecretRef: v1alpha1.LocalReference{Name: name}}
+	}
+	return found, nil
+}
+
+// listener returns the listener of a reference with its authentication. It reports false when there is a problem.
+func (r *resolver) listener(b reference, kafka strimziKafka) (found strimziListener, encrypted bool, authentication string, ok bool) {
+	var names []string
+	for _, l := range kafka.Spec.Kafka.Listeners {
+		names = append(names, l.Name)
+	}
+	name := b.Listener
+	if name == "" && len(names) == 1 {
+		name = names[0]
+	}
+	i := slices.Index(names, name)
+	if i < 0 {
+		r.missing(v1alpha1.ReasonReferenceNotFound, b.field, "Kafka %s has the listeners %s: write one of them to listener",
+			b.name, cmp.Or(strings.Join(names, ", "), "none"))
+		return found, false, "", false
+	}
+	spec := kafka.Spec.Kafka.Listeners[i]
+	if spec.Authentication != nil {
+		authentication = spec.Authentication.Type
+	}
+	switch {
+	case authentication == "" && b.User != "":
+		r.missing(v1alpha1.ReasonReferenceUnsupported, b.field, "listener %q of Kafka %s has no authentication, and everybody who reaches it is "+
+			"served: remove user, or give the listener authentication: {type: tls}", name, b.name)
+		return found, false, "", false
+	case authentication != "" && authentication != strimziTLS:
+		r.missing(v1alpha1.ReasonUnsupportedByRelease, b.field, "listener %q of Kafka %s has authentication of type %.32q, and OpenIM %s cannot "+
+			"log in so, nor can any supported release: name a listener with authentication: {type: tls}", name, b.name, authentication,
+			r.stack.Spec.Version)
+		return found, false, "", false
+	case authentication == strimziTLS && b.User == "":
+		r.invalid(v1alpha1.ReasonInvalidSpec, b.field, "listener %q of Kafka %s knows its users by certificates: write the name of a KafkaUser "+
+			"to user", name, b.name)
+		return found, false, "", false
+	}
+	at := slices.IndexFunc(kafka.Status.Listeners, func(l strimziListener) bool { return cmp.Or(l.Name, l.Type) == name })
+	if at >= 0 {
+		found = kafka.Status.Listeners[at]
+	}
+	return found, spec.TLS, authentication, true
+}
+
+// strimziUser adds the certificate and the private key of the user of a reference. It reports false when there is a problem.
+func (r *resolver) strimziUser(b reference, data map[string][]byte) (bool, error) {
+	kind, name := b.kind.GroupVersion().WithKind(v1alpha1.KindKafkaUser), types.NamespacedName{Namespace: b.name.Namespace, Name: b.User}
+	object, err := r.object(b, kind, name)
+	if err != nil || object == nil {
+		return false, err
+	}
+	var user strimziUser
+	if !read(object, &user) {
+		r.notReady(b, object)
+		return false, nil
+	}
+	if a := user.Spec.Authentication; a == nil || a.Type != strimziTLS {
+		reason := v1alpha1.ReasonReferenceUnsupported
+		if a != nil && a.Type == strimziScram {
+			reason = v1alpha1.ReasonUnsupportedByRelease
+		}
+		r.missing(reason, b.field, "KafkaUser %s has no authentication of type tls, and no supported release of OpenIM can log in in another "+
+			"way: write authentication: {type: tls} there", name)
+		return false, nil
+	}
+	if !isReady(object) || user.Status.Secret == "" {
+		r.notReady(b, object)
+		return false, nil
+	}
+	if user.Status.Secret != b.User {
+		if ok, err := r.permitted(b, target{corev1.GroupName, "Secret", user.Status.Secret}); err != nil || !ok {
+			return false, err
+		}
+	}
+	secret, err := r.secretOf(b, user.Status.Secret)
+	if err != nil || secret == nil {
+		return false, err
+	}
+	for key, as := range map[string]string{strimziUserCert: openim.CertificateFile, strimziUserKey: openim.PrivateKeyFile} {
+		value, present := secret.Data[key]
+		if len(value) == 0 {
+			r.missingKey(b.field, secret.Name, key, present)
+			return false, nil
+		}
+		data[as] = value
+	}
+	return true, nil
+}
+
+// read reports whether an object has the form of what the resolver reads of it, and reads it.
+func read(object *unstructured.Unstructured, into any) bool {
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, into) == nil
+}
+
+// isReady reports whether an object has the condition Ready.
+func isReady(object *unstructured.Unstructured) bool {
+	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
+	return slices.ContainsFunc(conditions, func(c any) bool {
+		condition, ok := c.(map[string]any)
+		return ok && condition["type"] == "Ready" && condition["status"] == "True"
+	})
+}
+
+func (r *resolver) notReady(b reference, object *unstructured.Unstructured) {
+	r.missing(v1alpha1.ReasonReferenceNotReady, b.field, "%s %s/%s is not ready: see its conditions (kubectl describe); the stack continues "+
+		"by itself", object.GetKind(), object.GetNamespace(), object.GetName())
+}
