@@ -147,8 +147,8 @@ func problemIn(s *snapshot.Snapshot, p dependencies.Problem) string {
 	})
 	switch {
 	case isReference(p):
-		return p.Field + ": the addresses are in an object of another operator or in a Secret, which is not read, and the operator has recorded " +
-			"none: see the condition DependenciesReady of the stack, or write addresses"
+		return p.Field + ": the addresses are in an object of another operator or in a Secret, which is not read, and the operator has " +
+			"recorded none: see the condition DependenciesReady of the stack, or write addresses"
 	case strings.HasSuffix(p.Field, ".uriRef") && (p.Reason == v1alpha1.ReasonSecretNotFound || p.Reason == v1alpha1.ReasonSecretKeyNotFound):
 		return p.Field + ": the addresses of MongoDB are in a Secret, and no Secret is read: name them with --mongodb-addresses"
 	case p.Reason == v1alpha1.ReasonServiceNotFound && !p.Stalled && s.Origin.Kind == snapshot.Files:
