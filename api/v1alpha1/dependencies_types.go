@@ -37,7 +37,7 @@ type Address string
 // +kubebuilder:validation:XValidation:rule="has(self.topics) && has(self.topics.prefix) ? has(oldSelf.topics) && has(oldSelf.topics.prefix) && self.topics.prefix == oldSelf.topics.prefix : !has(oldSelf.topics) || !has(oldSelf.topics.prefix)",message="kafka.topics.prefix cannot be changed: messages in the old topics would never be read. Create another stack"
 // +kubebuilder:validation:XValidation:rule="!has(self.saslMechanism) || has(self.credentialsRef)",message="kafka.saslMechanism is how the user of credentialsRef logs in: write credentialsRef, or remove saslMechanism"
 // +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="kafka.peerPort is the port of peers: write peers, or remove peerPort"
-// +kubebuilder:validation:XValidation:rule="has(self.resourceRef) != has(self.brokers)",message="kafka needs exactly one of brokers and resourceRef: remove one of the two"
+// +kubebuilder:validation:XValidation:rule="has(self.resourceRef) != has(self.brokers)",message="kafka needs exactly one of brokers and resourceRef: write one of the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.resourceRef) || (!has(self.credentialsRef) && !has(self.tls))",message="kafka.resourceRef already says how to log in and which certificates count: remove credentialsRef and tls"
 type Kafka struct {
 	// resourceRef names an object that says where Kafka is and how to log in, in place of brokers, credentialsRef and tls.
@@ -140,7 +140,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Cluster' || !has(self.database) || self.database == 0",message="redis.database must be 0 with mode: Cluster: a Redis Cluster has no other database"
 // +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'Standalone' || !has(self.addresses) || size(self.addresses) == 1",message="redis.mode Standalone has one address: write mode: Cluster, or the address of the primary's Service alone"
 // +kubebuilder:validation:XValidation:rule="!has(self.peerPort) || has(self.peers)",message="redis.peerPort is the port of peers: write peers, or remove peerPort"
-// +kubebuilder:validation:XValidation:rule="has(self.resourceRef) != has(self.addresses)",message="redis needs exactly one of addresses and resourceRef: remove one of the two"
+// +kubebuilder:validation:XValidation:rule="has(self.resourceRef) != has(self.addresses)",message="redis needs exactly one of addresses and resourceRef: write one of the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.resourceRef) || (!has(self.credentialsRef) && !has(self.tls))",message="redis.resourceRef already says how to log in and which certificates count: remove credentialsRef and tls"
 type Redis struct {
 	// resourceRef names an object that says where Redis is and how to log in, in place of addresses, credentialsRef and tls.
@@ -200,7 +200,7 @@ const (
 )
 
 // MongoDB is a reference to MongoDB: a connection string in a Secret, addresses, or an object that has either.
-// +kubebuilder:validation:XValidation:rule="[has(self.uriRef), has(self.addresses), has(self.resourceRef)].filter(v, v).size() == 1",message="mongodb needs exactly one of uriRef, addresses and resourceRef: remove the others"
+// +kubebuilder:validation:XValidation:rule="[has(self.uriRef), has(self.addresses), has(self.resourceRef)].filter(v, v).size() == 1",message="mongodb needs exactly one of uriRef, addresses and resourceRef: set one, and remove the others"
 // +kubebuilder:validation:XValidation:rule="!has(self.resourceRef) || (!has(self.credentialsRef) && !has(self.tls))",message="mongodb.resourceRef already says how to log in and which certificates count: remove credentialsRef and tls"
 // +kubebuilder:validation:XValidation:rule="!has(self.uriRef) || (!has(self.credentialsRef) && !has(self.authSource))",message="mongodb.uriRef already holds credentials and authSource: remove credentialsRef and authSource"
 // +kubebuilder:validation:XValidation:rule="!has(self.uriRef) || !has(self.options)",message="mongodb.uriRef already holds the options: remove options, and write them to the connection string"
