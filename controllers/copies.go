@@ -1,10 +1,12 @@
 package controllers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,6 +18,7 @@ import (
 	"github.com/openimstack/openim-operator/controllers/eventkind"
 	"github.com/openimstack/openim-operator/controllers/manifests"
 	"github.com/openimstack/openim-operator/controllers/outcome"
+	"github.com/openimstack/openim-operator/controllers/revision"
 	"github.com/openimstack/openim-operator/openim"
 )
 
@@ -26,13 +29,16 @@ import (
 // referencesInterval is the time after which objects of other operators are read again. They are not watched: their kinds come and go.
 const referencesInterval = 30 * time.Second
 
-// copySecrets makes the copies of the facts, and takes their values out of the facts. Components whose copy could not be made keep their
-// templates, as if the reference could not be read.
+// copySecrets makes the copies of the facts that a component can be built from, and takes their values out of the facts. Components whose
+// copy could not be made keep their templates, as if the reference could not be read.
 func (r *Reconciler) copySecrets(ctx context.Context, s *scope) error {
 	copies := s.facts.Copies
 	s.facts.Copies = nil
 	var failures []error
 	for _, c := range copies {
+		if !slices.ContainsFunc(c.Readers, func(reader string) bool { return !s.held(reader) }) {
+			continue // nobody can be built from it, and the next content would be another copy
+		}
 		if err := r.copySecret(ctx, s, c); err != nil {
 			failures = append(failures, &dependencies.ReadError{Components: c.Readers, Err: err})
 		}
@@ -52,17 +58,31 @@ func (r *Reconciler) copySecret(ctx context.Context, s *scope, c openim.SecretCo
 	}
 	if found != nil {
 		// Whoever made it does not know the key of the digest in its name, unless this operator did.
-		if owner := metav1.GetControllerOf(found); owner == nil || owner.UID != s.stack.UID {
+		owner := metav1.GetControllerOf(found)
+		switch {
+		case owner != nil && owner.UID == s.stack.UID:
+			return nil
+		case owner != nil || found.Labels[v1alpha1.LabelReference] != c.Store:
 			return outcome.NewWaiting(v1alpha1.ReasonNameConflict, fmt.Sprintf("copying to Secret %s: it exists and is not the stack's: delete it",
 				name), collection)
 		}
-		return nil
+		// From a backup, or left by a stack that was deleted without its children. Its content is not trusted, and it would not go with the stack.
+		if err := r.applier.DeleteSecret(ctx, found); err != nil {
+			return err
+		}
+	}
+	if err := r.mayDelete(ctx, s, c); err != nil {
+		return err
 	}
 	labels := manifests.CommonLabels(s.stack.Name)
 	labels[v1alpha1.LabelReference] = c.Store
+	var annotations map[string]string
+	if c.From != "" {
+		annotations = map[string]string{v1alpha1.AnnotationCopiedFrom: c.From}
+	}
 	secret, err := r.applier.CopySecret(ctx, metav1.ObjectMeta{
 		Name: c.Name, Namespace: s.stack.Namespace, Labels: labels,
-		OwnerReferences: []metav1.OwnerReference{manifests.OwnerReference(s.stack)},
+		OwnerReferences: []metav1.OwnerReference{manifests.OwnerReference(s.stack)}, Annotations: annotations,
 	}, c.Data)
 	if err != nil {
 		return err
@@ -71,8 +91,22 @@ func (r *Reconciler) copySecret(ctx context.Context, s *scope, c openim.SecretCo
 	return nil
 }
 
-// pruneCopies deletes the copies of references that may not be followed any longer, at once, and those that no pod uses once the stack is
-// at rest.
+// mayDelete refuses to copy from another namespace without the right to take the copy away when the consent is taken back.
+func (r *Reconciler) mayDelete(ctx context.Context, s *scope, c openim.SecretCopy) error {
+	if c.From == "" {
+		return nil
+	}
+	allowed, err := r.applier.MayDeleteSecrets(ctx, s.stack.Namespace)
+	if err != nil || allowed {
+		return err
+	}
+	return outcome.NewWaiting(v1alpha1.ReasonReferenceNotPermitted, "the operator may not delete Secrets in namespace "+s.stack.Namespace+
+		", so it could not take the copy of another namespace's Secret away when that namespace no longer permits it: give it the right "+
+		"(config/references, or references.enabled of the chart)", referencesInterval)
+}
+
+// pruneCopies deletes the copies that the namespace of their origin no longer permits, at once, and those that neither the spec nor a run
+// revision in use needs. A copy is asked for by what it was made from: the spec may refer to something else by now.
 func (r *Reconciler) pruneCopies(ctx context.Context, s *scope) error {
 	if s.suspended() {
 		return nil
@@ -81,28 +115,70 @@ func (r *Reconciler) pruneCopies(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	unused := s.resolved() && s.applied && !s.lagging && s.settled()
 	var failures []error
+	used := sync.OnceValues(func() (func(string) bool, error) { return r.copiesInUse(ctx, s) })
 	for i := range secrets {
 		secret := &secrets[i]
-		store, owner := secret.Labels[v1alpha1.LabelReference], metav1.GetControllerOf(secret)
-		if store == "" || owner == nil || owner.UID != s.stack.UID || slices.Contains(s.facts.Secrets, secret.Name) {
+		owner := metav1.GetControllerOf(secret)
+		if secret.Labels[v1alpha1.LabelReference] == "" || owner == nil || owner.UID != s.stack.UID ||
+			slices.Contains(s.facts.Secrets, secret.Name) {
 			continue
 		}
-		revoked := slices.Contains(s.facts.Revoked, store)
-		if !revoked && !unused {
+		permitted, err := r.access.Permits(ctx, r.live, s.stack, secret.Annotations[v1alpha1.AnnotationCopiedFrom])
+		if err != nil {
+			failures = append(failures, err)
 			continue
+		}
+		if permitted {
+			inUse, err := used()
+			if err != nil {
+				return errors.Join(append(failures, err)...)
+			}
+			if inUse(secret.Name) {
+				continue
+			}
 		}
 		switch err := r.applier.DeleteSecret(ctx, secret); {
 		case err == nil:
 			s.note(eventkind.Deleted, secret)
-		case apierrors.IsForbidden(err) && !revoked:
+		case apierrors.IsForbidden(err) && permitted:
 			s.undeletable = append(s.undeletable, secret.Name) // status.unusedSecrets lists it
 		default:
 			failures = append(failures, err)
 		}
 	}
 	return errors.Join(failures...)
+}
+
+// copiesInUse returns the function that reports whether a copy may still be used: a kept run revision, which each pod and each Deployment
+// has, names it: its name, with a digest, is in the revision. While it is not known which these are, every copy is in use.
+func (r *Reconciler) copiesInUse(ctx context.Context, s *scope) (func(string) bool, error) {
+	lagging, err := r.behind(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if lagging || !s.proposed || s.planned == nil {
+		return func(string) bool { return true }, nil
+	}
+	surplus := s.surplusRuns()
+	var kept [][]byte
+	for _, h := range s.history {
+		if slices.Contains(surplus, h.Name) {
+			continue
+		}
+		d, err := r.runData(ctx, s, h.Name)
+		if err != nil {
+			return nil, err
+		}
+		content, err := revision.Encode(d)
+		if err != nil {
+			return nil, err
+		}
+		kept = append(kept, content)
+	}
+	return func(name string) bool {
+		return slices.ContainsFunc(kept, func(content []byte) bool { return bytes.Contains(content, []byte(name)) })
+	}, nil
 }
 
 // follows reports whether a stack has a resourceRef.

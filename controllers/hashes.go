@@ -91,15 +91,19 @@ func (s *scope) secretVersions(facts openim.Facts) string {
 	return strings.Join(all, ",")
 }
 
-// versionOf returns the version of a Secret that the facts were made of, "" when it was not read, or changed meanwhile.
+// versionOf returns the version of a Secret that the facts were made of, "" when it was not read, or changed meanwhile. A copy is not read:
+// its name changes with its content.
 func (s *scope) versionOf(secret string) string {
+	if s.read != nil {
+		name := types.NamespacedName{Namespace: s.stack.Namespace, Name: secret}
+		if version, read := s.read.objects[watchedObject{secretKind, name}]; read {
+			return version
+		}
+	}
 	if v1alpha1.IsReference(secret) {
-		return secret // its name changes with its content
+		return secret
 	}
-	if s.read == nil {
-		return ""
-	}
-	return s.read.objects[watchedObject{secretKind, types.NamespacedName{Namespace: s.stack.Namespace, Name: secret}}]
+	return ""
 }
 
 func parseVersions(text string) map[string]string {

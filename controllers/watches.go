@@ -57,12 +57,20 @@ func ClientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}
 }
 
+// maxCopiedFrom bounds what the cache keeps of AnnotationCopiedFrom. The operator writes less: three names of at most 253 bytes with their
+// kinds. Longer ones of others are cut, and then permit nothing.
+const maxCopiedFrom = 2048
+
 // slimSecret removes what nobody reads of a Secret's metadata before it enters the cache. The annotation that kubectl apply leaves repeats
 // the data: no value of a Secret is kept, and the Secrets of others may have 256 KiB of annotations each.
 func slimSecret(object any) (any, error) {
 	if o, ok := object.(metav1.Object); ok {
 		o.SetManagedFields(nil)
-		o.SetAnnotations(nil)
+		var kept map[string]string
+		if from := o.GetAnnotations()[v1alpha1.AnnotationCopiedFrom]; from != "" && o.GetLabels()[v1alpha1.LabelReference] != "" {
+			kept = map[string]string{v1alpha1.AnnotationCopiedFrom: from[:min(len(from), maxCopiedFrom)]}
+		}
+		o.SetAnnotations(kept)
 		o.SetFinalizers(nil)
 	}
 	if s, ok := object.(*corev1.Secret); ok {

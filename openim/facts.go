@@ -37,8 +37,6 @@ type Facts struct {
 	// Copies are the Secrets that the operator makes for resourceRefs. They alone hold values of Secrets, and are taken out of the facts once
 	// they are written.
 	Copies []SecretCopy `json:"-"`
-	// Revoked are the stores whose resourceRef may not be followed any longer: their copies are deleted.
-	Revoked []string `json:",omitempty"`
 	// Elsewhere are the Secrets of other namespaces that were read, whether they exist or not.
 	Elsewhere []types.NamespacedName `json:",omitempty"`
 	// Secrets of the stack's namespace and Services of any namespace that were read, whether they exist or not. A change of one of them
@@ -68,6 +66,8 @@ type SecretCopy struct {
 	Name string
 	// Store for which it is made, for example kafka.
 	Store string
+	// From is the value of the annotation openimstack.dev/copied-from, "" for none.
+	From string
 	// Readers are the components that use it.
 	Readers []string
 	Data    map[string][]byte
@@ -98,7 +98,7 @@ func (f *Facts) ShareSecretOfOpenIM() (corev1.SecretKeySelector, string) {
 func (f Facts) ForTemplates() Facts {
 	f.Locations, f.Endpoints, f.Secrets, f.ConfigMaps, f.Services, f.Claims = nil, nil, nil, nil, nil, nil
 	f.Push.Endpoints, f.Webhooks = nil, nil
-	f.Copies, f.Revoked, f.Elsewhere = nil, nil, nil
+	f.Copies, f.Elsewhere = nil, nil
 	w := &f.Wrapper
 	w.LoginKeys, w.Certificate, w.Tracing, w.Redis.Endpoints, w.MongoDB.Endpoints = nil, nil, nil, nil, nil
 	sets := make([]KeySet, 0, len(w.KeySets))

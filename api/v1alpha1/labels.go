@@ -121,6 +121,11 @@ const (
 // LabelReference on a Secret says of which store it is a copy: the Secrets and authorities that the store's resourceRef leads to.
 const LabelReference = "openimstack.dev/reference"
 
+// AnnotationCopiedFrom on a copy names the objects of another namespace that it was made from: the namespace, and group/kind/name of each,
+// separated by spaces. A copy without it was made from objects of the stack's namespace.
+// Example: kafka kafka.strimzi.io/Kafka/events /Secret/openim.
+const AnnotationCopiedFrom = "openimstack.dev/copied-from"
+
 // ReferenceName returns the name of a copy for a store with a digest of its content. Example: chat-ref-kafka-0123456789abcdef.
 func ReferenceName(stack, store, digest string) string {
 	return ChildName(stack, "ref-"+store+"-"+digest)

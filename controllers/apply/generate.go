@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -59,6 +60,17 @@ func (a *Applier) CopySecret(ctx context.Context, object metav1.ObjectMeta, data
 		return nil, fmt.Errorf("copying to Secret %s/%s: %w", object.Namespace, object.Name, err)
 	}
 	return secret, nil
+}
+
+// MayDeleteSecrets reports whether the operator may delete Secrets of a namespace.
+func (a *Applier) MayDeleteSecrets(ctx context.Context, namespace string) (bool, error) {
+	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "delete", Version: "v1", Resource: "secrets"},
+	}}
+	if err := a.client.Create(ctx, review); err != nil {
+		return false, fmt.Errorf("asking for the right to delete Secrets of namespace %s: %w", namespace, err)
+	}
+	return review.Status.Allowed, nil
 }
 
 // DeleteSecret deletes a Secret, unless another one has its name by now. object is only read.

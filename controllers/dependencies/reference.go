@@ -48,6 +48,8 @@ type reference struct {
 	store openim.Dependency
 	kind  schema.GroupVersionKind
 	name  types.NamespacedName
+	// permits are the targets in another namespace that were permitted so far.
+	permits *[]target
 }
 
 // fieldOf returns the field that a problem of a store names: that of the resourceRef, or the one that the spec has without it.
@@ -67,7 +69,7 @@ func sourceOf(ref *v1alpha1.ResourceReference) string {
 func (r *resolver) follow(field string, store openim.Dependency, ref *v1alpha1.ResourceReference) (*bound, error) {
 	b := reference{
 		ResourceReference: ref, field: field + ".resourceRef", store: store,
-		name: types.NamespacedName{Namespace: cmp.Or(ref.Namespace, r.stack.Namespace), Name: ref.Name},
+		name: types.NamespacedName{Namespace: cmp.Or(ref.Namespace, r.stack.Namespace), Name: ref.Name}, permits: &[]target{},
 	}
 	group, err := schema.ParseGroupVersion(ref.APIVersion)
 	if err != nil || group.Version == "" {
@@ -117,8 +119,7 @@ func (r *resolver) claim(store openim.Dependency, field string, addresses []v1al
 	r.facts.Claims = c.all
 }
 
-// permitted reports whether the namespace of a reference permits it to all targets. Whether they exist is not asked before. A reference
-// that may not be followed any longer gives its copies up.
+// permitted reports whether the namespace of a reference permits it to all targets. Whether they exist is not asked before.
 func (r *resolver) permitted(b reference, targets ...target) (bool, error) {
 	if b.name.Namespace == r.stack.Namespace {
 		return true, nil
@@ -129,10 +130,12 @@ func (r *resolver) permitted(b reference, targets ...target) (bool, error) {
 		return false, nil
 	}
 	granted, err := r.granted(b.name.Namespace, targets...)
+	if granted {
+		*b.permits = append(*b.permits, targets...)
+	}
 	if err != nil || granted {
 		return granted, err
 	}
-	r.facts.Revoked = append(r.facts.Revoked, string(b.store))
 	var to []string
 	for _, t := range targets {
 		to = append(to, fmt.Sprintf("{group: %q, kind: %s, name: %q}", t.group, t.kind, t.name))
@@ -203,10 +206,12 @@ func (r *resolver) isKey(b reference, secret *corev1.Secret) bool {
 	return true
 }
 
-// copied returns the name of the Secret that the operator makes of data. Its content never changes: other data have another name, by a
-// keyed digest.
+// copied returns the name of the Secret that the operator makes of data. Its content never changes: other data, and the same from another
+// place, have another name, by a keyed digest.
 func (r *resolver) copied(b reference, data map[string][]byte) string {
+	from := copiedFrom(b)
 	sum := r.digest()
+	fmt.Fprintf(sum, "%s\n", from)
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		fmt.Fprintf(sum, "%s=%d:%s\n", key, len(data[key]), data[key])
 	}
@@ -219,7 +224,7 @@ func (r *resolver) copied(b reference, data map[string][]byte) string {
 		r.copies = map[string]*corev1.Secret{}
 	}
 	r.copies[name] = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: r.stack.Namespace, Name: name}, Data: data}
-	r.facts.Copies = append(r.facts.Copies, openim.SecretCopy{Name: name, Store: string(b.store), Readers: r.readers, Data: data})
+	r.facts.Copies = append(r.facts.Copies, openim.SecretCopy{Name: name, Store: string(b.store), From: from, Readers: r.readers, Data: data})
 	return name
 }
 

@@ -291,7 +291,6 @@ func TestWhatAKafkaOfStrimziLacksIsNamed(t *testing.T) {
 			g.Expect(p.Message).NotTo(ContainSubstring("s3cret"))
 			g.Expect(p.Field).To(HavePrefix("spec.dependencies.kafka.resourceRef"))
 			g.Expect(p.Components).To(ConsistOf("msgtransfer", "push", "rpc-msg", "rpc-user"), "the others continue")
-			g.Expect(facts.Revoked).To(BeEmpty(), "what runs keeps its copy")
 			at := slices.IndexFunc(facts.Locations, func(l openim.Location) bool { return l.Party == openim.PartyKafka })
 			g.Expect(at).To(BeNumerically(">=", 0))
 			g.Expect(facts.Locations[at].Source).To(ContainSubstring("Kafka/kafka/events"), "its place stays where it was")
@@ -323,7 +322,6 @@ func TestAnObjectThatCannotBeReadIsAProblemOfItsReadersAlone(t *testing.T) {
 				},
 			}).Build()
 			facts, problems, err := dependencies.Access{}.Resolve(t.Context(), reader, strimziRef())
-			g.Expect(facts.Revoked).To(BeEmpty(), "what runs keeps its copy")
 			g.Expect(facts.Endpoints[openim.Redis]).NotTo(BeEmpty())
 			if c.reason == "" {
 				g.Expect(err).To(MatchError(ContainSubstring("reading Kafka kafka/events: timeout")))
@@ -373,7 +371,6 @@ func TestAReferenceToAnotherNamespaceNeedsItsConsent(t *testing.T) {
 				g.Expect(err).NotTo(HaveOccurred())
 				if c.ok {
 					g.Expect(problems).To(BeEmpty())
-					g.Expect(facts.Revoked).To(BeEmpty())
 					return
 				}
 				g.Expect(problems).To(HaveLen(1))
@@ -383,7 +380,6 @@ func TestAReferenceToAnotherNamespaceNeedsItsConsent(t *testing.T) {
 					ContainSubstring(`{group: "kafka.strimzi.io", kind: Kafka, name: "events"}`),
 					ContainSubstring(`{group: "", kind: Secret, name: "openim"}`)))
 				g.Expect(facts.Copies).To(BeEmpty())
-				g.Expect(facts.Revoked).To(Equal([]string{"kafka"}))
 			})
 		}
 	}
