@@ -150,8 +150,9 @@ func (r *Reconciler) pruneCopies(ctx context.Context, s *scope) error {
 	return errors.Join(failures...)
 }
 
-// copiesInUse returns the function that reports whether a copy may still be used: a kept run revision, which each pod and each Deployment
-// has, names it: its name, with a digest, is in the revision. While it is not known which these are, every copy is in use.
+// copiesInUse returns the function that reports whether a copy may be used although the spec does not lead to it: by the way to the spec or
+// back from it. A run revision that is kept has its name, with its digest, and every pod and Deployment has such a revision. Once the stack
+// is at rest none is used, and while it is not known which revisions these are, each is.
 func (r *Reconciler) copiesInUse(ctx context.Context, s *scope) (func(string) bool, error) {
 	lagging, err := r.behind(ctx, s)
 	if err != nil {
@@ -159,6 +160,9 @@ func (r *Reconciler) copiesInUse(ctx context.Context, s *scope) (func(string) bo
 	}
 	if lagging || !s.proposed || s.planned == nil {
 		return func(string) bool { return true }, nil
+	}
+	if s.resolved() && s.applied && s.settled() {
+		return func(string) bool { return false }, nil
 	}
 	surplus := s.surplusRuns()
 	var kept [][]byte
