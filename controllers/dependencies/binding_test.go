@@ -91,9 +91,10 @@ func TestASecretOfAServiceBindingSaysWhereItIsAndHowToLogIn(t *testing.T) {
 	g.Expect(facts.Endpoints[openim.MongoDB]).To(HaveLen(1))
 
 	facts, problems = resolveWith(t, dependencies.Access{}, boundTo("mongodb", bindingOf()), secret("bound", map[string]string{
-		"host": "mongodb.infra.svc", "port": "27017", "username": "u", "password": "p",
+		"host": "mongodb.infra.svc", "port": "27017", "username": "u", "password": "p", "certificates": string(authority.PEM),
 	}))
 	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Files[openim.MongoDB]).To(Equal([]openim.StoreFile{{Key: *selector("bound", "certificates"), Name: "ca.crt"}}))
 	g.Expect(facts.Settings.MongoDB.Addresses).To(Equal([]string{"mongodb.infra.svc:27017"}))
 	claimed := slices.ContainsFunc(facts.Claims, func(c openim.Claim) bool {
 		return c.String() == "mongodb mongodb.infra.svc:27017 database openim_im_chat"
