@@ -17,8 +17,8 @@ import (
 	"github.com/openimstack/openim-operator/openim/pods"
 )
 
-// namedByRuns remembers which Secrets run revisions name or were bound to, by the revision's UID. The cache holds no data of a run revision,
-// which never changes: it is read once.
+// namedByRuns remembers which Secrets run revisions name or were bound to, by the revision's UID. The cache holds no data of a run
+// revision, which never changes: it is read once.
 type namedByRuns struct {
 	mutex sync.Mutex
 	byUID map[types.UID]pods.Named
@@ -81,7 +81,8 @@ func (r *Reconciler) elsewhere(ctx context.Context, s *scope) (pods.Elsewhere, e
 	return found, nil
 }
 
-// namedBy returns the Secrets that the specs of a run revision name and that its resourceRefs led to. One that is gone or damaged names none: nothing can be built from it.
+// namedBy returns the Secrets that the specs of a run revision name and that its resourceRefs led to. One that is gone or damaged names
+// none: nothing can be built from it.
 func (r *Reconciler) namedBy(ctx context.Context, object *appsv1.ControllerRevision) (pods.Named, error) {
 	if named, ok := r.named.get(object.UID); ok {
 		return named, nil

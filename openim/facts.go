@@ -96,8 +96,8 @@ func (f *Facts) ShareSecretOfOpenIM() (corev1.SecretKeySelector, string) {
 	return f.ShareSecret, f.ShareSecretHash
 }
 
-// ForTemplates returns the facts from which pod templates and configuration files are made, and Bound, which stays closed to templates while
-// a run revision has it. They hold no secret value, and can be written as JSON and read again. The rest of the facts decides about
+// ForTemplates returns the facts from which pod templates and configuration files are made, and Bound, which stays closed to templates
+// while a run revision has it. They hold no secret value, and can be written as JSON and read again. The rest of the facts decides about
 // NetworkPolicies and conditions alone.
 func (f Facts) ForTemplates() Facts {
 	f.Locations, f.Endpoints, f.Secrets, f.ConfigMaps, f.Services, f.Claims = nil, nil, nil, nil, nil, nil

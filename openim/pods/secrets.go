@@ -31,8 +31,8 @@ func (n Named) Add(others Named) {
 type Elsewhere struct {
 	// Bound are those that resourceRefs of the present spec lead to: an object of another operator names them.
 	Bound Named
-	// Earlier are named by the specs of the run revisions that the stack keeps, or were bound then. Otherwise one edit could drop the field that names a Secret
-	// and read the Secret by a template.
+	// Earlier are named by the specs of the run revisions that the stack keeps, or were bound then. Otherwise one edit could drop the field
+	// that names a Secret and read the Secret by a template.
 	Earlier Named
 	// Others are named by the other stacks of the namespace, and named or bound in the run revisions that these keep.
 	Others Named

@@ -167,17 +167,17 @@ func TestASecretStaysClosedWhileARunRevisionNamesIt(t *testing.T) {
 // An object of another operator names the Secret, for example by its status.binding.name: no field of the stack does.
 func TestASecretThatAReferenceLeadsToIsClosed(t *testing.T) {
 	const field = "spec.dependencies.kafka.resourceRef"
-	others := pods.Named{"bound": {field}}
+	bound := pods.Named{"bound": {field}}
 	for _, c := range []struct {
 		layer     string
 		elsewhere pods.Elsewhere
 		why       string
 	}{
-		{"gateway", pods.Elsewhere{Bound: pods.Named{"bound": {field}}}, "Secret bound is that of " + field + ", which pods of gateway do not read"},
-		{"all", pods.Elsewhere{Bound: pods.Named{"bound": {field}}}, "do not read"},
-		{"msgtransfer", pods.Elsewhere{Bound: pods.Named{"bound": {field}}}, ""},
-		{"msgtransfer", pods.Elsewhere{Bound: pods.Named{"bound": {field}}, Others: others}, ""}, // both stacks are led to it for the same store
-		{"msgtransfer", pods.Elsewhere{Others: others}, "another OpenIMStack of the namespace"},
+		{"gateway", pods.Elsewhere{Bound: bound}, "Secret bound is that of " + field + ", which pods of gateway do not read"},
+		{"all", pods.Elsewhere{Bound: bound}, "do not read"},
+		{"msgtransfer", pods.Elsewhere{Bound: bound}, ""},
+		{"msgtransfer", pods.Elsewhere{Bound: bound, Others: bound}, ""}, // both stacks are led to it for the same store
+		{"msgtransfer", pods.Elsewhere{Others: bound}, "another OpenIMStack of the namespace"},
 		{"gateway", pods.Elsewhere{Bound: pods.Named{"mine": {field}}}, ""},
 	} {
 		g := NewWithT(t)
