@@ -36,7 +36,7 @@ func (r *Reconciler) check(ctx context.Context, s *scope) error {
 		s.warnings = append(s.warnings, *warning)
 	}
 	refusals, failure := r.acceptance.refusals(s.stack)
-	elsewhere, unread := r.elsewhere(ctx, s.stack)
+	elsewhere, unread := r.elsewhere(ctx, s)
 	if unread != nil { // a Secret is open to templates only when it is known to be no other's
 		s.referencesRead, s.unread, s.podsUnread = false, errors.Join(s.unread, unread), true
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/openimstack/openim-operator/openim/pods"
 )
 
-// namedByRuns remembers which Secrets the specs in run revisions name, by the revision's UID. The cache holds no data of a run revision,
-// which never changes: it is read once.
+// namedByRuns remembers which Secrets run revisions name or were bound to, by the revision's UID. The cache holds no data of a run
+// revision, which never changes: it is read once.
 type namedByRuns struct {
 	mutex sync.Mutex
 	byUID map[types.UID]pods.Named
@@ -48,8 +48,8 @@ const maxNamedByRuns = 4096
 
 // elsewhere returns the Secrets that are closed to the stack's templates beside those of its present spec. Nothing is read for templates
 // that read no Secret. A stack whose templates are refused for another stack's sake is judged again when the pacer retries it.
-func (r *Reconciler) elsewhere(ctx context.Context, stack *v1alpha1.OpenIMStack) (pods.Elsewhere, error) {
-	found := pods.Elsewhere{Earlier: pods.Named{}, Others: pods.Named{}}
+func (r *Reconciler) elsewhere(ctx context.Context, s *scope) (pods.Elsewhere, error) {
+	stack, found := s.stack, pods.Elsewhere{Bound: s.facts.Bound, Earlier: pods.Named{}, Others: pods.Named{}}
 	if !pods.ReadSecrets(stack.Spec.Pods) {
 		return found, nil
 	}
@@ -81,7 +81,8 @@ func (r *Reconciler) elsewhere(ctx context.Context, stack *v1alpha1.OpenIMStack)
 	return found, nil
 }
 
-// namedBy returns the Secrets that the specs of a run revision name. One that is gone or damaged names none: nothing can be built from it.
+// namedBy returns the Secrets that the specs of a run revision name and that its resourceRefs led to. One that is gone or damaged names
+// none: nothing can be built from it.
 func (r *Reconciler) namedBy(ctx context.Context, object *appsv1.ControllerRevision) (pods.Named, error) {
 	if named, ok := r.named.get(object.UID); ok {
 		return named, nil
@@ -100,9 +101,9 @@ func (r *Reconciler) namedBy(ctx context.Context, object *appsv1.ControllerRevis
 		return nil, err
 	}
 	if err == nil {
-		named.Add(pods.References(&d.Inputs.Spec))
-		for i := range d.Earlier {
-			named.Add(pods.References(&d.Earlier[i].Spec))
+		for _, inputs := range append(d.Earlier, d.Inputs) {
+			named.Add(pods.References(&inputs.Spec))
+			named.Add(inputs.Facts.Bound)
 		}
 	}
 	r.named.put(whole.UID, named)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -12,6 +13,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -66,6 +68,7 @@ func TestTemplatesReadNoSecretOfAnotherSpec(t *testing.T) {
 		"another stack names the Secret":                aNeighbourNamesTheSecret,
 		"a field names a generated Secret":              aFieldNamesAGeneratedSecret,
 		"a run revision cannot be read":                 aRevisionCannotBeRead,
+		"an object leads to the Secret":                 anObjectLeadsToTheSecret,
 	} {
 		t.Run(name, func(t *testing.T) {
 			b.WithT = NewWithT(t)
@@ -90,6 +93,58 @@ func oneEditDropsTheField(_ *testing.T, b *bench) {
 	b.edit(func(s *v1alpha1.OpenIMStack) {
 		s.Spec.Wrapper.Redis.CredentialsRef, s.Spec.Pods = kept, mounting("mine")
 	})
+	b.expectAccepted()
+	b.edit(func(s *v1alpha1.OpenIMStack) { s.Spec.Pods = nil })
+	b.expectAccepted()
+}
+
+// The spec names an object of another operator, and the object names the Secret.
+func anObjectLeadsToTheSecret(t *testing.T, b *bench) {
+	b.Expect(b.c.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "queues.example.com/v1", "kind": "Queue", "metadata": map[string]any{"name": "events", "namespace": benchNamespace},
+		"status": map[string]any{"binding": map[string]any{"name": "bound"}},
+	}})).To(Succeed())
+	kept := b.stack().Spec.Dependencies.Kafka
+	host, port, err := net.SplitHostPort(string(kept.Brokers[0]))
+	b.Expect(err).NotTo(HaveOccurred())
+	b.Expect(b.c.Create(t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "bound", Namespace: benchNamespace},
+		Data: map[string][]byte{
+			"host": []byte(host), "port": []byte(port), v1alpha1.KeyUsername: []byte("openim"), v1alpha1.KeyPassword: []byte("example"),
+		},
+	})).To(Succeed())
+	b.edit(func(s *v1alpha1.OpenIMStack) {
+		s.Spec.Dependencies.Kafka = v1alpha1.Kafka{Peers: kept.Peers, PeerPort: kept.PeerPort, ResourceRef: &v1alpha1.ResourceReference{
+			APIVersion: "queues.example.com/v1", Kind: "Queue", Name: "events",
+		}}
+		s.Spec.Pods = mounting("bound")
+	})
+	b.expectRefused("Secret bound is that of spec.dependencies.kafka.resourceRef, which pods of rpc-user do not read")
+	b.edit(func(s *v1alpha1.OpenIMStack) { s.Spec.Pods = nil })
+	b.expectAccepted()
+	b.Expect(*apimeta.FindStatusCondition(b.stack().Status.Conditions, v1alpha1.ConditionDependenciesReady)).To(
+		HaveField("Status", metav1.ConditionTrue))
+
+	before := b.deployments()
+	b.edit(func(s *v1alpha1.OpenIMStack) { s.Spec.Dependencies.Kafka, s.Spec.Pods = kept, mounting("bound") })
+	const why = "Secret bound is that of spec.dependencies.kafka.resourceRef in a kept run revision, which pods of rpc-user do not read"
+	b.expectRefused(why)
+	b.restart()
+	b.expectRefused(why)
+	b.Expect(b.restarted(before)).To(BeEmpty())
+	b.edit(func(s *v1alpha1.OpenIMStack) { s.Spec.Pods = nil })
+	b.expectAccepted()
+
+	other := neighbour("theirs")
+	data := revision.Data{SchemaVersion: revision.SchemaVersion, Inputs: revision.Inputs{Facts: openim.Facts{
+		Bound: map[string][]string{"theirs-bound": {"spec.dependencies.kafka.resourceRef"}},
+	}}}
+	run, err := revision.New(other, manifests.CommonLabels("other"), data, 1, nil)
+	b.Expect(err).NotTo(HaveOccurred())
+	b.Expect(b.c.Create(t.Context(), run)).To(Succeed())
+	b.edit(func(s *v1alpha1.OpenIMStack) { s.Spec.Pods = mounting("theirs-bound") })
+	b.expectRefused("Secret theirs-bound is that of another OpenIMStack of the namespace")
+	b.Expect(b.c.Delete(t.Context(), run)).To(Succeed())
 	b.expectAccepted()
 	b.edit(func(s *v1alpha1.OpenIMStack) { s.Spec.Pods = nil })
 	b.expectAccepted()

@@ -37,6 +37,9 @@ type Facts struct {
 	// Copies are the Secrets that the operator makes for resourceRefs. They alone hold values of Secrets, and are taken out of the facts once
 	// they are written.
 	Copies []SecretCopy `json:"-"`
+	// Bound are the fields of the resourceRefs that lead to a Secret of the stack's namespace, by name of the Secret. Templates must not read
+	// what an object of another operator names, though the spec does not name it.
+	Bound map[string][]string `json:",omitempty"`
 	// Elsewhere are the Secrets of other namespaces that were read, whether they exist or not.
 	Elsewhere []types.NamespacedName `json:",omitempty"`
 	// Secrets of the stack's namespace and Services of any namespace that were read, whether they exist or not. A change of one of them
@@ -93,8 +96,9 @@ func (f *Facts) ShareSecretOfOpenIM() (corev1.SecretKeySelector, string) {
 	return f.ShareSecret, f.ShareSecretHash
 }
 
-// ForTemplates returns the facts from which pod templates and configuration files are made. They hold no secret value, and can be written
-// as JSON and read again. The rest of the facts decides about NetworkPolicies and conditions alone.
+// ForTemplates returns the facts from which pod templates and configuration files are made, and Bound, which stays closed to templates
+// while a run revision has it. They hold no secret value, and can be written as JSON and read again. The rest of the facts decides about
+// NetworkPolicies and conditions alone.
 func (f Facts) ForTemplates() Facts {
 	f.Locations, f.Endpoints, f.Secrets, f.ConfigMaps, f.Services, f.Claims = nil, nil, nil, nil, nil, nil
 	f.Push.Endpoints, f.Webhooks = nil, nil

@@ -91,9 +91,10 @@ func TestASecretOfAServiceBindingSaysWhereItIsAndHowToLogIn(t *testing.T) {
 	g.Expect(facts.Endpoints[openim.MongoDB]).To(HaveLen(1))
 
 	facts, problems = resolveWith(t, dependencies.Access{}, boundTo("mongodb", bindingOf()), secret("bound", map[string]string{
-		"host": "mongodb.infra.svc", "port": "27017", "username": "u", "password": "p",
+		"host": "mongodb.infra.svc", "port": "27017", "username": "u", "password": "p", "certificates": string(authority.PEM),
 	}))
 	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Files[openim.MongoDB]).To(Equal([]openim.StoreFile{{Key: *selector("bound", "certificates"), Name: "ca.crt"}}))
 	g.Expect(facts.Settings.MongoDB.Addresses).To(Equal([]string{"mongodb.infra.svc:27017"}))
 	claimed := slices.ContainsFunc(facts.Claims, func(c openim.Claim) bool {
 		return c.String() == "mongodb mongodb.infra.svc:27017 database openim_im_chat"
@@ -221,4 +222,46 @@ func TestAnObjectWithABindingLeadsToItsSecret(t *testing.T) {
 	_, problems = resolveWith(t, dependencies.Access{}, s)
 	g.Expect(problems).To(HaveLen(1))
 	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonReferenceUnsupported))
+}
+
+// The spec does not name what an object says of itself: the templates of pods are compared with these names, too.
+func TestTheSecretsThatAReferenceLeadsToAreNamed(t *testing.T) {
+	database := object(t, databases, "chat", `{"status":{"binding":{"name":"bound"}}}`)
+	database.SetNamespace("im")
+	cluster := newStrimziCluster(t)
+	if err := unstructured.SetNestedField(cluster.user.Object, "strimzi-openim", "status", "secret"); err != nil {
+		t.Fatal(err)
+	}
+	cluster.secret.Name = "strimzi-openim"
+	var there []client.Object
+	for _, o := range cluster.objects() {
+		if o != cluster.grant {
+			o.SetNamespace("im")
+			there = append(there, o)
+		}
+	}
+	usable := secret("bound", map[string]string{"host": "redis.infra.svc", "port": "6379", "password": "p"})
+	byDatabase := &v1alpha1.ResourceReference{APIVersion: "databases.example.com/v1", Kind: "Database", Name: "chat"}
+	for name, c := range map[string]struct {
+		stack   *v1alpha1.OpenIMStack
+		objects []client.Object
+		want    map[string][]string
+	}{
+		"by status.binding.name": {boundTo("redis", byDatabase), []client.Object{database, usable},
+			map[string][]string{"bound": {"spec.dependencies.redis.resourceRef"}}},
+		"a Secret that does not exist yet": {boundTo("redis", byDatabase), []client.Object{database},
+			map[string][]string{"bound": {"spec.dependencies.redis.resourceRef"}}},
+		"a Secret that lacks what is needed": {boundTo("mongodb", byDatabase), []client.Object{database, secret("bound", nil)},
+			map[string][]string{"bound": {"spec.dependencies.mongodb.resourceRef"}}},
+		"by status.secret of a KafkaUser": {strimziRef(func(r *v1alpha1.ResourceReference) { r.Namespace = "" }), there,
+			map[string][]string{"strimzi-openim": {"spec.dependencies.kafka.resourceRef"}}},
+		"of another namespace, which no pod can read": {strimziRef(), newStrimziCluster(t).objects(), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			facts, _ := resolveWith(t, dependencies.Access{}, c.stack, c.objects...)
+			g := NewWithT(t)
+			g.Expect(facts.Bound).To(Equal(c.want))
+			g.Expect(facts.ForTemplates().Bound).To(Equal(c.want), "a run revision keeps them")
+		})
+	}
 }

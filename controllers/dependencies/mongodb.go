@@ -17,6 +17,7 @@ import (
 func (r *resolver) mongodb() error {
 	spec := r.stack.Spec.Dependencies.MongoDB
 	const field = "spec.dependencies.mongodb"
+	r.facts.Settings.MongoDB.Database = spec.Database
 	at := openim.Location{Party: openim.PartyMongoDB}
 	if spec.ResourceRef != nil {
 		found, err := r.followMongoDB(field, openim.MongoDB, &spec)

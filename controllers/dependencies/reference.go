@@ -171,6 +171,7 @@ func (r *resolver) object(b reference, kind schema.GroupVersionKind, name types.
 // secretOf reads a Secret of the namespace of a reference, nil when there is a problem.
 func (r *resolver) secretOf(b reference, name string) (*corev1.Secret, error) {
 	if b.name.Namespace == r.stack.Namespace {
+		r.bind(b.field, name)
 		secret, err := r.secret(b.field, name)
 		if secret != nil && r.isKey(b, secret) {
 			return nil, nil
@@ -192,6 +193,16 @@ func (r *resolver) secretOf(b reference, name string) (*corev1.Secret, error) {
 		return nil, nil
 	}
 	return &secret, nil
+}
+
+// bind notes that a resourceRef leads to a Secret of the stack's namespace, whether it is usable or not.
+func (r *resolver) bind(field, secret string) {
+	if r.facts.Bound == nil {
+		r.facts.Bound = map[string][]string{}
+	}
+	if !slices.Contains(r.facts.Bound[secret], field) {
+		r.facts.Bound[secret] = append(r.facts.Bound[secret], field)
+	}
 }
 
 // isKey refuses a Secret that the operator generated for any stack: whoever writes the object that names it must not get the key.

@@ -203,6 +203,7 @@ func kafkaTLS(spec *v1alpha1.StoreTLS) *openim.KafkaTLS {
 func (r *resolver) redis() error {
 	spec := r.stack.Spec.Dependencies.Redis
 	const field = "spec.dependencies.redis"
+	r.facts.Settings.RedisDatabase, r.facts.Settings.RedisCluster = ptr.Deref(spec.Database, 0), spec.Mode == v1alpha1.RedisCluster
 	at := openim.Location{Party: openim.PartyRedis}
 	if ref := spec.ResourceRef; ref != nil {
 		found, err := r.follow(field, openim.Redis, ref)
@@ -215,8 +216,7 @@ func (r *resolver) redis() error {
 		r.claim(openim.Redis, field, spec.Addresses, fmt.Sprintf("database %d", ptr.Deref(spec.Database, 0)))
 		defer r.consent(ref)()
 	}
-	r.facts.Settings.RedisAddresses, r.facts.Settings.RedisDatabase = hostPorts(spec.Addresses), ptr.Deref(spec.Database, 0)
-	r.facts.Settings.RedisCluster = spec.Mode == v1alpha1.RedisCluster
+	r.facts.Settings.RedisAddresses = hostPorts(spec.Addresses)
 	if spec.Mode == v1alpha1.RedisSentinel {
 		defer r.keepPlace(openim.PartyRedis)
 		r.invalid(v1alpha1.ReasonUnsupportedByRelease, field+".mode", "OpenIM %s does not speak to Redis Sentinel, and neither does any "+

@@ -29,10 +29,12 @@ func (n Named) Add(others Named) {
 
 // Elsewhere are the Secrets that are closed to the templates of a stack although the stack's present spec need not name them.
 type Elsewhere struct {
-	// Earlier are named by the specs of the run revisions that the stack keeps. Otherwise one edit could drop the field that names a Secret
-	// and read the Secret by a template.
+	// Bound are those that resourceRefs of the present spec lead to: an object of another operator names them.
+	Bound Named
+	// Earlier are named by the specs of the run revisions that the stack keeps, or were bound then. Otherwise one edit could drop the field
+	// that names a Secret and read the Secret by a template.
 	Earlier Named
-	// Others are named by the other stacks of the namespace, and by the specs of the run revisions that these keep.
+	// Others are named by the other stacks of the namespace, and named or bound in the run revisions that these keep.
 	Others Named
 }
 
@@ -139,7 +141,9 @@ type secrets struct {
 }
 
 func secretsOf(stack *v1alpha1.OpenIMStack, elsewhere Elsewhere) secrets {
-	return secrets{References(&stack.Spec), elsewhere}
+	fields := References(&stack.Spec)
+	fields.Add(elsewhere.Bound)
+	return secrets{fields, elsewhere}
 }
 
 // why returns why a template must not read a Secret, "" when it may: the Secret is none of a stack, or each component of the template reads

@@ -164,6 +164,32 @@ func TestASecretStaysClosedWhileARunRevisionNamesIt(t *testing.T) {
 	}
 }
 
+// An object of another operator names the Secret, for example by its status.binding.name: no field of the stack does.
+func TestASecretThatAReferenceLeadsToIsClosed(t *testing.T) {
+	const field = "spec.dependencies.kafka.resourceRef"
+	bound := pods.Named{"bound": {field}}
+	for _, c := range []struct {
+		layer     string
+		elsewhere pods.Elsewhere
+		why       string
+	}{
+		{"gateway", pods.Elsewhere{Bound: bound}, "Secret bound is that of " + field + ", which pods of gateway do not read"},
+		{"all", pods.Elsewhere{Bound: bound}, "do not read"},
+		{"msgtransfer", pods.Elsewhere{Bound: bound}, ""},
+		{"msgtransfer", pods.Elsewhere{Bound: bound, Others: bound}, ""}, // both stacks are led to it for the same store
+		{"msgtransfer", pods.Elsewhere{Others: bound}, "another OpenIMStack of the namespace"},
+		{"gateway", pods.Elsewhere{Bound: pods.Named{"mine": {field}}}, ""},
+	} {
+		g := NewWithT(t)
+		found := pods.Refusals(withSecrets(t, c.layer, volume("secret: {secretName: bound}")), c.elsewhere)
+		if c.why == "" {
+			g.Expect(found).To(BeEmpty(), c.layer)
+		} else {
+			g.Expect(found).To(ConsistOf(HaveField("Why", ContainSubstring(c.why))), c.layer)
+		}
+	}
+}
+
 // What another stack names is closed, unless the stack names it too, and only to components that would read the other's field.
 func TestASecretOfAnotherStackIsClosed(t *testing.T) {
 	others := pods.Named{

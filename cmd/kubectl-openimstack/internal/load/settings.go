@@ -28,12 +28,16 @@ func HideRefused(chosen *v1alpha1.Settings, version string) {
 	}
 }
 
-// effective returns the values that the operator would put in force for a stack. The database of a connection string is not among them: the
-// string is in a Secret, which is not read.
+// DatabaseUnread reports whether the name of a MongoDB's database may be in a Secret, which is not read.
+func DatabaseUnread(spec v1alpha1.MongoDB) bool {
+	return spec.Database == "" && (spec.URIRef != nil || spec.ResourceRef != nil)
+}
+
+// effective returns the values that the operator would put in force for a stack. A database that is not known is not among them.
 func effective(object *v1alpha1.OpenIMStack, resolved openim.Settings) []v1alpha1.EffectiveValue {
 	resolved.Chosen = object.Spec.Settings
 	values := resolved.Effective()
-	if mongodb := object.Spec.Dependencies.MongoDB; mongodb.URIRef != nil && mongodb.Database == "" {
+	if DatabaseUnread(object.Spec.Dependencies.MongoDB) {
 		values = slices.DeleteFunc(values, func(v v1alpha1.EffectiveValue) bool { return v.Name == "dependencies.mongodb.database" })
 	}
 	return append(values, pods.Effective(&object.Spec, pods.PlatformByStatus(object.Status))...)

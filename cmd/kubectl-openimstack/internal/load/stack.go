@@ -76,7 +76,8 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 	if err != nil {
 		return nil, fmt.Errorf("resolving the references of OpenIMStack %s/%s: %w", object.Namespace, object.Name, err)
 	}
-	g := seal.Next(known, facts.Locations).Graph(object)
+	record := seal.Next(known, facts.Locations)
+	g := record.Graph(object)
 	refused, usable := podRefusals(object, s.Stacks)
 	workloads, err := manifests.Workloads(usable, facts, manifests.Options{
 		WrapperImage: cmp.Or(f.WrapperImage, DefaultWrapperImage()), SupervisorImage: cmp.Or(f.SupervisorImage, DefaultSupervisorImage()),
@@ -87,7 +88,7 @@ func resolve(ctx context.Context, s *snapshot.Snapshot, object *v1alpha1.OpenIMS
 	stack := &Stack{Snapshot: s, Object: object, Graph: g, Objects: append(manifests.Policies(object, g), workloads...)}
 	stack.Effective = effective(object, facts.Settings)
 	for _, p := range problems {
-		if isReference(p) && len(known.Endpoints(partyOf(p))) > 0 {
+		if isUnread(p) && placed(record, facts.Locations, partyOf(p)) {
 			continue // the places are those that the operator recorded
 		}
 		stack.Problems = append(stack.Problems, problemIn(s, p))
@@ -128,8 +129,22 @@ func podRefusals(object *v1alpha1.OpenIMStack, stacks []v1alpha1.OpenIMStack) ([
 	return refused, usable
 }
 
-// isReference reports whether a problem is about a resourceRef.
-func isReference(p dependencies.Problem) bool { return strings.HasSuffix(p.Field, ".resourceRef") }
+// isUnread reports whether a problem of a resourceRef is that a snapshot lacks what it leads to. What only a change of the spec solves is
+// a problem here, too.
+func isUnread(p dependencies.Problem) bool {
+	return strings.HasSuffix(p.Field, ".resourceRef") && !p.Stalled
+}
+
+// placed reports whether the record has a place for each party that the resourceRef of a party leads to: that of OpenIM's MongoDB may lead
+// to the wrapper's, too. Places of another source, which pods may still use, do not count.
+func placed(record seal.Record, locations []openim.Location, party openim.Party) bool {
+	i := slices.IndexFunc(locations, func(l openim.Location) bool { return l.Party == party })
+	return i >= 0 && !slices.ContainsFunc(locations, func(l openim.Location) bool {
+		return l.Unknown && l.Source == locations[i].Source && !slices.ContainsFunc(record.Parties, func(p seal.Party) bool {
+			return p.Name == l.Party && len(p.Places) > 0
+		})
+	})
+}
 
 // partyOf returns the party of a problem about a resourceRef.
 func partyOf(p dependencies.Problem) openim.Party {
@@ -146,9 +161,9 @@ func problemIn(s *snapshot.Snapshot, p dependencies.Problem) string {
 		return u.Kind == "Service" || strings.HasPrefix(u.Kind, "EndpointSlice")
 	})
 	switch {
-	case isReference(p):
+	case isUnread(p):
 		return p.Field + ": the addresses are in an object of another operator or in a Secret, which is not read, and the operator has " +
-			"recorded none: see the condition DependenciesReady of the stack, or write addresses"
+			"recorded none of it: see the condition DependenciesReady of the stack, or write addresses"
 	case strings.HasSuffix(p.Field, ".uriRef") && (p.Reason == v1alpha1.ReasonSecretNotFound || p.Reason == v1alpha1.ReasonSecretKeyNotFound):
 		return p.Field + ": the addresses of MongoDB are in a Secret, and no Secret is read: name them with --mongodb-addresses"
 	case p.Reason == v1alpha1.ReasonServiceNotFound && !p.Stalled && s.Origin.Kind == snapshot.Files:

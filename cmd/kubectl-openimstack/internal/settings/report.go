@@ -97,7 +97,7 @@ func computed(stack *load.Stack) subject {
 		return subject{stack: stack.Object, note: "the operator would refuse this spec, and keep what it accepted before"}
 	}
 	s := subject{stack: stack.Object, inForce: stack.Effective}
-	if mongodb := stack.Object.Spec.Dependencies.MongoDB; mongodb.URIRef != nil && mongodb.Database == "" {
+	if load.DatabaseUnread(stack.Object.Spec.Dependencies.MongoDB) {
 		s.note = "dependencies.mongodb.database is in a Secret, which is not read"
 	}
 	return s

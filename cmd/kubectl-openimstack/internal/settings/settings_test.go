@@ -128,6 +128,38 @@ func TestTheDatabaseOfAConnectionStringIsNotKnown(t *testing.T) {
 	}
 }
 
+// A resourceRef leads to what is not read. What the spec says beside it holds.
+func TestADatabaseBehindAReferenceIsNotKnown(t *testing.T) {
+	const (
+		mongodb = `mongodb: {addresses: ["mongodb.infra.svc:27017"]}`
+		redis   = `redis: {addresses: ["redis.infra.svc:6379"], credentialsRef: {name: redis}}`
+		ref     = "resourceRef: {apiVersion: databases.example.com/v1, kind: Database, name: chat}"
+		note    = "  dependencies.mongodb.database is in a Secret, which is not read\n"
+	)
+	for _, c := range []struct{ before, after, shows string }{
+		{mongodb, "mongodb: {" + ref + "}", ""},
+		{mongodb, "mongodb: {" + ref + ", database: im}", `dependencies\.mongodb\.database +im`},
+		{mongodb, "mongodb: {uriRef: {name: mongodb, key: uri}, database: im}", `dependencies\.mongodb\.database +im`},
+		{redis, "redis: {" + ref + ", database: 3}", `dependencies\.redis\.database +3`},
+		{redis, "redis: {" + ref + ", mode: Cluster}", `dependencies\.redis\.mode +Cluster`},
+	} {
+		t.Run(c.after, func(t *testing.T) {
+			g := NewWithT(t)
+			path := filepath.Join(plugintest.Copies(t, "deploy"), "stack.yaml")
+			plugintest.Edit(t, path, c.before, c.after)
+			code, out, errs := invoke(t, "--from-files", path)
+			g.Expect(code).To(Equal(cli.ExitSealed), errs)
+			if c.shows == "" {
+				g.Expect(out).To(ContainSubstring(note))
+				g.Expect(out).NotTo(MatchRegexp(`(?m)^dependencies\.mongodb\.database`))
+				return
+			}
+			g.Expect(out).NotTo(ContainSubstring(note))
+			g.Expect(out).To(MatchRegexp("(?m)^" + c.shows + "$"))
+		})
+	}
+}
+
 func TestCompletion(t *testing.T) {
 	g := NewWithT(t)
 	for flag, want := range map[string]string{"--release": "v3.8.3-patch.16", "--file": "notification.yml", "-o": "yaml"} {
