@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/openim"
@@ -75,7 +76,7 @@ func (r *resolver) readBinding(b reference, secret *corev1.Secret) *bound {
 		return ""
 	}
 	refuse := func(reason, format string, args ...any) *bound {
-		r.missing(reason, b.field, format, append([]any{secret.Namespace + "/" + secret.Name}, args...)...)
+		r.missing(reason, b.field, format, append([]any{client.ObjectKeyFromObject(secret)}, args...)...)
 		return nil
 	}
 	wanted := bindingTypes[b.store]
@@ -103,7 +104,7 @@ func (r *resolver) readBinding(b reference, secret *corev1.Secret) *bound {
 			"write addresses and tls.clientCertificate instead", wanted)
 	}
 	name := r.inNamespace(b, secret)
-	found.secret = name
+	found.source = secret
 	found.tls = bindingTLS(name, text(bindingProtocol...), func(key string) bool { return text(key) != "" })
 	if uri {
 		found.uri = &v1alpha1.KeyReference{Name: name, Key: bindingURI}
@@ -130,7 +131,7 @@ func (r *resolver) inNamespace(b reference, secret *corev1.Secret) string {
 	if len(data) == 0 {
 		return ""
 	}
-	return r.copied(b, data)
+	return r.copied(b, client.ObjectKeyFromObject(secret), data)
 }
 
 // bindingTLS returns the TLS that a binding asks for, nil for none. Without a private key the certificates are those of the authorities.

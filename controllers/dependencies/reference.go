@@ -28,15 +28,8 @@ type bound struct {
 	uri   *v1alpha1.KeyReference
 	tls   *v1alpha1.StoreTLS
 	login *v1alpha1.LocalReference
-	// secret has what login would have. It is named when a login is needed and missing.
-	secret string
-}
-
-func (b *bound) loginOrSecret() *v1alpha1.LocalReference {
-	if b.login == nil && b.secret != "" {
-		return &v1alpha1.LocalReference{Name: b.secret}
-	}
-	return b.login
+	// source is the Secret of a service binding, as its author wrote it. It is named when a login is needed and missing.
+	source *corev1.Secret
 }
 
 // reference is a resourceRef under resolution.
@@ -203,9 +196,9 @@ func (r *resolver) isKey(b reference, secret *corev1.Secret) bool {
 	return true
 }
 
-// copied returns the name of the Secret that the operator makes of data. Its content never changes: other data have another name, by a
-// keyed digest.
-func (r *resolver) copied(b reference, data map[string][]byte) string {
+// copied returns the name of the Secret that the operator makes of data from a source. Its content never changes: other data have another
+// name, by a keyed digest.
+func (r *resolver) copied(b reference, source types.NamespacedName, data map[string][]byte) string {
 	sum := r.digest()
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		fmt.Fprintf(sum, "%s=%d:%s\n", key, len(data[key]), data[key])
@@ -218,7 +211,7 @@ func (r *resolver) copied(b reference, data map[string][]byte) string {
 	if r.copies == nil {
 		r.copies = map[string]*corev1.Secret{}
 	}
-	r.copies[name] = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: r.stack.Namespace, Name: name}, Data: data}
+	r.copies[name] = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: source.Namespace, Name: source.Name}, Data: data}
 	r.facts.Copies = append(r.facts.Copies, openim.SecretCopy{Name: name, Store: string(b.store), Readers: r.readers, Data: data})
 	return name
 }

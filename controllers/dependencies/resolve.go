@@ -99,7 +99,7 @@ type resolver struct {
 	shareSecrets ShareSecrets
 	// hashKey is the digest key: a hash keyed with it reveals nothing to users who may read pods but not Secrets.
 	hashKey []byte
-	// copies are the Secrets that the operator will make for resourceRefs, by name.
+	// copies are the data of the Secrets that the operator will make for resourceRefs, by name, with the names of their sources.
 	copies map[string]*corev1.Secret
 	// consented is the namespace of the resourceRef whose addresses are being placed. Its consent is for the Services there, too.
 	consented string

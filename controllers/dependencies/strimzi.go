@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/openim"
@@ -100,15 +101,18 @@ func (r *resolver) strimzi(b reference) (*bound, error) {
 	if len(listener.Certificates) > 0 {
 		data[openim.CAFile] = []byte(strings.Join(listener.Certificates, "\n") + "\n")
 	}
+	source := b.name
 	if authentication == strimziTLS {
-		if ok, err := r.strimziUser(b, data); err != nil || !ok {
+		secret, err := r.strimziUser(b, data)
+		if err != nil || secret == nil {
 			return nil, err
 		}
+		source = client.ObjectKeyFromObject(secret)
 	}
 	if len(data) == 0 {
 		return found, nil
 	}
-	name := r.copied(b, data)
+	name := r.copied(b, source, data)
 	found.tls = &v1alpha1.StoreTLS{CASecretRef: &v1alpha1.KeyReference{Name: name, Key: openim.CAFile}}
 	if authentication == strimziTLS {
 		found.tls.ClientCertificate = &v1alpha1.ClientCertificate{SecretRef: v1alpha1.LocalReference{Name: name}}
@@ -158,17 +162,18 @@ func (r *resolver) listener(b reference, kafka strimziKafka) (found strimziListe
 	return found, spec.TLS, authentication, true
 }
 
-// strimziUser adds the certificate and the private key of the user of a reference. It reports false when there is a problem.
-func (r *resolver) strimziUser(b reference, data map[string][]byte) (bool, error) {
+// strimziUser adds the certificate and the private key of the user of a reference, and returns their Secret. It is nil when there is a
+// problem.
+func (r *resolver) strimziUser(b reference, data map[string][]byte) (*corev1.Secret, error) {
 	kind, name := b.kind.GroupVersion().WithKind(v1alpha1.KindKafkaUser), types.NamespacedName{Namespace: b.name.Namespace, Name: b.User}
 	object, err := r.object(b, kind, name)
 	if err != nil || object == nil {
-		return false, err
+		return nil, err
 	}
 	var user strimziUser
 	if !read(object, &user) {
 		r.notReady(b, object)
-		return false, nil
+		return nil, nil
 	}
 	if a := user.Spec.Authentication; a == nil || a.Type != strimziTLS {
 		reason := v1alpha1.ReasonReferenceUnsupported
@@ -177,30 +182,30 @@ func (r *resolver) strimziUser(b reference, data map[string][]byte) (bool, error
 		}
 		r.missing(reason, b.field, "KafkaUser %s has no authentication of type tls, and no supported release of OpenIM can log in in another "+
 			"way: write authentication: {type: tls} there", name)
-		return false, nil
+		return nil, nil
 	}
 	if !isReady(object) || user.Status.Secret == "" {
 		r.notReady(b, object)
-		return false, nil
+		return nil, nil
 	}
 	if user.Status.Secret != b.User {
 		if ok, err := r.permitted(b, target{corev1.GroupName, "Secret", user.Status.Secret}); err != nil || !ok {
-			return false, err
+			return nil, err
 		}
 	}
 	secret, err := r.secretOf(b, user.Status.Secret)
 	if err != nil || secret == nil {
-		return false, err
+		return nil, err
 	}
 	for key, as := range map[string]string{strimziUserCert: openim.CertificateFile, strimziUserKey: openim.PrivateKeyFile} {
 		value, present := secret.Data[key]
 		if len(value) == 0 {
-			r.missingKey(b.field, secret.Name, key, present)
-			return false, nil
+			r.missingKey(b.field, client.ObjectKeyFromObject(secret).String(), key, present)
+			return nil, nil
 		}
 		data[as] = value
 	}
-	return true, nil
+	return secret, nil
 }
 
 // read reports whether an object has the form of what the resolver reads of it, and reads it.
