@@ -1,8 +1,8 @@
 package dependencies
 
 import (
+	"cmp"
 	"net"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +24,12 @@ const (
 	// bindingAuthority is not of the specification: with private-key the certificates are the client's own.
 	bindingAuthority = openim.CAFile
 )
+
+// Kafka's values of the key security-protocol: whether a connection has TLS.
+var bindingProtocols = map[string]bool{"PLAINTEXT": false, "SASL_PLAINTEXT": false, "SSL": true, "SASL_SSL": true}
+
+// bindingRediss begins the uri of a Redis with TLS.
+const bindingRediss = "rediss:"
 
 // Keys of which several spellings are in use.
 var (
@@ -87,6 +93,22 @@ func (r *resolver) readBinding(b reference, secret *corev1.Secret) *bound {
 		return refuse(v1alpha1.ReasonUnsupportedByRelease, "Secret %s says a mechanism of SASL other than PLAIN, which no supported release of "+
 			"OpenIM has: use a user with PLAIN, or one with a certificate")
 	}
+	encrypted, known := bindingProtocols[strings.ToUpper(cmp.Or(text(bindingProtocol...), "PLAINTEXT"))]
+	switch wanted {
+	case "kafka":
+		if !known {
+			return refuse(v1alpha1.ReasonSecretInvalid, "Secret %s says a security-protocol that Kafka does not have: write PLAINTEXT, "+
+				"SASL_PLAINTEXT, SSL or SASL_SSL")
+		}
+	case "redis":
+		encrypted = strings.HasPrefix(strings.ToLower(text(bindingURI)), bindingRediss)
+		if encrypted && b.store == openim.WrapperRedis && text(bindingCertificates, bindingAuthority) == "" {
+			return refuse(v1alpha1.ReasonSecretInvalid, "uri of Secret %s is of a Redis with TLS (rediss): write the PEM certificates of its "+
+				"authorities to certificates, because gateway and backend trust no others there")
+		}
+	default:
+		encrypted = false
+	}
 	found := &bound{}
 	uri := wanted == "mongodb" && text(bindingURI) != ""
 	if !uri {
@@ -105,7 +127,7 @@ func (r *resolver) readBinding(b reference, secret *corev1.Secret) *bound {
 	}
 	name := r.inNamespace(b, secret)
 	found.source = secret
-	found.tls = bindingTLS(name, text(bindingProtocol...), func(key string) bool { return text(key) != "" })
+	found.tls = bindingTLS(name, encrypted, func(key string) bool { return text(key) != "" })
 	if uri {
 		found.uri = &v1alpha1.KeyReference{Name: name, Key: bindingURI}
 	} else if text(v1alpha1.KeyUsername, v1alpha1.KeyPassword) != "" {
@@ -135,12 +157,11 @@ func (r *resolver) inNamespace(b reference, secret *corev1.Secret) string {
 }
 
 // bindingTLS returns the TLS that a binding asks for, nil for none. Without a private key the certificates are those of the authorities.
-func bindingTLS(secret, protocol string, has func(key string) bool) *v1alpha1.StoreTLS {
+func bindingTLS(secret string, encrypted bool, has func(key string) bool) *v1alpha1.StoreTLS {
 	authority, client := bindingCertificates, has(bindingPrivateKey)
 	if client || has(bindingAuthority) {
 		authority = bindingAuthority
 	}
-	encrypted := slices.Contains([]string{"SSL", "SASL_SSL"}, strings.ToUpper(protocol))
 	if !client && !has(authority) && !encrypted {
 		return nil
 	}

@@ -127,6 +127,44 @@ func TestTheBindingsOfTheWrapperAreItsOwn(t *testing.T) {
 	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonSecretKeyNotFound))
 }
 
+// A word that nobody knows never means that a password crosses the network as it is.
+func TestOnlyTheProtocolsOfKafkaSayWhetherThereIsTLS(t *testing.T) {
+	for protocol, tls := range map[string]bool{
+		"PLAINTEXT": false, "SASL_PLAINTEXT": false, "sasl_plaintext": false, "SSL": true, "SASL_SSL": true, "ssl": true,
+	} {
+		g := NewWithT(t)
+		data := map[string]string{"host": "kafka.infra.svc", "port": "9092", "username": "u", "password": "p", "security-protocol": protocol}
+		facts, problems := resolveWith(t, dependencies.Access{}, boundTo("kafka", bindingOf()), secret("bound", data))
+		g.Expect(problems).To(BeEmpty(), protocol)
+		g.Expect(facts.Settings.KafkaTLS != nil).To(Equal(tls), protocol)
+	}
+	for store, port := range map[string]string{"redis": "6379", "mongodb": "27017"} {
+		data := map[string]string{
+			"host": store + ".infra.svc", "port": port, "username": "u", "password": "p", "security-protocol": "SSL", "uri": "",
+		}
+		facts, problems := resolveWith(t, dependencies.Access{}, boundTo(store, bindingOf()), secret("bound", data))
+		NewWithT(t).Expect(problems).To(BeEmpty(), "the key is Kafka's alone")
+		NewWithT(t).Expect(facts.Settings.MongoDB.Options).To(BeEmpty())
+	}
+}
+
+// Gateway and backend trust the public authorities only where the spec says so, and a uri is in a Secret.
+func TestTLSToTheWrappersRedisNeedsItsAuthorities(t *testing.T) {
+	g := NewWithT(t)
+	data := map[string]string{"host": "redis-wrapper.infra.svc", "port": "6379", "password": "p", "uri": "rediss://:s3cret@redis-wrapper.infra.svc"}
+	_, problems := resolveSessions(t, toSessions(), data)
+	g.Expect(problems).To(HaveLen(1))
+	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonSecretInvalid))
+	g.Expect(problems[0].Field).To(Equal("spec.wrapper.redis.resourceRef"))
+	g.Expect(problems[0].Message).To(And(ContainSubstring("Secret databases/sessions"), ContainSubstring("to certificates")))
+	g.Expect(problems[0].Message).NotTo(ContainSubstring("s3cret"))
+
+	data["certificates"] = string(certtest.New(t).PEM)
+	facts, problems := resolveSessions(t, toSessions(), data)
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Wrapper.Redis.TLS).To(BeTrue())
+}
+
 func TestWhatASecretOfAServiceBindingLacksIsNamed(t *testing.T) {
 	address := func(more ...string) map[string]string {
 		data := map[string]string{"host": "redis.infra.svc", "port": "6379"}
@@ -153,6 +191,11 @@ func TestWhatASecretOfAServiceBindingLacksIsNamed(t *testing.T) {
 		"no certificate":         {"kafka", address("certificates", "s3cret"), v1alpha1.ReasonSecretInvalid, "holds no certificate"},
 		"a user without a password": {"kafka", address("username", "s3cret"), v1alpha1.ReasonSecretKeyNotFound,
 			`has no key "password"`},
+		"a protocol that Kafka does not have": {"kafka", address("security-protocol", "s3cret"), v1alpha1.ReasonSecretInvalid,
+			"PLAINTEXT, SASL_PLAINTEXT, SSL or SASL_SSL"},
+		"a protocol of others": {"kafka", address("securityProtocol", "SASL_TLS"), v1alpha1.ReasonSecretInvalid, "SASL_SSL"},
+		"TLS by the uri of a Redis": {"redis", address("uri", "REDISS://:s3cret@redis.infra.svc"), v1alpha1.ReasonUnsupportedByRelease,
+			"does not speak TLS"},
 		"another scheme": {"mongodb", map[string]string{"uri": "mongodb+srv://u:s3cret@h"}, v1alpha1.ReasonSecretInvalid, "mongodb+srv://"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -80,11 +80,13 @@ func TestOpenIMsRedisIsRecognisedBehindPeers(t *testing.T) {
 	block := []v1alpha1.Peer{{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24"}}}
 	bound := map[string]string{"host": "redis.infra.svc.cluster.local", "port": "6379", "password": "p"}
 	for name, change := range map[string]func(*spec){
-		"none":                  func(*spec) {},
-		"of the wrapper's":      func(s *spec) { s.Wrapper.Redis.Peers = block },
-		"of OpenIM's":           func(s *spec) { s.Dependencies.Redis.Peers = block },
-		"of both":               func(s *spec) { s.Wrapper.Redis.Peers, s.Dependencies.Redis.Peers = block, block },
-		"of a reference itself": func(s *spec) { s.Dependencies.Redis = v1alpha1.Redis{ResourceRef: s.Wrapper.Redis.ResourceRef, Peers: block} },
+		"none":             func(*spec) {},
+		"of the wrapper's": func(s *spec) { s.Wrapper.Redis.Peers = block },
+		"of OpenIM's":      func(s *spec) { s.Dependencies.Redis.Peers = block },
+		"of both":          func(s *spec) { s.Wrapper.Redis.Peers, s.Dependencies.Redis.Peers = block, block },
+		"of a reference itself": func(s *spec) {
+			s.Dependencies.Redis = v1alpha1.Redis{ResourceRef: s.Wrapper.Redis.ResourceRef, Peers: block}
+		},
 		"and without a reference": func(s *spec) {
 			s.Wrapper.Redis.Redis = v1alpha1.Redis{
 				Addresses: []v1alpha1.Address{"redis.infra:6379"}, Peers: block, CredentialsRef: &v1alpha1.LocalReference{Name: "redis-wrapper"},
