@@ -165,6 +165,46 @@ func TestTLSToTheWrappersRedisNeedsItsAuthorities(t *testing.T) {
 	g.Expect(facts.Wrapper.Redis.TLS).To(BeTrue())
 }
 
+// What is written and has no effect is said: for uriRef the API server refuses it.
+func TestOptionsThatABindingDoesNotTakeAreRefused(t *testing.T) {
+	byURI := map[string]string{"uri": "mongodb://u:s3cret@mongodb.infra.svc:27017/chat"}
+	address := map[string]string{"host": "mongodb.infra.svc", "port": "27017"}
+	login := map[string]string{"host": "mongodb.infra.svc", "port": "27017", "username": "u", "password": "p"}
+	for name, c := range map[string]struct {
+		bound  map[string]string
+		change func(*v1alpha1.MongoDB)
+		field  string
+		says   string
+	}{
+		"options beside a uri": {byURI, func(m *v1alpha1.MongoDB) { m.Options = map[string]v1alpha1.OptionValue{"replicaSet": "rs0"} },
+			"options", "write them to the connection string"},
+		"authSource beside a uri": {byURI, func(m *v1alpha1.MongoDB) { m.AuthSource = "admin" },
+			"authSource", "write it to the connection string"},
+		"authSource of nobody": {address, func(m *v1alpha1.MongoDB) { m.AuthSource = "admin" }, "authSource", "username and password"},
+		"both beside a login": {login, func(m *v1alpha1.MongoDB) {
+			m.AuthSource, m.Options = "admin", map[string]v1alpha1.OptionValue{"replicaSet": "rs0"}
+		}, "", ""},
+		"options without a login": {address, func(m *v1alpha1.MongoDB) { m.Options = map[string]v1alpha1.OptionValue{"replicaSet": "rs0"} }, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := letIn(func(s *spec) { s.Dependencies.MongoDB = v1alpha1.MongoDB{ResourceRef: bindingOf()} })
+			c.change(&s.Spec.Dependencies.MongoDB)
+			facts, problems := resolve(t, s, append(objectsForUsers(), secret("bound", c.bound))...)
+			g.Expect(facts.Endpoints[openim.MongoDB]).To(HaveLen(1), "its place does not depend on them")
+			if c.field == "" {
+				g.Expect(problems).To(BeEmpty())
+				return
+			}
+			of := slices.DeleteFunc(problems, func(p dependencies.Problem) bool { return p.Reason != v1alpha1.ReasonInvalidSpec })
+			g.Expect(of).To(HaveLen(1))
+			g.Expect(of[0].Field).To(Equal("spec.dependencies.mongodb." + c.field))
+			g.Expect(of[0].Message).To(And(ContainSubstring(c.says), Not(ContainSubstring("s3cret"))))
+			g.Expect(of[0].Components).To(ContainElements("rpc-msg", "backend"))
+		})
+	}
+}
+
 func TestWhatASecretOfAServiceBindingLacksIsNamed(t *testing.T) {
 	address := func(more ...string) map[string]string {
 		data := map[string]string{"host": "redis.infra.svc", "port": "6379"}

@@ -90,6 +90,18 @@ func (r *resolver) followMongoDB(field string, store openim.Dependency, spec *v1
 		return false, err
 	}
 	spec.Addresses, spec.URIRef, spec.TLS, spec.CredentialsRef = found.addresses, found.uri, found.tls, found.login
+	switch {
+	case found.uri != nil && spec.AuthSource != "":
+		r.invalid(v1alpha1.ReasonInvalidSpec, field+".authSource", "resourceRef leads to a connection string, beside which it has no effect: "+
+			"write it to the connection string, and remove authSource")
+	case found.login == nil && spec.AuthSource != "":
+		r.invalid(v1alpha1.ReasonInvalidSpec, field+".authSource", "resourceRef leads to no user that could be looked up there: add username "+
+			"and password to its Secret, or remove authSource")
+	}
+	if found.uri != nil && len(spec.Options) > 0 {
+		r.invalid(v1alpha1.ReasonInvalidSpec, field+".options", "resourceRef leads to a connection string, beside which they have no effect: "+
+			"write them to the connection string, and remove options")
+	}
 	if len(found.addresses) > 0 {
 		r.claim(openim.MongoDB, field, found.addresses, "database "+database(r.stack, *spec))
 	}
