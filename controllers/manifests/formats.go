@@ -60,8 +60,8 @@ var newerFields = []newer{
 		return facts.Settings.NewTopics != nil
 	})},
 	// The preflight of format 0 trusts no public authority.
-	{"spec.dependencies.mongodb.tls", true, 1, reads(openim.MongoDB, func(stack *v1alpha1.OpenIMStack, _ openim.Facts) bool {
-		return stack.Spec.Dependencies.MongoDB.TLS != nil
+	{"spec.dependencies.mongodb.tls", true, 1, reads(openim.MongoDB, func(stack *v1alpha1.OpenIMStack, facts openim.Facts) bool {
+		return stack.Spec.Dependencies.MongoDB.TLS != nil || len(facts.Files[openim.MongoDB]) > 0 // of a resourceRef, TLS is in the facts alone
 	})},
 	{"spec.dependencies.objectStorage.minio.tls", true, 1, reads(openim.ObjectStorage, func(_ *v1alpha1.OpenIMStack, facts openim.Facts) bool {
 		return facts.Settings.ObjectStorage != nil && facts.Settings.ObjectStorage.TLS

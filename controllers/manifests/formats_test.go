@@ -221,6 +221,11 @@ func TestWhoWaitsForAnUpdateOfItsImage(t *testing.T) {
 			facts: func(f *openim.Facts) { f.Settings.NewTopics = &openim.NewTopics{Partitions: 8} }, want: users(openim.Kafka)},
 		{name: "MongoDB with TLS", field: "spec.dependencies.mongodb.tls",
 			change: func(s *v1alpha1.OpenIMStackSpec) { s.Dependencies.MongoDB.TLS = &v1alpha1.StoreTLS{} }, want: users(openim.MongoDB)},
+		{name: "MongoDB with the certificates of a resourceRef", field: "spec.dependencies.mongodb.tls",
+			facts: func(f *openim.Facts) {
+				f.Files = map[openim.Dependency][]openim.StoreFile{openim.MongoDB: {{Name: openim.CAFile}}}
+			},
+			want: users(openim.MongoDB)},
 		{name: "MinIO with TLS", field: "spec.dependencies.objectStorage.minio.tls",
 			facts: func(f *openim.Facts) { f.Settings.ObjectStorage = &openim.ObjectStorageSettings{TLS: true} },
 			want:  users(openim.ObjectStorage)},
