@@ -396,6 +396,22 @@ var _ = Describe("A Secret of a service binding", func() {
 	})
 })
 
+var _ = Describe("A resourceRef to an object without a namespace", func() {
+	It("is refused in the same way whether the object exists or not", func(ctx context.Context) {
+		w := newTestEnv(context.WithoutCancel(ctx))
+		startOperator()
+		for name, object := range map[string]string{"chat": w.namespace, "other": "gone-" + w.namespace} {
+			stack := w.stack(name)
+			stack.Spec.Dependencies.Redis = v1alpha1.Redis{ResourceRef: &v1alpha1.ResourceReference{
+				APIVersion: "v1", Kind: "Namespace", Name: object,
+			}}
+			w.create(stack)
+			Expect(w.says(name, v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonReferenceUnsupported)).
+				To(ContainSubstring("kind Namespace of v1 has no namespace"))
+		}
+	})
+})
+
 var _ = Describe("An operator without the rights of config/references", func() {
 	It("says which right it lacks", Serial, func(ctx context.Context) {
 		w := newTestEnv(context.WithoutCancel(ctx))

@@ -60,6 +60,10 @@ func (r *resolver) serviceBinding(b reference) (*bound, error) {
 				"its address and login (docs/stores.md)", b.Kind, b.name)
 			return nil, nil
 		}
+		if !named(name, false) {
+			r.notASecret(b, "status.binding.name", object)
+			return nil, nil
+		}
 	}
 	if ok, err := r.permitted(b, target{corev1.GroupName, "Secret", name}); err != nil || !ok {
 		return nil, err

@@ -13,8 +13,10 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/openim"
@@ -63,10 +65,19 @@ func (r *resolver) follow(field string, store openim.Dependency, ref *v1alpha1.R
 		name: types.NamespacedName{Namespace: cmp.Or(ref.Namespace, r.stack.Namespace), Name: ref.Name},
 	}
 	group, err := schema.ParseGroupVersion(ref.APIVersion)
-	if err != nil || group.Version == "" {
+	if err != nil || !named(group.Group, true) || !named(group.Version, false) {
 		r.invalid(v1alpha1.ReasonInvalidSpec, b.field, "%.128q is not an apiVersion: write for example kafka.strimzi.io/v1, or v1 for a Secret",
 			ref.APIVersion)
 		return nil, nil //nolint:nilerr // an invalid spec is a Problem, not a failed read
+	}
+	for _, part := range []struct {
+		field, text string
+		optional    bool
+	}{{"kind", strings.ToLower(ref.Kind), false}, {"name", ref.Name, false}, {"namespace", ref.Namespace, true}, {"user", ref.User, true}} {
+		if !named(part.text, part.optional) {
+			r.invalid(v1alpha1.ReasonInvalidSpec, b.field, "%.253q is not a %s that an object can have: correct it", part.text, part.field)
+			return nil, nil
+		}
 	}
 	if len(r.hashKey) == 0 {
 		return nil, nil // a problem of its own: without the digest key no copy has a name
@@ -81,6 +92,11 @@ func (r *resolver) follow(field string, store openim.Dependency, ref *v1alpha1.R
 		return nil, nil
 	}
 	return r.serviceBinding(b)
+}
+
+// named reports whether a text can be the name of an object. A client refuses others before it asks, as often as it is tried.
+func named(text string, optional bool) bool {
+	return text == "" && optional || len(validation.IsDNS1123Subdomain(text)) == 0
 }
 
 // followMongoDB writes what the resourceRef of a MongoDB leads to into its spec. It reports false when there is a problem.
@@ -152,8 +168,14 @@ func (r *resolver) permitted(b reference, targets ...target) (bool, error) {
 func (r *resolver) object(b reference, kind schema.GroupVersionKind, name types.NamespacedName) (*unstructured.Unstructured, error) {
 	var object unstructured.Unstructured
 	object.SetGroupVersionKind(kind)
-	err := r.reader.Get(r.ctx, name, &object)
+	namespaced, err := r.namespaced(&object)
+	if err == nil && namespaced {
+		err = r.reader.Get(r.ctx, name, &object)
+	}
 	switch {
+	case err == nil && !namespaced:
+		r.invalid(v1alpha1.ReasonReferenceUnsupported, b.field, "kind %s of %s has no namespace, and so nobody can permit a reference to it: name "+
+			"an object with a namespace", kind.Kind, kind.GroupVersion())
 	case apimeta.IsNoMatchError(err):
 		r.missing(v1alpha1.ReasonReferenceKindMissing, b.field, "the cluster does not serve kind %s of %s: install the operator that it belongs "+
 			"to; the stack continues by itself", kind.Kind, kind.GroupVersion())
@@ -168,6 +190,14 @@ func (r *resolver) object(b reference, kind schema.GroupVersionKind, name types.
 		return &object, nil
 	}
 	return nil, nil
+}
+
+// namespaced reports whether the objects of a kind have a namespace, true when it is not known.
+func (r *resolver) namespaced(object runtime.Object) (bool, error) {
+	if r.access.Namespaced == nil {
+		return true, nil
+	}
+	return r.access.Namespaced(object)
 }
 
 // secretOf reads a Secret of the namespace of a reference, nil when there is a problem.
@@ -228,8 +258,11 @@ func (r *resolver) copied(b reference, source types.NamespacedName, data map[str
 	return name
 }
 
-// maxAddresses is the largest number of addresses of a store, as in the CRD.
-const maxAddresses = 16
+// maxAddresses is the largest number of addresses of a store, and maxAddress the largest length of each, as in the CRD.
+const (
+	maxAddresses = 16
+	maxAddress   = 261
+)
 
 // addressesOf returns the addresses of a comma-separated list, nil for anything else. They go to ConfigMaps: the form leaves no room for a
 // password.
@@ -237,7 +270,7 @@ func addressesOf(list string) []v1alpha1.Address {
 	var all []v1alpha1.Address
 	for text := range strings.SplitSeq(list, ",") {
 		text = strings.TrimSpace(text)
-		if _, _, err := splitAddress(text); err != nil || !addressForm.MatchString(text) || len(all) == maxAddresses {
+		if _, _, err := splitAddress(text); err != nil || len(text) > maxAddress || !addressForm.MatchString(text) || len(all) == maxAddresses {
 			return nil
 		}
 		if address := v1alpha1.Address(text); !slices.Contains(all, address) {

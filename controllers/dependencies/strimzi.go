@@ -188,6 +188,10 @@ func (r *resolver) strimziUser(b reference, data map[string][]byte) (*corev1.Sec
 		r.notReady(b, object)
 		return nil, nil
 	}
+	if !named(user.Status.Secret, false) {
+		r.notASecret(b, "status.secret", object)
+		return nil, nil
+	}
 	if user.Status.Secret != b.User {
 		if ok, err := r.permitted(b, target{corev1.GroupName, "Secret", user.Status.Secret}); err != nil || !ok {
 			return nil, err
@@ -220,6 +224,12 @@ func isReady(object *unstructured.Unstructured) bool {
 		condition, ok := c.(map[string]any)
 		return ok && condition["type"] == "Ready" && condition["status"] == "True"
 	})
+}
+
+// notASecret adds the problem of a name that no Secret can have. Whoever wrote it sees it in the object.
+func (r *resolver) notASecret(b reference, field string, object *unstructured.Unstructured) {
+	r.missing(v1alpha1.ReasonReferenceNotReady, b.field, "%s of %s %s/%s is not the name of a Secret: correct it there, or name a Secret",
+		field, object.GetKind(), object.GetNamespace(), object.GetName())
 }
 
 func (r *resolver) notReady(b reference, object *unstructured.Unstructured) {
