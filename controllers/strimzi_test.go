@@ -87,6 +87,7 @@ func (b brokers) permit(namespace string) *unstructured.Unstructured {
 		"from": []any{map[string]any{"group": "openimstack.dev", "kind": "OpenIMStack", "namespace": namespace}},
 		"to": []any{
 			map[string]any{"group": "kafka.strimzi.io", "kind": "Kafka", "name": "events"},
+			map[string]any{"group": "kafka.strimzi.io", "kind": "KafkaUser", "name": "openim"},
 			map[string]any{"group": "", "kind": "Secret", "name": "openim"},
 		},
 	}}}

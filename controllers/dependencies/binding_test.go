@@ -298,6 +298,7 @@ func TestAnObjectWithABindingLeadsToItsSecret(t *testing.T) {
 	facts, problems = resolveWith(t, dependencies.Access{}, s, database, bound, grant(toObject, toSecret))
 	g.Expect(problems).To(HaveLen(1))
 	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonSecretInvalid), "a key of a stack is given to nobody by an object that names it")
+	g.Expect(problems[0].Message).To(ContainSubstring("kafka/chat-login is a key or a copy that the operator made"))
 	g.Expect(facts.Copies).To(BeEmpty())
 
 	s = boundTo("redis", &v1alpha1.ResourceReference{APIVersion: "kafka.strimzi.io/v1", Kind: "Kafka", Name: "events"})

@@ -226,14 +226,14 @@ func (r *resolver) secretOf(b reference, name string) (*corev1.Secret, error) {
 	return &secret, nil
 }
 
-// isKey refuses a Secret that the operator generated for any stack: whoever writes the object that names it must not get the key.
+// isKey refuses a Secret that the operator made for any stack, a key or a copy: whoever writes the object that names it must not get it.
 func (r *resolver) isKey(b reference, secret *corev1.Secret) bool {
 	owner := metav1.GetControllerOf(secret)
 	ours := secret.Labels[v1alpha1.LabelManagedBy] == v1alpha1.ManagedBy && secret.Labels[v1alpha1.LabelPartOf] == v1alpha1.PartOf
 	if !ours && (owner == nil || owner.Kind != "OpenIMStack") {
 		return false
 	}
-	r.missing(v1alpha1.ReasonSecretInvalid, b.field, "Secret %s/%s is a key that the operator generated for a stack: name another Secret",
+	r.missing(v1alpha1.ReasonSecretInvalid, b.field, "Secret %s/%s is a key or a copy that the operator made for a stack: name another Secret",
 		secret.Namespace, secret.Name)
 	return true
 }

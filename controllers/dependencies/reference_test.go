@@ -77,6 +77,7 @@ func newStrimziCluster(t *testing.T) strimziCluster {
 		"to": []any{
 			map[string]any{"group": "kafka.strimzi.io", "kind": "Kafka", "name": "events"},
 			map[string]any{"group": "", "kind": "Secret", "name": "openim"},
+			map[string]any{"group": "kafka.strimzi.io", "kind": "KafkaUser", "name": "openim"},
 		},
 	}}}
 	grant.SetGroupVersionKind(dependencies.ReferenceGrant)
@@ -381,7 +382,7 @@ func TestAReferenceToAnotherNamespaceNeedsItsConsent(t *testing.T) {
 				g.Expect(problems[0].Stalled).To(BeFalse(), "the other namespace may still permit it")
 				g.Expect(problems[0].Message).To(And(ContainSubstring(`from: [{group: openimstack.dev, kind: OpenIMStack, namespace: "im"}]`),
 					ContainSubstring(`{group: "kafka.strimzi.io", kind: Kafka, name: "events"}`),
-					ContainSubstring(`{group: "", kind: Secret, name: "openim"}`)))
+					ContainSubstring(`{group: "kafka.strimzi.io", kind: KafkaUser, name: "openim"}`)))
 				g.Expect(facts.Copies).To(BeEmpty())
 				g.Expect(facts.Revoked).To(Equal([]string{"kafka"}))
 			})
@@ -397,9 +398,24 @@ func TestAReferenceToAnotherNamespaceNeedsItsConsent(t *testing.T) {
 		g := NewWithT(t)
 		cluster := newStrimziCluster(t)
 		g.Expect(unstructured.SetNestedField(cluster.user.Object, "strimzi-openim", "status", "secret")).To(Succeed())
+		cluster.grant = grantFor(cluster, func(_, _, secret map[string]any) { secret["name"] = "another" })
 		_, problems := resolveWith(t, dependencies.Access{}, strimziRef(), cluster.objects()...)
 		g.Expect(problems).To(HaveLen(1))
 		g.Expect(problems[0].Message).To(ContainSubstring(`{group: "", kind: Secret, name: "strimzi-openim"}`))
+
+		cluster.secret.Name = "strimzi-openim"
+		cluster.grant = grantFor(cluster, func(_, _, secret map[string]any) { secret["name"] = "strimzi-openim" })
+		_, problems = resolveWith(t, dependencies.Access{}, strimziRef(), cluster.objects()...)
+		g.Expect(problems).To(BeEmpty(), "a Secret that is not used needs no consent")
+	})
+	t.Run("a user who is not permitted", func(t *testing.T) {
+		g := NewWithT(t)
+		cluster := newStrimziCluster(t)
+		objects := slices.DeleteFunc(cluster.objects(), func(o client.Object) bool { return o == cluster.grant })
+		_, problems := resolveWith(t, dependencies.Access{}, strimziRef(), objects...)
+		g.Expect(problems).To(HaveLen(1))
+		g.Expect(problems[0].Message).To(And(ContainSubstring(`{group: "kafka.strimzi.io", kind: KafkaUser, name: "openim"}`),
+			Not(ContainSubstring("kind: Secret"))), "which Secret the user has is read of the user")
 	})
 	t.Run("a namespace that is not watched", func(t *testing.T) {
 		g := NewWithT(t)

@@ -72,7 +72,7 @@ func readersOf(d openim.Dependency) []string {
 	return names
 }
 
-// readersOfKafka returns the processes that cannot be built without Kafka. When its addresses are known only from a resourceRef, that are
+// readersOfKafka returns the processes that cannot be built without Kafka. When its addresses are known only from a resourceRef, these are
 // all with a kafka.yml: openim-rpc-user has one, and never connects.
 func (r *resolver) readersOfKafka() []string {
 	names := readersOf(openim.Kafka)

@@ -74,7 +74,7 @@ const (
 func (r *resolver) strimzi(b reference) (*bound, error) {
 	targets := []target{{v1alpha1.GroupStrimzi, v1alpha1.KindKafka, b.Name}}
 	if b.User != "" {
-		targets = append(targets, target{corev1.GroupName, "Secret", b.User})
+		targets = append(targets, target{v1alpha1.GroupStrimzi, v1alpha1.KindKafkaUser, b.User})
 	}
 	if ok, err := r.permitted(b, targets...); err != nil || !ok {
 		return nil, err
@@ -103,7 +103,7 @@ func (r *resolver) strimzi(b reference) (*bound, error) {
 	}
 	source := b.name
 	if authentication == strimziTLS {
-		secret, err := r.strimziUser(b, data)
+		secret, err := r.strimziUser(b, targets, data)
 		if err != nil || secret == nil {
 			return nil, err
 		}
@@ -163,8 +163,8 @@ func (r *resolver) listener(b reference, kafka strimziKafka) (found strimziListe
 }
 
 // strimziUser adds the certificate and the private key of the user of a reference, and returns their Secret. It is nil when there is a
-// problem.
-func (r *resolver) strimziUser(b reference, data map[string][]byte) (*corev1.Secret, error) {
+// problem. targets are what the namespace has permitted already.
+func (r *resolver) strimziUser(b reference, targets []target, data map[string][]byte) (*corev1.Secret, error) {
 	kind, name := b.kind.GroupVersion().WithKind(v1alpha1.KindKafkaUser), types.NamespacedName{Namespace: b.name.Namespace, Name: b.User}
 	object, err := r.object(b, kind, name)
 	if err != nil || object == nil {
@@ -192,10 +192,9 @@ func (r *resolver) strimziUser(b reference, data map[string][]byte) (*corev1.Sec
 		r.notASecret(b, "status.secret", object)
 		return nil, nil
 	}
-	if user.Status.Secret != b.User {
-		if ok, err := r.permitted(b, target{corev1.GroupName, "Secret", user.Status.Secret}); err != nil || !ok {
-			return nil, err
-		}
+	// Strimzi may add a prefix to the name of the Secret. The message names all that a grant must have.
+	if ok, err := r.permitted(b, append(targets, target{corev1.GroupName, "Secret", user.Status.Secret})...); err != nil || !ok {
+		return nil, err
 	}
 	secret, err := r.secretOf(b, user.Status.Secret)
 	if err != nil || secret == nil {
