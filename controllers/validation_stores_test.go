@@ -66,7 +66,8 @@ var _ = Describe("The API server", func() {
 		Entry("a Secret for the wrapper's Redis", inWrappersRedis+aSecret),
 		Entry("a Secret for each Redis", inRedis+aSecret+" ;; "+inWrappersRedis+aDatabase),
 		Entry("a Secret for MongoDB", `addresses: ["mongodb.infra.svc:27017"] => `+aSecret),
-		Entry("an object for MongoDB, with a place to look for its user", `addresses: ["mongodb.infra.svc:27017"] => authSource: admin, `+aDatabase),
+		Entry("an object for MongoDB, with a place to look for its user",
+			`addresses: ["mongodb.infra.svc:27017"] => authSource: admin, `+aDatabase),
 		Entry("an object for the wrapper's MongoDB", withGuard+"mongodb: {"+aDatabase+"}\n"),
 	)
 })

@@ -151,7 +151,8 @@ func TestOnlyTheProtocolsOfKafkaSayWhetherThereIsTLS(t *testing.T) {
 // Gateway and backend trust the public authorities only where the spec says so, and a uri is in a Secret.
 func TestTLSToTheWrappersRedisNeedsItsAuthorities(t *testing.T) {
 	g := NewWithT(t)
-	data := map[string]string{"host": "redis-wrapper.infra.svc", "port": "6379", "password": "p", "uri": "rediss://:s3cret@redis-wrapper.infra.svc"}
+	data := map[string]string{"host": "redis-wrapper.infra.svc", "port": "6379", "password": "p",
+		"uri": "rediss://:s3cret@redis-wrapper.infra.svc"}
 	_, problems := resolveSessions(t, toSessions(), data)
 	g.Expect(problems).To(HaveLen(1))
 	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonSecretInvalid))
@@ -184,7 +185,9 @@ func TestOptionsThatABindingDoesNotTakeAreRefused(t *testing.T) {
 		"both beside a login": {login, func(m *v1alpha1.MongoDB) {
 			m.AuthSource, m.Options = "admin", map[string]v1alpha1.OptionValue{"replicaSet": "rs0"}
 		}, "", ""},
-		"options without a login": {address, func(m *v1alpha1.MongoDB) { m.Options = map[string]v1alpha1.OptionValue{"replicaSet": "rs0"} }, "", ""},
+		"options without a login": {address, func(m *v1alpha1.MongoDB) {
+			m.Options = map[string]v1alpha1.OptionValue{"replicaSet": "rs0"}
+		}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -249,7 +252,50 @@ func TestWhatASecretOfAServiceBindingLacksIsNamed(t *testing.T) {
 			g.Expect(problems[0].Reason).To(Equal(c.reason), problems[0].String())
 			g.Expect(problems[0].Message).To(ContainSubstring(c.says))
 			g.Expect(fmt.Sprint(problems, facts)).NotTo(ContainSubstring("s3cret"))
-			g.Expect(problems[0].Field).To(HavePrefix(fmt.Sprintf("spec.dependencies.%s.resourceRef", c.store)))
+			g.Expect(problems[0].Field).To(Equal(fmt.Sprintf("spec.dependencies.%s.resourceRef", c.store)))
+		})
+	}
+}
+
+// A copy is the operator's, and nobody can change it: what is wrong is said of its source.
+func TestWhatACopyLacksIsSaidOfItsSource(t *testing.T) {
+	pair, other := certtest.New(t).Issue(time.Hour), certtest.New(t).Issue(time.Hour)
+	at := map[string]string{"host": "kafka.infra.svc", "port": "9092"}
+	for name, c := range map[string]struct {
+		store string
+		more  map[string]string
+		says  string
+	}{
+		"no password":    {"kafka", map[string]string{"username": "u"}, `Secret "databases/sessions" has no key "password"`},
+		"no certificate": {"kafka", map[string]string{"certificates": "s3cret"}, `key "certificates" of Secret "databases/sessions" holds no`},
+		"another's key": {"kafka", map[string]string{"certificates": string(pair.Certificate), "private-key": string(other.Key)},
+			`Secret "databases/sessions" does not hold a certificate and its private key`},
+		"a reserved character": {"mongodb", map[string]string{"username": "u", "password": "p@s3cret"},
+			`key "password" of Secret "databases/sessions" holds a character`},
+		"no connection string": {"mongodb", map[string]string{"uri": "http://s3cret"},
+			`key "uri" of Secret "databases/sessions" is not a connection string`},
+		"an SRV record": {"mongodb", map[string]string{"uri": "mongodb+srv://s3cret"}, `key "uri" of Secret "databases/sessions" begins with`},
+		"no database": {"mongodb", map[string]string{"uri": "mongodb://h.infra.svc/s3cret%2e"},
+			`key "uri" of Secret "databases/sessions" is not a valid`},
+		"TLS twice": {"mongodb", map[string]string{"uri": "mongodb://h/c?tls=false", "certificates": string(pair.Certificate)},
+			`key "uri" of Secret "databases/sessions" says`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			data := map[string]string{}
+			for _, from := range []map[string]string{at, c.more} {
+				for key, value := range from {
+					data[key] = value
+				}
+			}
+			if c.store == "mongodb" {
+				data["host"], data["port"] = "mongodb.infra.svc", "27017"
+			}
+			s := boundTo(c.store, bindingOf(func(r *v1alpha1.ResourceReference) { r.Name, r.Namespace = "sessions", "databases" }))
+			_, problems := resolveWith(t, dependencies.Access{}, s, sessions(data)...)
+			g.Expect(problems).To(HaveLen(1))
+			g.Expect(problems[0].Field).To(Equal("spec.dependencies." + c.store + ".resourceRef"))
+			g.Expect(problems[0].Message).To(And(ContainSubstring(c.says), Not(ContainSubstring("chat-ref-")), Not(ContainSubstring("s3cret"))))
 		})
 	}
 }

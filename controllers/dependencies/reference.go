@@ -174,8 +174,8 @@ func (r *resolver) object(b reference, kind schema.GroupVersionKind, name types.
 	}
 	switch {
 	case err == nil && !namespaced:
-		r.invalid(v1alpha1.ReasonReferenceUnsupported, b.field, "kind %s of %s has no namespace, and so nobody can permit a reference to it: name "+
-			"an object with a namespace", kind.Kind, kind.GroupVersion())
+		r.invalid(v1alpha1.ReasonReferenceUnsupported, b.field, "kind %s of %s has no namespace, and so nobody can permit a reference to it: "+
+			"name an object with a namespace", kind.Kind, kind.GroupVersion())
 	case apimeta.IsNoMatchError(err):
 		r.missing(v1alpha1.ReasonReferenceKindMissing, b.field, "the cluster does not serve kind %s of %s: install the operator that it belongs "+
 			"to; the stack continues by itself", kind.Kind, kind.GroupVersion())

@@ -266,7 +266,9 @@ func TestWhatAKafkaOfStrimziLacksIsNamed(t *testing.T) {
 			set(c.kafka, []any{map[string]any{
 				"name": "tls", "bootstrapServers": "events-kafka-bootstrap.kafka.svc:9093", "certificates": []any{"s3cret"},
 			}}, "status", "listeners")
-		}, reason: v1alpha1.ReasonSecretInvalid, says: "holds no certificate"},
+		}, reason: v1alpha1.ReasonReferenceNotReady, says: `listener "tls" of Kafka kafka/events has no certificate`},
+		"a key of another certificate": {change: func(c strimziCluster) { c.secret.Data["user.key"] = certtest.New(t).Issue(time.Hour).Key },
+			reason: v1alpha1.ReasonSecretInvalid, says: `Secret "kafka/openim" does not hold a certificate`},
 		"an apiVersion that is none": {ref: func(r *v1alpha1.ResourceReference) { r.APIVersion = "a/b/c" },
 			reason: v1alpha1.ReasonInvalidSpec, says: "is not an apiVersion"},
 	} {
@@ -290,7 +292,7 @@ func TestWhatAKafkaOfStrimziLacksIsNamed(t *testing.T) {
 			g.Expect(p.Reason).To(Equal(c.reason), p.String())
 			g.Expect(p.Message).To(ContainSubstring(c.says))
 			g.Expect(p.Message).NotTo(ContainSubstring("s3cret"))
-			g.Expect(p.Field).To(HavePrefix("spec.dependencies.kafka.resourceRef"))
+			g.Expect(p.Field).To(Equal("spec.dependencies.kafka.resourceRef"))
 			g.Expect(p.Components).To(ConsistOf("msgtransfer", "push", "rpc-msg", "rpc-user"), "the others continue")
 			g.Expect(facts.Revoked).To(BeEmpty(), "what runs keeps its copy")
 			at := slices.IndexFunc(facts.Locations, func(l openim.Location) bool { return l.Party == openim.PartyKafka })

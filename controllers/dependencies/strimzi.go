@@ -2,6 +2,7 @@ package dependencies
 
 import (
 	"cmp"
+	"crypto/x509"
 	"regexp"
 	"slices"
 	"strings"
@@ -99,7 +100,13 @@ func (r *resolver) strimzi(b reference) (*bound, error) {
 	}
 	data := map[string][]byte{}
 	if len(listener.Certificates) > 0 {
-		data[openim.CAFile] = []byte(strings.Join(listener.Certificates, "\n") + "\n")
+		authorities := []byte(strings.Join(listener.Certificates, "\n") + "\n")
+		if !x509.NewCertPool().AppendCertsFromPEM(authorities) {
+			r.missing(v1alpha1.ReasonReferenceNotReady, b.field, "listener %q of Kafka %s has no certificate in status.listeners: see the "+
+				"conditions of the Kafka (kubectl describe)", cmp.Or(listener.Name, listener.Type), b.name)
+			return nil, nil
+		}
+		data[openim.CAFile] = authorities
 	}
 	source := b.name
 	if authentication == strimziTLS {

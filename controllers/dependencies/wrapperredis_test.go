@@ -15,7 +15,8 @@ import (
 	"github.com/openimstack/openim-operator/openim"
 )
 
-// sessions returns a Secret of namespace databases with a binding of the wrapper's Redis, and what permits stacks of namespace im to use it.
+// sessions returns a Secret of namespace databases with a binding of the wrapper's Redis, and what permits stacks of namespace im to use
+// it.
 func sessions(data map[string]string) []client.Object {
 	bound := secret("sessions", data).(*corev1.Secret)
 	bound.Namespace = "databases"
@@ -102,7 +103,8 @@ func TestOpenIMsRedisIsRecognisedBehindPeers(t *testing.T) {
 			g.Expect(problems[0].Components).To(ContainElements("gateway", "backend", "rpc-auth"))
 			for _, at := range facts.Locations {
 				moves := slices.ContainsFunc(at.Addresses, func(a openim.Address) bool { return a.Resolved })
-				g.Expect(moves).To(Equal(at.Party != openim.PartyRedis && at.Party != openim.PartyWrapperRedis && len(at.Addresses) > 0), string(at.Party))
+				other := at.Party != openim.PartyRedis && at.Party != openim.PartyWrapperRedis && len(at.Addresses) > 0
+				g.Expect(moves).To(Equal(other), string(at.Party))
 			}
 		})
 	}
