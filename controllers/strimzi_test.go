@@ -55,12 +55,14 @@ func newBrokers(w testEnv) brokers {
 		return u
 	}
 	byTLS := map[string]any{"type": "tls"}
+	user := object("KafkaUser", "openim", map[string]any{"authentication": byTLS})
+	user.SetLabels(map[string]string{"strimzi.io/cluster": "events"})
 	return brokers{
 		testEnv: there,
 		kafka: object("Kafka", "events", map[string]any{"kafka": map[string]any{"listeners": []any{
 			map[string]any{"name": "tls", "port": int64(9093), "type": "internal", "tls": true, "authentication": byTLS},
 		}}}),
-		user:   object("KafkaUser", "openim", map[string]any{"authentication": byTLS}),
+		user:   user,
 		secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "openim"}, Data: newCertificate()},
 	}
 }

@@ -83,6 +83,10 @@ func newStrimziCluster(t *testing.T) strimziCluster {
 	grant.SetGroupVersionKind(dependencies.ReferenceGrant)
 	grant.SetNamespace("kafka")
 	grant.SetName("openim")
+	user := object(t, strimzi.WithKind("KafkaUser"), "openim",
+		`{"spec":{"authentication":{"type":"tls"}},"status":{`+ready+`,"observedGeneration":2,"username":"CN=openim","secret":"openim"}}`)
+	user.SetGeneration(2)
+	user.SetLabels(map[string]string{"strimzi.io/cluster": "events"})
 	return strimziCluster{
 		kafka: object(t, strimzi.WithKind("Kafka"), "events", `{"spec":{"kafka":{"listeners":[
 			{"name":"plain","port":9092,"type":"internal","tls":false},
@@ -91,8 +95,7 @@ func newStrimziCluster(t *testing.T) strimziCluster {
 			"status":{`+ready+`,"listeners":[
 			{"name":"plain","bootstrapServers":"events-kafka-bootstrap.kafka.svc:9092"},
 			{"name":"tls","bootstrapServers":"events-kafka-bootstrap.kafka.svc:9093","certificates":[`+string(authority)+`]}]}}`),
-		user: object(t, strimzi.WithKind("KafkaUser"), "openim",
-			`{"spec":{"authentication":{"type":"tls"}},"status":{`+ready+`,"username":"CN=openim","secret":"openim"}}`),
+		user: user,
 		secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "kafka", Name: "openim"}, Data: map[string][]byte{
 			"ca.crt": users.PEM, "user.crt": pair.Certificate, "user.key": pair.Key, "user.password": []byte("p12"),
 		}},
@@ -243,6 +246,18 @@ func TestWhatAKafkaOfStrimziLacksIsNamed(t *testing.T) {
 			reason: v1alpha1.ReasonReferenceNotReady, says: "KafkaUser kafka/openim is not ready"},
 		"no status": {change: func(c strimziCluster) { delete(c.kafka.Object, "status") },
 			reason: v1alpha1.ReasonReferenceNotReady, says: "Kafka kafka/events is not ready"},
+		"Kafka changed": {change: func(c strimziCluster) {
+			c.kafka.SetGeneration(3)
+			set(c.kafka, int64(2), "status", "observedGeneration")
+		}, reason: v1alpha1.ReasonReferenceNotReady, says: "Kafka kafka/events is not ready"},
+		"user changed": {change: func(c strimziCluster) {
+			c.user.SetGeneration(3)
+			set(c.user, int64(2), "status", "observedGeneration")
+		}, reason: v1alpha1.ReasonReferenceNotReady, says: "KafkaUser kafka/openim is not ready"},
+		"a user of another Kafka": {change: func(c strimziCluster) { c.user.SetLabels(map[string]string{"strimzi.io/cluster": "others"}) },
+			reason: v1alpha1.ReasonReferenceUnsupported, says: "KafkaUser kafka/openim is not of Kafka kafka/events"},
+		"a user of no Kafka": {change: func(c strimziCluster) { c.user.SetLabels(nil) },
+			reason: v1alpha1.ReasonReferenceUnsupported, says: "label strimzi.io/cluster: events"},
 		"status of another form": {change: func(c strimziCluster) { set(c.kafka, "x", "status", "listeners") },
 			reason: v1alpha1.ReasonReferenceNotReady, says: "Kafka kafka/events is not ready"},
 		"listener not ready": {change: func(c strimziCluster) { set(c.kafka, []any{}, "status", "listeners") },

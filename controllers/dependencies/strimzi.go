@@ -64,6 +64,9 @@ const (
 	strimziScram = "scram-sha-512"
 )
 
+// strimziCluster is the label of a KafkaUser that names its Kafka.
+const strimziCluster = "strimzi.io/cluster"
+
 // Keys of the Secret of a KafkaUser with type tls.
 const (
 	strimziUserCert = "user.crt"
@@ -182,6 +185,11 @@ func (r *resolver) strimziUser(b reference, targets []target, data map[string][]
 		r.notReady(b, object)
 		return nil, nil
 	}
+	if object.GetLabels()[strimziCluster] != b.Name {
+		r.missing(v1alpha1.ReasonReferenceUnsupported, b.field, "KafkaUser %s is not of Kafka %s, which does not know it: name a user that has "+
+			"the label %s: %s", name, b.name, strimziCluster, b.Name)
+		return nil, nil
+	}
 	if a := user.Spec.Authentication; a == nil || a.Type != strimziTLS {
 		reason := v1alpha1.ReasonReferenceUnsupported
 		if a != nil && a.Type == strimziScram {
@@ -223,8 +231,12 @@ func read(object *unstructured.Unstructured, into any) bool {
 	return runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, into) == nil
 }
 
-// isReady reports whether an object has the condition Ready.
+// isReady reports whether an object has the condition Ready, for its present spec where the status says for which.
 func isReady(object *unstructured.Unstructured) bool {
+	if observed, found, err := unstructured.NestedInt64(object.Object, "status", "observedGeneration"); err != nil ||
+		found && observed != object.GetGeneration() {
+		return false
+	}
 	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	return slices.ContainsFunc(conditions, func(c any) bool {
 		condition, ok := c.(map[string]any)

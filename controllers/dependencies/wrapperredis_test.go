@@ -54,7 +54,7 @@ func TestTheWrappersRedisHasAPassword(t *testing.T) {
 	}{
 		"an address alone":      {nil, `Secret "databases/sessions" has no key "password": add it`},
 		"an empty password":     {map[string]string{"password": ""}, `key "password" of Secret "databases/sessions" is empty: give it a value`},
-		"a blank password":      {map[string]string{"password": " \n"}, `key "password" of Secret "databases/sessions" is empty: give it a value`},
+		"a blank password":      {map[string]string{"password": " "}, `key "password" of Secret "databases/sessions" is empty: give it a value`},
 		"a user without one":    {map[string]string{"username": "u"}, `Secret "databases/sessions" has no key "password": add it`},
 		"certificates alone":    {map[string]string{"certificates": "s3cret"}, `Secret "databases/sessions" has no key "password": add it`},
 		"a password in the uri": {map[string]string{"uri": "redis://:s3cret@redis"}, `Secret "databases/sessions" has no key "password": add it`},
