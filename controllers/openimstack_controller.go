@@ -78,6 +78,7 @@ func NewReconciler(
 	c client.Client, live client.Reader, recorder events.EventRecorder, loop *prober.Prober, options manifests.Options,
 	access dependencies.Access,
 ) *Reconciler {
+	access.Namespaced = c.IsObjectNamespaced
 	return &Reconciler{
 		client: c, live: live, applier: apply.New(c, live, applyOptions()), events: recorder, options: options, access: access,
 		prober: loop, references: newReferences(), lastHot: newLastGood(), accepted: newAcceptedPods(), runs: newRuns(), named: newNamedByRuns(),

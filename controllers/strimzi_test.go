@@ -55,12 +55,14 @@ func newBrokers(w testEnv) brokers {
 		return u
 	}
 	byTLS := map[string]any{"type": "tls"}
+	user := object("KafkaUser", "openim", map[string]any{"authentication": byTLS})
+	user.SetLabels(map[string]string{"strimzi.io/cluster": "events"})
 	return brokers{
 		testEnv: there,
 		kafka: object("Kafka", "events", map[string]any{"kafka": map[string]any{"listeners": []any{
 			map[string]any{"name": "tls", "port": int64(9093), "type": "internal", "tls": true, "authentication": byTLS},
 		}}}),
-		user:   object("KafkaUser", "openim", map[string]any{"authentication": byTLS}),
+		user:   user,
 		secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "openim"}, Data: newCertificate()},
 	}
 }
@@ -87,6 +89,7 @@ func (b brokers) permit(namespace string) *unstructured.Unstructured {
 		"from": []any{map[string]any{"group": "openimstack.dev", "kind": "OpenIMStack", "namespace": namespace}},
 		"to": []any{
 			map[string]any{"group": "kafka.strimzi.io", "kind": "Kafka", "name": "events"},
+			map[string]any{"group": "kafka.strimzi.io", "kind": "KafkaUser", "name": "openim"},
 			map[string]any{"group": "", "kind": "Secret", "name": "openim"},
 		},
 	}}}
@@ -393,6 +396,22 @@ var _ = Describe("A Secret of a service binding", func() {
 			w.beReady()
 			g.Expect(w.changedTemplates("chat", before)).To(And(ContainElement("rpc-auth"), Not(ContainElement("backend"))))
 		}).Should(Succeed())
+	})
+})
+
+var _ = Describe("A resourceRef to an object without a namespace", func() {
+	It("is refused in the same way whether the object exists or not", func(ctx context.Context) {
+		w := newTestEnv(context.WithoutCancel(ctx))
+		startOperator()
+		for name, object := range map[string]string{"chat": w.namespace, "other": "gone-" + w.namespace} {
+			stack := w.stack(name)
+			stack.Spec.Dependencies.Redis = v1alpha1.Redis{ResourceRef: &v1alpha1.ResourceReference{
+				APIVersion: "v1", Kind: "Namespace", Name: object,
+			}}
+			w.create(stack)
+			Expect(w.says(name, v1alpha1.ConditionDependenciesReady, metav1.ConditionFalse, v1alpha1.ReasonReferenceUnsupported)).
+				To(ContainSubstring("kind Namespace of v1 has no namespace"))
+		}
 	})
 })
 

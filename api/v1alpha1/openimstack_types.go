@@ -44,7 +44,7 @@ type OpenIMStackList struct {
 }
 
 // OpenIMStackSpec is the desired state.
-// +kubebuilder:validation:XValidation:rule="!has(self.wrapper.redis) || !self.wrapper.redis.addresses.exists(a, a in self.dependencies.redis.addresses)",message="wrapper.redis names an address of dependencies.redis: write the address of another Redis. The gateway must not reach OpenIM's Redis, because access to it is full access to OpenIM"
+// +kubebuilder:validation:XValidation:rule="!has(self.wrapper.redis) || !has(self.wrapper.redis.addresses) || !has(self.dependencies.redis.addresses) || !self.wrapper.redis.addresses.exists(a, a in self.dependencies.redis.addresses)",message="wrapper.redis names an address of dependencies.redis: write the address of another Redis. The gateway must not reach OpenIM's Redis, because access to it is full access to OpenIM"
 // +kubebuilder:validation:XValidation:rule="!has(self.wrapper.externalRef) || !has(self.network) || !(has(self.network.clients) || has(self.network.admins))",message="network.clients and network.admins apply to the operator's gateway, which wrapper.externalRef replaces: remove them, and restrict access to your wrapper with your own NetworkPolicies"
 // +kubebuilder:validation:XValidation:rule="!has(self.wrapper.externalRef) || !has(self.network) || !has(self.network.extraEgress) || self.network.extraEgress.all(e, !('gateway' in e.components) && !('backend' in e.components))",message="network.extraEgress names gateway or backend, which wrapper.externalRef replaces: remove them from components"
 type OpenIMStackSpec struct {

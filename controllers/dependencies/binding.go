@@ -1,12 +1,13 @@
 package dependencies
 
 import (
+	"cmp"
 	"net"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/openim"
@@ -23,6 +24,12 @@ const (
 	// bindingAuthority is not of the specification: with private-key the certificates are the client's own.
 	bindingAuthority = openim.CAFile
 )
+
+// Kafka's values of the key security-protocol: whether a connection has TLS.
+var bindingProtocols = map[string]bool{"PLAINTEXT": false, "SASL_PLAINTEXT": false, "SSL": true, "SASL_SSL": true}
+
+// bindingRediss begins the uri of a Redis with TLS.
+const bindingRediss = "rediss:"
 
 // Keys of which several spellings are in use.
 var (
@@ -53,6 +60,10 @@ func (r *resolver) serviceBinding(b reference) (*bound, error) {
 				"its address and login (docs/stores.md)", b.Kind, b.name)
 			return nil, nil
 		}
+		if !named(name, false) {
+			r.notASecret(b, "status.binding.name", object)
+			return nil, nil
+		}
 	}
 	if ok, err := r.permitted(b, target{corev1.GroupName, "Secret", name}); err != nil || !ok {
 		return nil, err
@@ -75,7 +86,7 @@ func (r *resolver) readBinding(b reference, secret *corev1.Secret) *bound {
 		return ""
 	}
 	refuse := func(reason, format string, args ...any) *bound {
-		r.missing(reason, b.field, format, append([]any{secret.Namespace + "/" + secret.Name}, args...)...)
+		r.missing(reason, b.field, format, append([]any{client.ObjectKeyFromObject(secret)}, args...)...)
 		return nil
 	}
 	wanted := bindingTypes[b.store]
@@ -85,6 +96,22 @@ func (r *resolver) readBinding(b reference, secret *corev1.Secret) *bound {
 	if m := text(bindingMechanism...); m != "" && m != string(v1alpha1.SASLPlain) && wanted == "kafka" {
 		return refuse(v1alpha1.ReasonUnsupportedByRelease, "Secret %s says a mechanism of SASL other than PLAIN, which no supported release of "+
 			"OpenIM has: use a user with PLAIN, or one with a certificate")
+	}
+	encrypted, known := bindingProtocols[strings.ToUpper(cmp.Or(text(bindingProtocol...), "PLAINTEXT"))]
+	switch wanted {
+	case "kafka":
+		if !known {
+			return refuse(v1alpha1.ReasonSecretInvalid, "Secret %s says a security-protocol that Kafka does not have: write PLAINTEXT, "+
+				"SASL_PLAINTEXT, SSL or SASL_SSL")
+		}
+	case "redis":
+		encrypted = strings.HasPrefix(strings.ToLower(text(bindingURI)), bindingRediss)
+		if encrypted && b.store == openim.WrapperRedis && text(bindingCertificates, bindingAuthority) == "" {
+			return refuse(v1alpha1.ReasonSecretInvalid, "uri of Secret %s is of a Redis with TLS (rediss): write the PEM certificates of its "+
+				"authorities to certificates, because gateway and backend trust no others there")
+		}
+	default:
+		encrypted = false
 	}
 	found := &bound{}
 	uri := wanted == "mongodb" && text(bindingURI) != ""
@@ -103,8 +130,8 @@ func (r *resolver) readBinding(b reference, secret *corev1.Secret) *bound {
 			"write addresses and tls.clientCertificate instead", wanted)
 	}
 	name := r.inNamespace(b, secret)
-	found.secret = name
-	found.tls = bindingTLS(name, text(bindingProtocol...), func(key string) bool { return text(key) != "" })
+	found.source = secret
+	found.tls = bindingTLS(name, encrypted, func(key string) bool { return text(key) != "" })
 	if uri {
 		found.uri = &v1alpha1.KeyReference{Name: name, Key: bindingURI}
 	} else if text(v1alpha1.KeyUsername, v1alpha1.KeyPassword) != "" {
@@ -130,16 +157,15 @@ func (r *resolver) inNamespace(b reference, secret *corev1.Secret) string {
 	if len(data) == 0 {
 		return ""
 	}
-	return r.copied(b, data)
+	return r.copied(b, client.ObjectKeyFromObject(secret), data)
 }
 
 // bindingTLS returns the TLS that a binding asks for, nil for none. Without a private key the certificates are those of the authorities.
-func bindingTLS(secret, protocol string, has func(key string) bool) *v1alpha1.StoreTLS {
+func bindingTLS(secret string, encrypted bool, has func(key string) bool) *v1alpha1.StoreTLS {
 	authority, client := bindingCertificates, has(bindingPrivateKey)
 	if client || has(bindingAuthority) {
 		authority = bindingAuthority
 	}
-	encrypted := slices.Contains([]string{"SSL", "SASL_SSL"}, strings.ToUpper(protocol))
 	if !client && !has(authority) && !encrypted {
 		return nil
 	}

@@ -128,6 +128,87 @@ func TestTheBindingsOfTheWrapperAreItsOwn(t *testing.T) {
 	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonSecretKeyNotFound))
 }
 
+// A word that nobody knows never means that a password crosses the network as it is.
+func TestOnlyTheProtocolsOfKafkaSayWhetherThereIsTLS(t *testing.T) {
+	for protocol, tls := range map[string]bool{
+		"PLAINTEXT": false, "SASL_PLAINTEXT": false, "sasl_plaintext": false, "SSL": true, "SASL_SSL": true, "ssl": true,
+	} {
+		g := NewWithT(t)
+		data := map[string]string{"host": "kafka.infra.svc", "port": "9092", "username": "u", "password": "p", "security-protocol": protocol}
+		facts, problems := resolveWith(t, dependencies.Access{}, boundTo("kafka", bindingOf()), secret("bound", data))
+		g.Expect(problems).To(BeEmpty(), protocol)
+		g.Expect(facts.Settings.KafkaTLS != nil).To(Equal(tls), protocol)
+	}
+	for store, port := range map[string]string{"redis": "6379", "mongodb": "27017"} {
+		data := map[string]string{
+			"host": store + ".infra.svc", "port": port, "username": "u", "password": "p", "security-protocol": "SSL", "uri": "",
+		}
+		facts, problems := resolveWith(t, dependencies.Access{}, boundTo(store, bindingOf()), secret("bound", data))
+		NewWithT(t).Expect(problems).To(BeEmpty(), "the key is Kafka's alone")
+		NewWithT(t).Expect(facts.Settings.MongoDB.Options).To(BeEmpty())
+	}
+}
+
+// Gateway and backend trust the public authorities only where the spec says so, and a uri is in a Secret.
+func TestTLSToTheWrappersRedisNeedsItsAuthorities(t *testing.T) {
+	g := NewWithT(t)
+	data := map[string]string{"host": "redis-wrapper.infra.svc", "port": "6379", "password": "p",
+		"uri": "rediss://:s3cret@redis-wrapper.infra.svc"}
+	_, problems := resolveSessions(t, toSessions(), data)
+	g.Expect(problems).To(HaveLen(1))
+	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonSecretInvalid))
+	g.Expect(problems[0].Field).To(Equal("spec.wrapper.redis.resourceRef"))
+	g.Expect(problems[0].Message).To(And(ContainSubstring("Secret databases/sessions"), ContainSubstring("to certificates")))
+	g.Expect(problems[0].Message).NotTo(ContainSubstring("s3cret"))
+
+	data["certificates"] = string(certtest.New(t).PEM)
+	facts, problems := resolveSessions(t, toSessions(), data)
+	g.Expect(problems).To(BeEmpty())
+	g.Expect(facts.Wrapper.Redis.TLS).To(BeTrue())
+}
+
+// What is written and has no effect is said: for uriRef the API server refuses it.
+func TestOptionsThatABindingDoesNotTakeAreRefused(t *testing.T) {
+	byURI := map[string]string{"uri": "mongodb://u:s3cret@mongodb.infra.svc:27017/chat"}
+	address := map[string]string{"host": "mongodb.infra.svc", "port": "27017"}
+	login := map[string]string{"host": "mongodb.infra.svc", "port": "27017", "username": "u", "password": "p"}
+	for name, c := range map[string]struct {
+		bound  map[string]string
+		change func(*v1alpha1.MongoDB)
+		field  string
+		says   string
+	}{
+		"options beside a uri": {byURI, func(m *v1alpha1.MongoDB) { m.Options = map[string]v1alpha1.OptionValue{"replicaSet": "rs0"} },
+			"options", "write them to the connection string"},
+		"authSource beside a uri": {byURI, func(m *v1alpha1.MongoDB) { m.AuthSource = "admin" },
+			"authSource", "write it to the connection string"},
+		"authSource of nobody": {address, func(m *v1alpha1.MongoDB) { m.AuthSource = "admin" }, "authSource", "username and password"},
+		"both beside a login": {login, func(m *v1alpha1.MongoDB) {
+			m.AuthSource, m.Options = "admin", map[string]v1alpha1.OptionValue{"replicaSet": "rs0"}
+		}, "", ""},
+		"options without a login": {address, func(m *v1alpha1.MongoDB) {
+			m.Options = map[string]v1alpha1.OptionValue{"replicaSet": "rs0"}
+		}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := letIn(func(s *spec) { s.Dependencies.MongoDB = v1alpha1.MongoDB{ResourceRef: bindingOf()} })
+			c.change(&s.Spec.Dependencies.MongoDB)
+			facts, problems := resolve(t, s, append(objectsForUsers(), secret("bound", c.bound))...)
+			g.Expect(facts.Endpoints[openim.MongoDB]).To(HaveLen(1), "its place does not depend on them")
+			if c.field == "" {
+				g.Expect(problems).To(BeEmpty())
+				return
+			}
+			of := slices.DeleteFunc(problems, func(p dependencies.Problem) bool { return p.Reason != v1alpha1.ReasonInvalidSpec })
+			g.Expect(of).To(HaveLen(1))
+			g.Expect(of[0].Field).To(Equal("spec.dependencies.mongodb." + c.field))
+			g.Expect(of[0].Message).To(And(ContainSubstring(c.says), Not(ContainSubstring("s3cret"))))
+			g.Expect(of[0].Components).To(ContainElements("rpc-msg", "backend"))
+		})
+	}
+}
+
 func TestWhatASecretOfAServiceBindingLacksIsNamed(t *testing.T) {
 	address := func(more ...string) map[string]string {
 		data := map[string]string{"host": "redis.infra.svc", "port": "6379"}
@@ -154,6 +235,11 @@ func TestWhatASecretOfAServiceBindingLacksIsNamed(t *testing.T) {
 		"no certificate":         {"kafka", address("certificates", "s3cret"), v1alpha1.ReasonSecretInvalid, "holds no certificate"},
 		"a user without a password": {"kafka", address("username", "s3cret"), v1alpha1.ReasonSecretKeyNotFound,
 			`has no key "password"`},
+		"a protocol that Kafka does not have": {"kafka", address("security-protocol", "s3cret"), v1alpha1.ReasonSecretInvalid,
+			"PLAINTEXT, SASL_PLAINTEXT, SSL or SASL_SSL"},
+		"a protocol of others": {"kafka", address("securityProtocol", "SASL_TLS"), v1alpha1.ReasonSecretInvalid, "SASL_SSL"},
+		"TLS by the uri of a Redis": {"redis", address("uri", "REDISS://:s3cret@redis.infra.svc"), v1alpha1.ReasonUnsupportedByRelease,
+			"does not speak TLS"},
 		"another scheme": {"mongodb", map[string]string{"uri": "mongodb+srv://u:s3cret@h"}, v1alpha1.ReasonSecretInvalid, "mongodb+srv://"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,7 +253,50 @@ func TestWhatASecretOfAServiceBindingLacksIsNamed(t *testing.T) {
 			g.Expect(problems[0].Reason).To(Equal(c.reason), problems[0].String())
 			g.Expect(problems[0].Message).To(ContainSubstring(c.says))
 			g.Expect(fmt.Sprint(problems, facts)).NotTo(ContainSubstring("s3cret"))
-			g.Expect(problems[0].Field).To(HavePrefix(fmt.Sprintf("spec.dependencies.%s.resourceRef", c.store)))
+			g.Expect(problems[0].Field).To(Equal(fmt.Sprintf("spec.dependencies.%s.resourceRef", c.store)))
+		})
+	}
+}
+
+// A copy is the operator's, and nobody can change it: what is wrong is said of its source.
+func TestWhatACopyLacksIsSaidOfItsSource(t *testing.T) {
+	pair, other := certtest.New(t).Issue(time.Hour), certtest.New(t).Issue(time.Hour)
+	at := map[string]string{"host": "kafka.infra.svc", "port": "9092"}
+	for name, c := range map[string]struct {
+		store string
+		more  map[string]string
+		says  string
+	}{
+		"no password":    {"kafka", map[string]string{"username": "u"}, `Secret "databases/sessions" has no key "password"`},
+		"no certificate": {"kafka", map[string]string{"certificates": "s3cret"}, `key "certificates" of Secret "databases/sessions" holds no`},
+		"another's key": {"kafka", map[string]string{"certificates": string(pair.Certificate), "private-key": string(other.Key)},
+			`Secret "databases/sessions" does not hold a certificate and its private key`},
+		"a reserved character": {"mongodb", map[string]string{"username": "u", "password": "p@s3cret"},
+			`key "password" of Secret "databases/sessions" holds a character`},
+		"no connection string": {"mongodb", map[string]string{"uri": "http://s3cret"},
+			`key "uri" of Secret "databases/sessions" is not a connection string`},
+		"an SRV record": {"mongodb", map[string]string{"uri": "mongodb+srv://s3cret"}, `key "uri" of Secret "databases/sessions" begins with`},
+		"no database": {"mongodb", map[string]string{"uri": "mongodb://h.infra.svc/s3cret%2e"},
+			`key "uri" of Secret "databases/sessions" is not a valid`},
+		"TLS twice": {"mongodb", map[string]string{"uri": "mongodb://h/c?tls=false", "certificates": string(pair.Certificate)},
+			`key "uri" of Secret "databases/sessions" says`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			data := map[string]string{}
+			for _, from := range []map[string]string{at, c.more} {
+				for key, value := range from {
+					data[key] = value
+				}
+			}
+			if c.store == "mongodb" {
+				data["host"], data["port"] = "mongodb.infra.svc", "27017"
+			}
+			s := boundTo(c.store, bindingOf(func(r *v1alpha1.ResourceReference) { r.Name, r.Namespace = "sessions", "databases" }))
+			_, problems := resolveWith(t, dependencies.Access{}, s, sessions(data)...)
+			g.Expect(problems).To(HaveLen(1))
+			g.Expect(problems[0].Field).To(Equal("spec.dependencies." + c.store + ".resourceRef"))
+			g.Expect(problems[0].Message).To(And(ContainSubstring(c.says), Not(ContainSubstring("chat-ref-")), Not(ContainSubstring("s3cret"))))
 		})
 	}
 }
@@ -216,6 +345,7 @@ func TestAnObjectWithABindingLeadsToItsSecret(t *testing.T) {
 	facts, problems = resolveWith(t, dependencies.Access{}, s, database, bound, grant(toObject, toSecret))
 	g.Expect(problems).To(HaveLen(1))
 	g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonSecretInvalid), "a key of a stack is given to nobody by an object that names it")
+	g.Expect(problems[0].Message).To(ContainSubstring("kafka/chat-login is a key or a copy that the operator made"))
 	g.Expect(facts.Copies).To(BeEmpty())
 
 	s = boundTo("redis", &v1alpha1.ResourceReference{APIVersion: "kafka.strimzi.io/v1", Kind: "Kafka", Name: "events"})

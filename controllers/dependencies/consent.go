@@ -29,6 +29,8 @@ type Access struct {
 	Granted bool
 	// PlatformUserIDs becomes the fact of this name.
 	PlatformUserIDs bool
+	// Namespaced reports whether objects of a kind have a namespace. A resourceRef to one that has none is refused. nil: not known.
+	Namespaced func(runtime.Object) (bool, error)
 }
 
 // Resolve is the function Resolve with these limits.

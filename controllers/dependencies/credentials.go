@@ -60,7 +60,7 @@ func (r *resolver) variables(field, name string, wanted []credential) (variables
 		if c.urlSafe && strings.ContainsAny(string(value), reserved) {
 			r.invalid(v1alpha1.ReasonSecretInvalid, field,
 				"key %q of Secret %q holds a character that is reserved in URLs, and OpenIM does not escape it: change the value, "+
-					"or write the whole connection string to a Secret and use uriRef", c.key, name)
+					"or write the whole connection string to a Secret and use uriRef", c.key, r.shown(name))
 		}
 		fmt.Fprintf(digest, "%s=%d:%s\n", c.env, len(value), value)
 		variables = append(variables, envVar(c.env, name, c.key))
@@ -168,7 +168,16 @@ func (r *resolver) secret(field, name string) (*corev1.Secret, error) {
 	return &secret, nil
 }
 
+// shown returns the name of a Secret for messages. Whoever is to change a copy changes its source.
+func (r *resolver) shown(secret string) string {
+	if copied := r.copies[secret]; copied != nil {
+		return copied.Namespace + "/" + copied.Name
+	}
+	return secret
+}
+
 func (r *resolver) missingKey(field, secret, key string, present bool) {
+	secret = r.shown(secret)
 	if present {
 		r.missing(v1alpha1.ReasonSecretKeyNotFound, field, "key %q of Secret %q is empty: give it a value", key, secret)
 		return

@@ -28,7 +28,7 @@ func (r *resolver) mongodb() error {
 		}
 		defer r.consent(spec.ResourceRef)()
 	}
-	files, digest, unread := r.storeFiles(fieldOf(field, spec.ResourceRef, "tls"), spec.TLS, true)
+	files, digest, unread := r.storeFiles(field, spec.ResourceRef, spec.TLS, true)
 	r.setFiles(openim.MongoDB, files)
 	options := mongoTLS(spec.TLS, openim.StoreDir(openim.MongoDB))
 	if spec.URIRef != nil {
@@ -111,7 +111,7 @@ func (r *resolver) mongodbStore(field string, spec v1alpha1.MongoDB) (store open
 	if spec.ResourceRef != nil {
 		at.Source = sourceOf(spec.ResourceRef)
 	}
-	files, digest, unread := r.storeFiles(fieldOf(field, spec.ResourceRef, "tls"), spec.TLS, true)
+	files, digest, unread := r.storeFiles(field, spec.ResourceRef, spec.TLS, true)
 	options := mongoTLS(spec.TLS, openim.WrapperFilesDir)
 	if spec.URIRef != nil {
 		at.Source = source(spec)
@@ -151,6 +151,7 @@ const srvScheme = "mongodb+srv://"
 // connectionString reads the Secret behind uriRef. It is nil when there is a problem.
 func (r *resolver) connectionString(field string, spec v1alpha1.MongoDB) (*connectionString, error) {
 	ref, from := spec.URIRef, fieldOf(field, spec.ResourceRef, "uriRef")
+	shown := r.shown(ref.Name)
 	selector, value, err := r.key(from, ref.Name, ref.Key)
 	if err != nil || value == nil {
 		return nil, err
@@ -158,19 +159,20 @@ func (r *resolver) connectionString(field string, spec v1alpha1.MongoDB) (*conne
 	if srv := string(value); len(srv) >= len(srvScheme) && strings.EqualFold(srv[:len(srvScheme)], srvScheme) {
 		r.invalid(v1alpha1.ReasonSecretInvalid, from, "key %q of Secret %q begins with %s, whose hosts are in DNS, where no "+
 			"policy can follow them: write mongodb:// with the hosts and ports of its SRV record, the options of its TXT record, and tls=true",
-			ref.Key, ref.Name, srvScheme)
+			ref.Key, shown, srvScheme)
 		return nil, nil
 	}
 	hosts, ok := hostsOf(string(value))
 	if !ok {
 		r.invalid(v1alpha1.ReasonSecretInvalid, from,
-			"key %q of Secret %q is not a connection string: write mongodb://user:password@host:port/database", ref.Key, ref.Name)
+			"key %q of Secret %q is not a connection string: write mongodb://user:password@host:port/database", ref.Key, shown)
 		return nil, nil
 	}
 	if spec.TLS != nil {
 		if said := mongouri.TLSOf(string(value)); said.Off || said.More {
 			r.invalid(v1alpha1.ReasonSecretInvalid, fieldOf(field, spec.ResourceRef, "tls"), "the connection string in key %q of Secret %q says "+
-				"tls=false, or sets other options of TLS: remove its options of TLS, or remove tls here", ref.Key, ref.Name)
+				"tls=false, or sets other options of TLS: remove its options of TLS, or remove tls here, or "+
+				"the certificates of the binding", ref.Key, shown)
 			return nil, nil
 		}
 	}
@@ -180,7 +182,7 @@ func (r *resolver) connectionString(field string, spec v1alpha1.MongoDB) (*conne
 		name = spec.Database
 	case !ok:
 		r.invalid(v1alpha1.ReasonSecretInvalid, from, "the path of the connection string in key %q of Secret %q is not a valid "+
-			"database name: write letters, digits, '_' and '-', or write the name to database", ref.Key, ref.Name)
+			"database name: write letters, digits, '_' and '-', or write the name to database", ref.Key, shown)
 		return nil, nil
 	case name == "":
 		name = database(r.stack, spec)

@@ -26,7 +26,7 @@ func (r *resolver) objectStorage() error {
 	var unread error
 	if m := spec.MinIO; m != nil && m.TLS != nil {
 		var files []openim.StoreFile
-		files, digest, unread = r.storeFiles(field+".tls", &v1alpha1.StoreTLS{CASecretRef: m.TLS.CASecretRef}, false)
+		files, digest, unread = r.storeFiles(field, nil, &v1alpha1.StoreTLS{CASecretRef: m.TLS.CASecretRef}, false)
 		r.setFiles(openim.ObjectStorage, files)
 	}
 	id, secret := settings.CredentialsEnv()

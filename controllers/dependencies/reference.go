@@ -13,8 +13,10 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/openim"
@@ -28,15 +30,8 @@ type bound struct {
 	uri   *v1alpha1.KeyReference
 	tls   *v1alpha1.StoreTLS
 	login *v1alpha1.LocalReference
-	// secret has what login would have. It is named when a login is needed and missing.
-	secret string
-}
-
-func (b *bound) loginOrSecret() *v1alpha1.LocalReference {
-	if b.login == nil && b.secret != "" {
-		return &v1alpha1.LocalReference{Name: b.secret}
-	}
-	return b.login
+	// source is the Secret of a service binding, as its author wrote it. It is named when a login is needed and missing.
+	source *corev1.Secret
 }
 
 // reference is a resourceRef under resolution.
@@ -72,10 +67,19 @@ func (r *resolver) follow(field string, store openim.Dependency, ref *v1alpha1.R
 		name: types.NamespacedName{Namespace: cmp.Or(ref.Namespace, r.stack.Namespace), Name: ref.Name}, permits: &[]target{},
 	}
 	group, err := schema.ParseGroupVersion(ref.APIVersion)
-	if err != nil || group.Version == "" {
+	if err != nil || !named(group.Group, true) || !named(group.Version, false) {
 		r.invalid(v1alpha1.ReasonInvalidSpec, b.field, "%.128q is not an apiVersion: write for example kafka.strimzi.io/v1, or v1 for a Secret",
 			ref.APIVersion)
 		return nil, nil //nolint:nilerr // an invalid spec is a Problem, not a failed read
+	}
+	for _, part := range []struct {
+		field, text string
+		optional    bool
+	}{{"kind", strings.ToLower(ref.Kind), false}, {"name", ref.Name, false}, {"namespace", ref.Namespace, true}, {"user", ref.User, true}} {
+		if !named(part.text, part.optional) {
+			r.invalid(v1alpha1.ReasonInvalidSpec, b.field, "%.253q is not a %s that an object can have: correct it", part.text, part.field)
+			return nil, nil
+		}
 	}
 	if len(r.hashKey) == 0 {
 		return nil, nil // a problem of its own: without the digest key no copy has a name
@@ -92,6 +96,11 @@ func (r *resolver) follow(field string, store openim.Dependency, ref *v1alpha1.R
 	return r.serviceBinding(b)
 }
 
+// named reports whether a text can be the name of an object. A client refuses others before it asks, as often as it is tried.
+func named(text string, optional bool) bool {
+	return text == "" && optional || len(validation.IsDNS1123Subdomain(text)) == 0
+}
+
 // followMongoDB writes what the resourceRef of a MongoDB leads to into its spec. It reports false when there is a problem.
 func (r *resolver) followMongoDB(field string, store openim.Dependency, spec *v1alpha1.MongoDB) (bool, error) {
 	found, err := r.follow(field, store, spec.ResourceRef)
@@ -99,6 +108,18 @@ func (r *resolver) followMongoDB(field string, store openim.Dependency, spec *v1
 		return false, err
 	}
 	spec.Addresses, spec.URIRef, spec.TLS, spec.CredentialsRef = found.addresses, found.uri, found.tls, found.login
+	switch {
+	case found.uri != nil && spec.AuthSource != "":
+		r.invalid(v1alpha1.ReasonInvalidSpec, field+".authSource", "resourceRef leads to a connection string, beside which it has no effect: "+
+			"write it to the connection string, and remove authSource")
+	case found.login == nil && spec.AuthSource != "":
+		r.invalid(v1alpha1.ReasonInvalidSpec, field+".authSource", "resourceRef leads to no user that could be looked up there: add username "+
+			"and password to its Secret, or remove authSource")
+	}
+	if found.uri != nil && len(spec.Options) > 0 {
+		r.invalid(v1alpha1.ReasonInvalidSpec, field+".options", "resourceRef leads to a connection string, beside which they have no effect: "+
+			"write them to the connection string, and remove options")
+	}
 	if len(found.addresses) > 0 {
 		r.claim(openim.MongoDB, field, found.addresses, "database "+database(r.stack, *spec))
 	}
@@ -150,8 +171,14 @@ func (r *resolver) permitted(b reference, targets ...target) (bool, error) {
 func (r *resolver) object(b reference, kind schema.GroupVersionKind, name types.NamespacedName) (*unstructured.Unstructured, error) {
 	var object unstructured.Unstructured
 	object.SetGroupVersionKind(kind)
-	err := r.reader.Get(r.ctx, name, &object)
+	namespaced, err := r.namespaced(&object)
+	if err == nil && namespaced {
+		err = r.reader.Get(r.ctx, name, &object)
+	}
 	switch {
+	case err == nil && !namespaced:
+		r.invalid(v1alpha1.ReasonReferenceUnsupported, b.field, "kind %s of %s has no namespace, and so nobody can permit a reference to it: "+
+			"name an object with a namespace", kind.Kind, kind.GroupVersion())
 	case apimeta.IsNoMatchError(err):
 		r.missing(v1alpha1.ReasonReferenceKindMissing, b.field, "the cluster does not serve kind %s of %s: install the operator that it belongs "+
 			"to; the stack continues by itself", kind.Kind, kind.GroupVersion())
@@ -166,6 +193,14 @@ func (r *resolver) object(b reference, kind schema.GroupVersionKind, name types.
 		return &object, nil
 	}
 	return nil, nil
+}
+
+// namespaced reports whether the objects of a kind have a namespace, true when it is not known.
+func (r *resolver) namespaced(object runtime.Object) (bool, error) {
+	if r.access.Namespaced == nil {
+		return true, nil
+	}
+	return r.access.Namespaced(object)
 }
 
 // secretOf reads a Secret of the namespace of a reference, nil when there is a problem.
@@ -205,21 +240,21 @@ func (r *resolver) bind(field, secret string) {
 	}
 }
 
-// isKey refuses a Secret that the operator generated for any stack: whoever writes the object that names it must not get the key.
+// isKey refuses a Secret that the operator made for any stack, a key or a copy: whoever writes the object that names it must not get it.
 func (r *resolver) isKey(b reference, secret *corev1.Secret) bool {
 	owner := metav1.GetControllerOf(secret)
 	ours := secret.Labels[v1alpha1.LabelManagedBy] == v1alpha1.ManagedBy && secret.Labels[v1alpha1.LabelPartOf] == v1alpha1.PartOf
 	if !ours && (owner == nil || owner.Kind != "OpenIMStack") {
 		return false
 	}
-	r.missing(v1alpha1.ReasonSecretInvalid, b.field, "Secret %s/%s is a key that the operator generated for a stack: name another Secret",
+	r.missing(v1alpha1.ReasonSecretInvalid, b.field, "Secret %s/%s is a key or a copy that the operator made for a stack: name another Secret",
 		secret.Namespace, secret.Name)
 	return true
 }
 
-// copied returns the name of the Secret that the operator makes of data. Its content never changes: other data, and the same from another
-// place, have another name, by a keyed digest.
-func (r *resolver) copied(b reference, data map[string][]byte) string {
+// copied returns the name of the Secret that the operator makes of data from a source. Its content never changes: other data, and the same
+// from another place, have another name, by a keyed digest.
+func (r *resolver) copied(b reference, source types.NamespacedName, data map[string][]byte) string {
 	from := copiedFrom(b)
 	sum := r.digest()
 	fmt.Fprintf(sum, "%s\n", from)
@@ -234,13 +269,16 @@ func (r *resolver) copied(b reference, data map[string][]byte) string {
 	if r.copies == nil {
 		r.copies = map[string]*corev1.Secret{}
 	}
-	r.copies[name] = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: r.stack.Namespace, Name: name}, Data: data}
+	r.copies[name] = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: source.Namespace, Name: source.Name}, Data: data}
 	r.facts.Copies = append(r.facts.Copies, openim.SecretCopy{Name: name, Store: string(b.store), From: from, Readers: r.readers, Data: data})
 	return name
 }
 
-// maxAddresses is the largest number of addresses of a store, as in the CRD.
-const maxAddresses = 16
+// maxAddresses is the largest number of addresses of a store, and maxAddress the largest length of each, as in the CRD.
+const (
+	maxAddresses = 16
+	maxAddress   = 261
+)
 
 // addressesOf returns the addresses of a comma-separated list, nil for anything else. They go to ConfigMaps: the form leaves no room for a
 // password.
@@ -248,7 +286,7 @@ func addressesOf(list string) []v1alpha1.Address {
 	var all []v1alpha1.Address
 	for text := range strings.SplitSeq(list, ",") {
 		text = strings.TrimSpace(text)
-		if _, _, err := splitAddress(text); err != nil || !addressForm.MatchString(text) || len(all) == maxAddresses {
+		if _, _, err := splitAddress(text); err != nil || len(text) > maxAddress || !addressForm.MatchString(text) || len(all) == maxAddresses {
 			return nil
 		}
 		if address := v1alpha1.Address(text); !slices.Contains(all, address) {

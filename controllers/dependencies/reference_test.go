@@ -77,11 +77,16 @@ func newStrimziCluster(t *testing.T) strimziCluster {
 		"to": []any{
 			map[string]any{"group": "kafka.strimzi.io", "kind": "Kafka", "name": "events"},
 			map[string]any{"group": "", "kind": "Secret", "name": "openim"},
+			map[string]any{"group": "kafka.strimzi.io", "kind": "KafkaUser", "name": "openim"},
 		},
 	}}}
 	grant.SetGroupVersionKind(dependencies.ReferenceGrant)
 	grant.SetNamespace("kafka")
 	grant.SetName("openim")
+	user := object(t, strimzi.WithKind("KafkaUser"), "openim",
+		`{"spec":{"authentication":{"type":"tls"}},"status":{`+ready+`,"observedGeneration":2,"username":"CN=openim","secret":"openim"}}`)
+	user.SetGeneration(2)
+	user.SetLabels(map[string]string{"strimzi.io/cluster": "events"})
 	return strimziCluster{
 		kafka: object(t, strimzi.WithKind("Kafka"), "events", `{"spec":{"kafka":{"listeners":[
 			{"name":"plain","port":9092,"type":"internal","tls":false},
@@ -90,8 +95,7 @@ func newStrimziCluster(t *testing.T) strimziCluster {
 			"status":{`+ready+`,"listeners":[
 			{"name":"plain","bootstrapServers":"events-kafka-bootstrap.kafka.svc:9092"},
 			{"name":"tls","bootstrapServers":"events-kafka-bootstrap.kafka.svc:9093","certificates":[`+string(authority)+`]}]}}`),
-		user: object(t, strimzi.WithKind("KafkaUser"), "openim",
-			`{"spec":{"authentication":{"type":"tls"}},"status":{`+ready+`,"username":"CN=openim","secret":"openim"}}`),
+		user: user,
 		secret: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "kafka", Name: "openim"}, Data: map[string][]byte{
 			"ca.crt": users.PEM, "user.crt": pair.Certificate, "user.key": pair.Key, "user.password": []byte("p12"),
 		}},
@@ -242,6 +246,18 @@ func TestWhatAKafkaOfStrimziLacksIsNamed(t *testing.T) {
 			reason: v1alpha1.ReasonReferenceNotReady, says: "KafkaUser kafka/openim is not ready"},
 		"no status": {change: func(c strimziCluster) { delete(c.kafka.Object, "status") },
 			reason: v1alpha1.ReasonReferenceNotReady, says: "Kafka kafka/events is not ready"},
+		"Kafka changed": {change: func(c strimziCluster) {
+			c.kafka.SetGeneration(3)
+			set(c.kafka, int64(2), "status", "observedGeneration")
+		}, reason: v1alpha1.ReasonReferenceNotReady, says: "Kafka kafka/events is not ready"},
+		"user changed": {change: func(c strimziCluster) {
+			c.user.SetGeneration(3)
+			set(c.user, int64(2), "status", "observedGeneration")
+		}, reason: v1alpha1.ReasonReferenceNotReady, says: "KafkaUser kafka/openim is not ready"},
+		"a user of another Kafka": {change: func(c strimziCluster) { c.user.SetLabels(map[string]string{"strimzi.io/cluster": "others"}) },
+			reason: v1alpha1.ReasonReferenceUnsupported, says: "KafkaUser kafka/openim is not of Kafka kafka/events"},
+		"a user of no Kafka": {change: func(c strimziCluster) { c.user.SetLabels(nil) },
+			reason: v1alpha1.ReasonReferenceUnsupported, says: "label strimzi.io/cluster: events"},
 		"status of another form": {change: func(c strimziCluster) { set(c.kafka, "x", "status", "listeners") },
 			reason: v1alpha1.ReasonReferenceNotReady, says: "Kafka kafka/events is not ready"},
 		"listener not ready": {change: func(c strimziCluster) { set(c.kafka, []any{}, "status", "listeners") },
@@ -265,7 +281,9 @@ func TestWhatAKafkaOfStrimziLacksIsNamed(t *testing.T) {
 			set(c.kafka, []any{map[string]any{
 				"name": "tls", "bootstrapServers": "events-kafka-bootstrap.kafka.svc:9093", "certificates": []any{"s3cret"},
 			}}, "status", "listeners")
-		}, reason: v1alpha1.ReasonSecretInvalid, says: "holds no certificate"},
+		}, reason: v1alpha1.ReasonReferenceNotReady, says: `listener "tls" of Kafka kafka/events has no certificate`},
+		"a key of another certificate": {change: func(c strimziCluster) { c.secret.Data["user.key"] = certtest.New(t).Issue(time.Hour).Key },
+			reason: v1alpha1.ReasonSecretInvalid, says: `Secret "kafka/openim" does not hold a certificate`},
 		"an apiVersion that is none": {ref: func(r *v1alpha1.ResourceReference) { r.APIVersion = "a/b/c" },
 			reason: v1alpha1.ReasonInvalidSpec, says: "is not an apiVersion"},
 	} {
@@ -289,7 +307,7 @@ func TestWhatAKafkaOfStrimziLacksIsNamed(t *testing.T) {
 			g.Expect(p.Reason).To(Equal(c.reason), p.String())
 			g.Expect(p.Message).To(ContainSubstring(c.says))
 			g.Expect(p.Message).NotTo(ContainSubstring("s3cret"))
-			g.Expect(p.Field).To(HavePrefix("spec.dependencies.kafka.resourceRef"))
+			g.Expect(p.Field).To(Equal("spec.dependencies.kafka.resourceRef"))
 			g.Expect(p.Components).To(ConsistOf("msgtransfer", "push", "rpc-msg", "rpc-user"), "the others continue")
 			at := slices.IndexFunc(facts.Locations, func(l openim.Location) bool { return l.Party == openim.PartyKafka })
 			g.Expect(at).To(BeNumerically(">=", 0))
@@ -378,7 +396,7 @@ func TestAReferenceToAnotherNamespaceNeedsItsConsent(t *testing.T) {
 				g.Expect(problems[0].Stalled).To(BeFalse(), "the other namespace may still permit it")
 				g.Expect(problems[0].Message).To(And(ContainSubstring(`from: [{group: openimstack.dev, kind: OpenIMStack, namespace: "im"}]`),
 					ContainSubstring(`{group: "kafka.strimzi.io", kind: Kafka, name: "events"}`),
-					ContainSubstring(`{group: "", kind: Secret, name: "openim"}`)))
+					ContainSubstring(`{group: "kafka.strimzi.io", kind: KafkaUser, name: "openim"}`)))
 				g.Expect(facts.Copies).To(BeEmpty())
 			})
 		}
@@ -393,9 +411,24 @@ func TestAReferenceToAnotherNamespaceNeedsItsConsent(t *testing.T) {
 		g := NewWithT(t)
 		cluster := newStrimziCluster(t)
 		g.Expect(unstructured.SetNestedField(cluster.user.Object, "strimzi-openim", "status", "secret")).To(Succeed())
+		cluster.grant = grantFor(cluster, func(_, _, secret map[string]any) { secret["name"] = "another" })
 		_, problems := resolveWith(t, dependencies.Access{}, strimziRef(), cluster.objects()...)
 		g.Expect(problems).To(HaveLen(1))
 		g.Expect(problems[0].Message).To(ContainSubstring(`{group: "", kind: Secret, name: "strimzi-openim"}`))
+
+		cluster.secret.Name = "strimzi-openim"
+		cluster.grant = grantFor(cluster, func(_, _, secret map[string]any) { secret["name"] = "strimzi-openim" })
+		_, problems = resolveWith(t, dependencies.Access{}, strimziRef(), cluster.objects()...)
+		g.Expect(problems).To(BeEmpty(), "a Secret that is not used needs no consent")
+	})
+	t.Run("a user who is not permitted", func(t *testing.T) {
+		g := NewWithT(t)
+		cluster := newStrimziCluster(t)
+		objects := slices.DeleteFunc(cluster.objects(), func(o client.Object) bool { return o == cluster.grant })
+		_, problems := resolveWith(t, dependencies.Access{}, strimziRef(), objects...)
+		g.Expect(problems).To(HaveLen(1))
+		g.Expect(problems[0].Message).To(And(ContainSubstring(`{group: "kafka.strimzi.io", kind: KafkaUser, name: "openim"}`),
+			Not(ContainSubstring("kind: Secret"))), "which Secret the user has is read of the user")
 	})
 	t.Run("a namespace that is not watched", func(t *testing.T) {
 		g := NewWithT(t)

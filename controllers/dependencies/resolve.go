@@ -72,7 +72,7 @@ func readersOf(d openim.Dependency) []string {
 	return names
 }
 
-// readersOfKafka returns the processes that cannot be built without Kafka. When its addresses are known only from a resourceRef, that are
+// readersOfKafka returns the processes that cannot be built without Kafka. When its addresses are known only from a resourceRef, these are
 // all with a kafka.yml: openim-rpc-user has one, and never connects.
 func (r *resolver) readersOfKafka() []string {
 	names := readersOf(openim.Kafka)
@@ -99,7 +99,7 @@ type resolver struct {
 	shareSecrets ShareSecrets
 	// hashKey is the digest key: a hash keyed with it reveals nothing to users who may read pods but not Secrets.
 	hashKey []byte
-	// copies are the Secrets that the operator will make for resourceRefs, by name.
+	// copies are the data of the Secrets that the operator will make for resourceRefs, by name, with the names of their sources.
 	copies map[string]*corev1.Secret
 	// consented is the namespace of the resourceRef whose addresses are being placed. Its consent is for the Services there, too.
 	consented string
@@ -158,7 +158,7 @@ func (r *resolver) kafka() error {
 		defer r.consent(ref)()
 	}
 	r.facts.Settings.Brokers, r.facts.Settings.KafkaTLS = hostPorts(spec.Brokers), kafkaTLS(spec.TLS)
-	files, digest, unread := r.storeFiles(fieldOf(field, spec.ResourceRef, "tls"), spec.TLS, false)
+	files, digest, unread := r.storeFiles(field, spec.ResourceRef, spec.TLS, false)
 	r.setFiles(openim.Kafka, files)
 	if m := spec.SASLMechanism; m != "" && m != v1alpha1.SASLPlain {
 		defer r.keepPlace(openim.PartyKafka)
@@ -225,8 +225,8 @@ func (r *resolver) redis() error {
 	if spec.TLS != nil {
 		defer r.keepPlace(openim.PartyRedis)
 		r.invalid(v1alpha1.ReasonUnsupportedByRelease, fieldOf(field, spec.ResourceRef, "tls"), "OpenIM %s does not speak TLS to Redis, and "+
-			"neither does any supported release: remove tls, and let only the stack's pods reach that Redis, or encrypt between the nodes by "+
-			"the network",
+			"neither does any supported release: remove tls, or the certificates of the binding, and let only the stack's pods reach that Redis, "+
+			"or encrypt between the nodes by the network",
 			r.stack.Spec.Version)
 	}
 	var unplaced error
@@ -250,7 +250,7 @@ func (r *resolver) etcd() error {
 	if spec.TLS != nil {
 		r.facts.Settings.EtcdTLS = true
 		var files []openim.StoreFile
-		files, digest, unread = r.storeFiles(field+".tls", &v1alpha1.StoreTLS{CASecretRef: spec.TLS.CASecretRef}, false)
+		files, digest, unread = r.storeFiles(field, nil, &v1alpha1.StoreTLS{CASecretRef: spec.TLS.CASecretRef}, false)
 		r.setFiles(openim.Etcd, files)
 	}
 	err := errors.Join(

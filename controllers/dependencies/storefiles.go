@@ -19,7 +19,9 @@ const combinedKey = "tls-combined.pem"
 
 // storeFiles checks the Secrets of a store's TLS and returns the files that its clients read, with a hash of them. combined is true for
 // clients that read certificate and private key from one file. A process would end at its start with a file that holds something else.
-func (r *resolver) storeFiles(field string, spec *v1alpha1.StoreTLS, combined bool) (files []openim.StoreFile, digest string, err error) {
+func (r *resolver) storeFiles(field string, from *v1alpha1.ResourceReference, spec *v1alpha1.StoreTLS, combined bool) (
+	files []openim.StoreFile, digest string, err error,
+) {
 	if spec == nil {
 		return nil, "", nil
 	}
@@ -34,14 +36,15 @@ func (r *resolver) storeFiles(field string, spec *v1alpha1.StoreTLS, combined bo
 		return value, nil
 	}
 	if ref := spec.CASecretRef; ref != nil {
-		value, err := read(field+".caSecretRef", ref.Name, ref.Key, openim.CAFile)
+		field := fieldOf(field, from, "tls.caSecretRef")
+		value, err := read(field, ref.Name, ref.Key, openim.CAFile)
 		if err != nil {
 			return nil, "", err
 		}
-		r.checkAuthority(field+".caSecretRef", ref, value)
+		r.checkAuthority(field, ref, value)
 	}
 	if client := spec.ClientCertificate; client != nil {
-		field, secret := field+".clientCertificate", client.SecretRef.Name
+		field, secret := fieldOf(field, from, "tls.clientCertificate"), client.SecretRef.Name
 		certificate, key, err := clientPair(field, client, combined, read)
 		if err != nil {
 			return nil, "", err
@@ -75,7 +78,7 @@ func clientPair(
 func (r *resolver) checkAuthority(field string, ref *v1alpha1.KeyReference, value []byte) {
 	if value != nil && !x509.NewCertPool().AppendCertsFromPEM(value) {
 		r.invalid(v1alpha1.ReasonSecretInvalid, field,
-			"key %q of Secret %q holds no certificate: write the PEM certificates of the authorities", ref.Key, ref.Name)
+			"key %q of Secret %q holds no certificate: write the PEM certificates of the authorities", ref.Key, r.shown(ref.Name))
 	}
 }
 
@@ -86,7 +89,7 @@ func (r *resolver) checkPair(field, secret string, certificate, key []byte) {
 	}
 	if _, err := tls.X509KeyPair(certificate, key); err != nil {
 		r.invalid(v1alpha1.ReasonSecretInvalid, field,
-			"Secret %q does not hold a certificate and its private key: write both as PEM, the key without a password", secret)
+			"Secret %q does not hold a certificate and its private key: write both as PEM, the key without a password", r.shown(secret))
 	}
 }
 

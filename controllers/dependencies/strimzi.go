@@ -2,6 +2,7 @@ package dependencies
 
 import (
 	"cmp"
+	"crypto/x509"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/openim"
@@ -62,6 +64,9 @@ const (
 	strimziScram = "scram-sha-512"
 )
 
+// strimziCluster is the label of a KafkaUser that names its Kafka.
+const strimziCluster = "strimzi.io/cluster"
+
 // Keys of the Secret of a KafkaUser with type tls.
 const (
 	strimziUserCert = "user.crt"
@@ -73,7 +78,7 @@ const (
 func (r *resolver) strimzi(b reference) (*bound, error) {
 	targets := []target{{v1alpha1.GroupStrimzi, v1alpha1.KindKafka, b.Name}}
 	if b.User != "" {
-		targets = append(targets, target{corev1.GroupName, "Secret", b.User})
+		targets = append(targets, target{v1alpha1.GroupStrimzi, v1alpha1.KindKafkaUser, b.User})
 	}
 	if ok, err := r.permitted(b, targets...); err != nil || !ok {
 		return nil, err
@@ -98,17 +103,26 @@ func (r *resolver) strimzi(b reference) (*bound, error) {
 	}
 	data := map[string][]byte{}
 	if len(listener.Certificates) > 0 {
-		data[openim.CAFile] = []byte(strings.Join(listener.Certificates, "\n") + "\n")
+		authorities := []byte(strings.Join(listener.Certificates, "\n") + "\n")
+		if !x509.NewCertPool().AppendCertsFromPEM(authorities) {
+			r.missing(v1alpha1.ReasonReferenceNotReady, b.field, "listener %q of Kafka %s has no certificate in status.listeners: see the "+
+				"conditions of the Kafka (kubectl describe)", cmp.Or(listener.Name, listener.Type), b.name)
+			return nil, nil
+		}
+		data[openim.CAFile] = authorities
 	}
+	source := b.name
 	if authentication == strimziTLS {
-		if ok, err := r.strimziUser(b, data); err != nil || !ok {
+		secret, err := r.strimziUser(b, targets, data)
+		if err != nil || secret == nil {
 			return nil, err
 		}
+		source = client.ObjectKeyFromObject(secret)
 	}
 	if len(data) == 0 {
 		return found, nil
 	}
-	name := r.copied(b, data)
+	name := r.copied(b, source, data)
 	found.tls = &v1alpha1.StoreTLS{CASecretRef: &v1alpha1.KeyReference{Name: name, Key: openim.CAFile}}
 	if authentication == strimziTLS {
 		found.tls.ClientCertificate = &v1alpha1.ClientCertificate{SecretRef: v1alpha1.LocalReference{Name: name}}
@@ -158,17 +172,23 @@ func (r *resolver) listener(b reference, kafka strimziKafka) (found strimziListe
 	return found, spec.TLS, authentication, true
 }
 
-// strimziUser adds the certificate and the private key of the user of a reference. It reports false when there is a problem.
-func (r *resolver) strimziUser(b reference, data map[string][]byte) (bool, error) {
+// strimziUser adds the certificate and the private key of the user of a reference, and returns their Secret. It is nil when there is a
+// problem. targets are what the namespace has permitted already.
+func (r *resolver) strimziUser(b reference, targets []target, data map[string][]byte) (*corev1.Secret, error) {
 	kind, name := b.kind.GroupVersion().WithKind(v1alpha1.KindKafkaUser), types.NamespacedName{Namespace: b.name.Namespace, Name: b.User}
 	object, err := r.object(b, kind, name)
 	if err != nil || object == nil {
-		return false, err
+		return nil, err
 	}
 	var user strimziUser
 	if !read(object, &user) {
 		r.notReady(b, object)
-		return false, nil
+		return nil, nil
+	}
+	if object.GetLabels()[strimziCluster] != b.Name {
+		r.missing(v1alpha1.ReasonReferenceUnsupported, b.field, "KafkaUser %s is not of Kafka %s, which does not know it: name a user that has "+
+			"the label %s: %s", name, b.name, strimziCluster, b.Name)
+		return nil, nil
 	}
 	if a := user.Spec.Authentication; a == nil || a.Type != strimziTLS {
 		reason := v1alpha1.ReasonReferenceUnsupported
@@ -177,30 +197,33 @@ func (r *resolver) strimziUser(b reference, data map[string][]byte) (bool, error
 		}
 		r.missing(reason, b.field, "KafkaUser %s has no authentication of type tls, and no supported release of OpenIM can log in in another "+
 			"way: write authentication: {type: tls} there", name)
-		return false, nil
+		return nil, nil
 	}
 	if !isReady(object) || user.Status.Secret == "" {
 		r.notReady(b, object)
-		return false, nil
+		return nil, nil
 	}
-	if user.Status.Secret != b.User {
-		if ok, err := r.permitted(b, target{corev1.GroupName, "Secret", user.Status.Secret}); err != nil || !ok {
-			return false, err
-		}
+	if !named(user.Status.Secret, false) {
+		r.notASecret(b, "status.secret", object)
+		return nil, nil
+	}
+	// Strimzi may add a prefix to the name of the Secret. The message names all that a grant must have.
+	if ok, err := r.permitted(b, append(targets, target{corev1.GroupName, "Secret", user.Status.Secret})...); err != nil || !ok {
+		return nil, err
 	}
 	secret, err := r.secretOf(b, user.Status.Secret)
 	if err != nil || secret == nil {
-		return false, err
+		return nil, err
 	}
 	for key, as := range map[string]string{strimziUserCert: openim.CertificateFile, strimziUserKey: openim.PrivateKeyFile} {
 		value, present := secret.Data[key]
 		if len(value) == 0 {
-			r.missingKey(b.field, secret.Name, key, present)
-			return false, nil
+			r.missingKey(b.field, client.ObjectKeyFromObject(secret).String(), key, present)
+			return nil, nil
 		}
 		data[as] = value
 	}
-	return true, nil
+	return secret, nil
 }
 
 // read reports whether an object has the form of what the resolver reads of it, and reads it.
@@ -208,13 +231,23 @@ func read(object *unstructured.Unstructured, into any) bool {
 	return runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, into) == nil
 }
 
-// isReady reports whether an object has the condition Ready.
+// isReady reports whether an object has the condition Ready, for its present spec where the status says for which.
 func isReady(object *unstructured.Unstructured) bool {
+	if observed, found, err := unstructured.NestedInt64(object.Object, "status", "observedGeneration"); err != nil ||
+		found && observed != object.GetGeneration() {
+		return false
+	}
 	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	return slices.ContainsFunc(conditions, func(c any) bool {
 		condition, ok := c.(map[string]any)
 		return ok && condition["type"] == "Ready" && condition["status"] == "True"
 	})
+}
+
+// notASecret adds the problem of a name that no Secret can have. Whoever wrote it sees it in the object.
+func (r *resolver) notASecret(b reference, field string, object *unstructured.Unstructured) {
+	r.missing(v1alpha1.ReasonReferenceNotReady, b.field, "%s of %s %s/%s is not the name of a Secret: correct it there, or name a Secret",
+		field, object.GetKind(), object.GetNamespace(), object.GetName())
 }
 
 func (r *resolver) notReady(b reference, object *unstructured.Unstructured) {

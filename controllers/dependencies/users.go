@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/openim"
@@ -53,7 +54,11 @@ func (r *resolver) wrapperRedis() error {
 			r.unknown(at.Party, at.Source, redis.Peers)
 			return err
 		}
-		redis.Addresses, redis.TLS, redis.CredentialsRef = found.addresses, redisTLS(found.tls), found.loginOrSecret()
+		redis.Addresses, redis.TLS, redis.CredentialsRef = found.addresses, redisTLS(found.tls), found.login
+		if found.login == nil { // whoever reaches a Redis without a password has every session
+			_, present := found.source.Data[v1alpha1.KeyPassword]
+			r.missingKey(fieldOf(field, ref, ""), client.ObjectKeyFromObject(found.source).String(), v1alpha1.KeyPassword, present)
+		}
 		r.claim(openim.WrapperRedis, field, redis.Addresses, "")
 		defer r.consent(ref)()
 	}
@@ -74,7 +79,7 @@ func (r *resolver) redisStore(field string, at openim.Location, spec v1alpha1.Re
 	var failures [3]error
 	addresses := fieldOf(field, spec.ResourceRef, "addresses")
 	store.Endpoints, failures[0] = r.places(at, addresses, field+".peers", store.Addresses, peers{spec.Peers, spec.PeerPort})
-	r.refuseOpenIMsRedis(addresses, spec.Peers, store.Endpoints)
+	r.refuseOpenIMsRedis(addresses, spec.Peers, store)
 	if spec.TLS != nil {
 		store.CA, failures[1] = r.optionalKey(fieldOf(field, spec.ResourceRef, "tls.caSecretRef"), spec.TLS.CASecretRef)
 	}
@@ -83,17 +88,30 @@ func (r *resolver) redisStore(field string, at openim.Location, spec v1alpha1.Re
 	return errors.Join(failures[:]...)
 }
 
-// refuseOpenIMsRedis refuses OpenIM's Redis under another name of its Service. When the spec has peers nothing can be compared: two stores
-// may be in one block of addresses. Neither of the two parties moves there: the gateway would reach OpenIM's Redis.
-func (r *resolver) refuseOpenIMsRedis(field string, peers []v1alpha1.Peer, places []openim.Endpoint) {
+// refuseOpenIMsRedis refuses OpenIM's Redis under another name of its Service. When the spec has peers only the addresses can be compared:
+// two stores may be in one block of addresses. Neither of the two parties moves there: the gateway would reach OpenIM's Redis.
+func (r *resolver) refuseOpenIMsRedis(field string, peers []v1alpha1.Peer, store openim.WrapperStore) {
+	refuse := func() {
+		r.readers = append(readersOf(openim.Redis), r.readers...)
+		r.invalid(v1alpha1.ReasonInvalidSpec, field,
+			"it is OpenIM's Redis under another name: write another Redis, because a client of OpenIM's Redis controls OpenIM")
+	}
+	var known []string
+	for _, address := range r.facts.Settings.RedisAddresses {
+		known = append(known, canonical(address, r.stack.Namespace))
+	}
+	if slices.ContainsFunc(store.Addresses, func(a string) bool { return slices.Contains(known, canonical(a, r.stack.Namespace)) }) {
+		refuse()
+		r.keepPlace(openim.PartyRedis)
+		r.keepPlace(openim.PartyWrapperRedis)
+		return
+	}
 	if len(peers) > 0 || len(r.stack.Spec.Dependencies.Redis.Peers) > 0 {
 		return
 	}
-	for _, place := range places {
+	for _, place := range store.Endpoints {
 		if slices.ContainsFunc(r.facts.Endpoints[openim.Redis], func(e openim.Endpoint) bool { return equalEndpoints(e, place) }) {
-			r.readers = append(readersOf(openim.Redis), r.readers...)
-			r.invalid(v1alpha1.ReasonInvalidSpec, field,
-				"it is OpenIM's Redis under another name: write another Redis, because a client of OpenIM's Redis controls OpenIM")
+			refuse()
 			r.discard(place, openim.PartyRedis, openim.PartyWrapperRedis)
 			return
 		}
