@@ -152,7 +152,11 @@ func (r *resolver) permitted(b reference, targets ...target) (bool, error) {
 	}
 	granted, err := r.granted(b.name.Namespace, targets...)
 	if granted {
-		*b.permits = append(*b.permits, targets...)
+		for _, t := range targets {
+			if !slices.Contains(*b.permits, t) {
+				*b.permits = append(*b.permits, t)
+			}
+		}
 	}
 	if err != nil || granted {
 		return granted, err
