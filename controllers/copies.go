@@ -66,7 +66,7 @@ func (r *Reconciler) copySecret(ctx context.Context, s *scope, c openim.SecretCo
 			return outcome.NewWaiting(v1alpha1.ReasonNameConflict, fmt.Sprintf("copying to Secret %s: it exists and is not the stack's: delete it",
 				name), collection)
 		}
-		// From a backup, or left by a stack that was deleted without its children. Its content is not trusted, and it would not go with the stack.
+		// From a backup, or left by a stack that was deleted without its children. Its content is not trusted.
 		if err := r.applier.DeleteSecret(ctx, found); err != nil {
 			return err
 		}
