@@ -2,6 +2,7 @@ package dependencies_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -284,11 +285,8 @@ func TestWhatACopyLacksIsSaidOfItsSource(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			data := map[string]string{}
-			for _, from := range []map[string]string{at, c.more} {
-				for key, value := range from {
-					data[key] = value
-				}
-			}
+			maps.Copy(data, at)
+			maps.Copy(data, c.more)
 			if c.store == "mongodb" {
 				data["host"], data["port"] = "mongodb.infra.svc", "27017"
 			}

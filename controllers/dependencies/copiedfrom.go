@@ -14,11 +14,11 @@ func copiedFrom(b reference) string {
 	if len(*b.permits) == 0 {
 		return ""
 	}
-	text := b.name.Namespace
+	words := []string{b.name.Namespace}
 	for _, t := range *b.permits {
-		text += " " + t.group + "/" + t.kind + "/" + t.name
+		words = append(words, t.group+"/"+t.kind+"/"+t.name)
 	}
-	return text
+	return strings.Join(words, " ")
 }
 
 // Permits reports whether a stack may have a copy with this value of AnnotationCopiedFrom: whether the other namespace permits all objects

@@ -1,6 +1,7 @@
 package dependencies_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -62,9 +63,7 @@ func TestTheWrappersRedisHasAPassword(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			data := map[string]string{"host": "redis-wrapper.infra.svc", "port": "6379"}
-			for key, value := range c.more {
-				data[key] = value
-			}
+			maps.Copy(data, c.more)
 			facts, problems := resolveSessions(t, toSessions(), data)
 			g.Expect(problems).To(HaveLen(1))
 			g.Expect(problems[0].Reason).To(Equal(v1alpha1.ReasonSecretKeyNotFound))
