@@ -49,7 +49,7 @@ func fromEarlier() {
 			var operator appsv1.Deployment
 			Expect(environment.Cluster.Get(ctx, setup.OperatorKey, &operator)).To(Succeed())
 			Expect(operator.Spec.Template.Spec.Containers[0].Image).To(Equal(environment.Images[setup.OperatorImage]))
-			Eventually(ctx, waitingUpdate).WithTimeout(2 * time.Minute).ShouldNot(BeNil(), "it waits for a request")
+			Eventually(ctx, waitingUpdate).WithTimeout(2*time.Minute).ShouldNot(BeNil(), "it waits for a request")
 			ready(ctx, stack)
 			flows(ctx, traffic)
 			report := stopped(ctx, traffic)
@@ -88,7 +88,9 @@ func fromEarlier() {
 	})
 }
 
-func waitingUpdate(ctx SpecContext) *metav1.Condition { return stackCondition(ctx, v1alpha1.ConditionUpdateAvailable) }
+func waitingUpdate(ctx SpecContext) *metav1.Condition {
+	return stackCondition(ctx, v1alpha1.ConditionUpdateAvailable)
+}
 
 // wrappers returns the pods of gateway and backend.
 func wrappers(all []corev1.Pod) []corev1.Pod {
