@@ -50,6 +50,7 @@ func operatorWrapper(ctx SpecContext, image string) (before string) {
 	Expect(before).NotTo(BeEmpty())
 	Expect(environment.Cluster.Patch(ctx, changed, client.MergeFrom(d))).To(Succeed())
 	Expect(environment.Cluster.WaitForDeployment(ctx, setup.OperatorKey)).To(Succeed())
+	Expect(environment.WaitForLeader(ctx)).To(Succeed())
 	return before
 }
 
@@ -64,12 +65,12 @@ func rollouts() {
 			ready(ctx, stack)
 		})
 		Eventually(ctx, func() *metav1.Condition { return stackCondition(ctx, v1alpha1.ConditionUpdateAvailable) }).
-			WithTimeout(soon).ShouldNot(BeNil())
+			WithTimeout(time.Minute).ShouldNot(BeNil())
 		deliver(ctx, "after an upgrade of the operator")
 		Expect(names(pods(ctx))).To(ConsistOf(running), "no pod restarts")
 		operatorWrapper(ctx, before)
 		Eventually(ctx, func() *metav1.Condition { return stackCondition(ctx, v1alpha1.ConditionUpdateAvailable) }).
-			WithTimeout(soon).Should(BeNil())
+			WithTimeout(time.Minute).Should(BeNil())
 		Expect(names(pods(ctx))).To(ConsistOf(running))
 	}, SpecTimeout(10*time.Minute))
 
