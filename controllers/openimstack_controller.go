@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -78,7 +79,7 @@ func NewReconciler(
 	c client.Client, live client.Reader, recorder events.EventRecorder, loop *prober.Prober, options manifests.Options,
 	access dependencies.Access,
 ) *Reconciler {
-	access.Namespaced = c.IsObjectNamespaced
+	access.Namespaced = func(o runtime.Object) (bool, error) { return c.IsObjectNamespaced(o) }
 	return &Reconciler{
 		client: c, live: live, applier: apply.New(c, live, applyOptions()), events: recorder, options: options, access: access,
 		prober: loop, references: newReferences(), lastHot: newLastGood(), accepted: newAcceptedPods(), runs: newRuns(), named: newNamedByRuns(),
