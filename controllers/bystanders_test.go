@@ -29,6 +29,9 @@ func TestOnlyCopiesOfTheStackAreDeleted(t *testing.T) {
 		})).To(Succeed())
 	}
 	create(copied, benchStack, "redis", owner)
+	const orphan = benchStack + "-ref-redis-fedcba9876543210" // from a backup
+	create(orphan, benchStack, "redis")
+	create(benchStack+"-ref-redis-00000000000000000", benchStack, "redis") // no name of a copy
 	create("nobodys", benchStack, "redis")
 	create("of-another-stack", "other", "redis", another)
 	create("of-an-earlier-stack", benchStack, "redis", another)
@@ -48,7 +51,8 @@ func TestOnlyCopiesOfTheStackAreDeleted(t *testing.T) {
 	}
 	want := names()
 	delete(want, copied)
-	b.edit(func(s *v1alpha1.OpenIMStack) { // a reference without consent, whose copies go at once
+	delete(want, orphan)
+	b.edit(func(s *v1alpha1.OpenIMStack) { // no revision names the copies
 		s.Spec.Dependencies.Redis = v1alpha1.Redis{ResourceRef: &v1alpha1.ResourceReference{
 			APIVersion: "v1", Kind: "Secret", Name: "redis", Namespace: "infra",
 		}}

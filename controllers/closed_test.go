@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -100,6 +101,8 @@ func oneEditDropsTheField(_ *testing.T, b *bench) {
 
 // The spec names an object of another operator, and the object names the Secret.
 func anObjectLeadsToTheSecret(t *testing.T, b *bench) {
+	queues := schema.GroupVersionKind{Group: "queues.example.com", Version: "v1", Kind: "Queue"}
+	b.c.RESTMapper().(*apimeta.DefaultRESTMapper).Add(queues, apimeta.RESTScopeNamespace) //nolint:forcetypeassert // the fake client's
 	b.Expect(b.c.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "queues.example.com/v1", "kind": "Queue", "metadata": map[string]any{"name": "events", "namespace": benchNamespace},
 		"status": map[string]any{"binding": map[string]any{"name": "bound"}},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,6 +37,7 @@ func (r *Reconciler) copySecrets(ctx context.Context, s *scope) error {
 	s.facts.Copies = nil
 	var failures []error
 	for _, c := range copies {
+		s.copies = append(s.copies, c.Name)
 		if !slices.ContainsFunc(c.Readers, func(reader string) bool { return !s.held(reader) }) {
 			continue // nobody can be built from it, and the next content would be another copy
 		}
@@ -52,27 +54,37 @@ func (r *Reconciler) copySecret(ctx context.Context, s *scope, c openim.SecretCo
 	if err != nil {
 		return err
 	}
-	if found == nil && s.suspended() {
-		s.pending = append(s.pending, "Secret/"+c.Name)
-		return nil
-	}
 	if found != nil {
 		// Whoever made it does not know the key of the digest in its name, unless this operator did.
 		owner := metav1.GetControllerOf(found)
-		switch {
-		case owner != nil && owner.UID == s.stack.UID:
+		if owner != nil && owner.UID == s.stack.UID {
 			return nil
-		case owner != nil || found.Labels[v1alpha1.LabelReference] != c.Store:
-			return outcome.NewWaiting(v1alpha1.ReasonNameConflict, fmt.Sprintf("copying to Secret %s: it exists and is not the stack's: delete it",
-				name), collection)
 		}
-		// From a backup, or left by a stack that was deleted without its children. Its content is not trusted.
+		if owner != nil || found.Labels[v1alpha1.LabelReference] != c.Store {
+			return foreignCopy(name)
+		}
+	}
+	if s.suspended() {
+		s.pending = append(s.pending, "Secret/"+c.Name)
+		return nil
+	}
+	if found != nil || c.From != "" {
+		allowed, err := r.applier.MayDeleteSecrets(ctx, s.stack.Namespace)
+		switch {
+		case err != nil:
+			return err
+		case !allowed && found != nil:
+			return foreignCopy(name)
+		case !allowed:
+			return outcome.NewWaiting(v1alpha1.ReasonReferenceNotPermitted, "the operator may not delete Secrets in namespace "+s.stack.Namespace+
+				", so it could not take the copy of another namespace's Secret away when that namespace no longer permits it: give it the right "+
+				"(config/references, or references.enabled of the chart)", referencesInterval)
+		}
+	}
+	if found != nil { // from a backup, or left by a stack that was deleted without its children: its content is not trusted
 		if err := r.applier.DeleteSecret(ctx, found); err != nil {
 			return err
 		}
-	}
-	if err := r.mayDelete(ctx, s, c); err != nil {
-		return err
 	}
 	labels := manifests.CommonLabels(s.stack.Name)
 	labels[v1alpha1.LabelReference] = c.Store
@@ -91,22 +103,23 @@ func (r *Reconciler) copySecret(ctx context.Context, s *scope, c openim.SecretCo
 	return nil
 }
 
-// mayDelete refuses to copy from another namespace without the right to take the copy away when the consent is taken back.
-func (r *Reconciler) mayDelete(ctx context.Context, s *scope, c openim.SecretCopy) error {
-	if c.From == "" {
-		return nil
-	}
-	allowed, err := r.applier.MayDeleteSecrets(ctx, s.stack.Namespace)
-	if err != nil || allowed {
-		return err
-	}
-	return outcome.NewWaiting(v1alpha1.ReasonReferenceNotPermitted, "the operator may not delete Secrets in namespace "+s.stack.Namespace+
-		", so it could not take the copy of another namespace's Secret away when that namespace no longer permits it: give it the right "+
-		"(config/references, or references.enabled of the chart)", referencesInterval)
+func foreignCopy(name types.NamespacedName) error {
+	return outcome.NewWaiting(v1alpha1.ReasonNameConflict, fmt.Sprintf("copying to Secret %s: it exists and is not the stack's: delete it",
+		name), collection)
 }
 
-// pruneCopies deletes the copies that the namespace of their origin no longer permits, at once, and those that neither the spec nor a run
-// revision in use needs. A copy is asked for by what it was made from: the spec may refer to something else by now.
+// isCopyOf reports whether a Secret is a copy that the operator made for a stack. One that has lost its owner, by a backup for example, is
+// known by its name.
+func isCopyOf(stack *v1alpha1.OpenIMStack, secret *metav1.PartialObjectMetadata) bool {
+	store, owner := secret.Labels[v1alpha1.LabelReference], metav1.GetControllerOf(secret)
+	if store == "" || owner != nil && owner.UID != stack.UID {
+		return false
+	}
+	return owner != nil || v1alpha1.IsReference(secret.Name) && strings.HasPrefix(secret.Name, v1alpha1.ReferenceName(stack.Name, store, ""))
+}
+
+// pruneCopies deletes the copies that neither the spec nor a run revision in use needs, and at once those that the namespace of their
+// origin no longer permits. A copy is asked for by what it was made from: the spec may refer to something else by now.
 func (r *Reconciler) pruneCopies(ctx context.Context, s *scope) error {
 	if s.suspended() {
 		return nil
@@ -115,33 +128,32 @@ func (r *Reconciler) pruneCopies(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	var failures []error
 	used := sync.OnceValues(func() (func(string) bool, error) { return r.copiesInUse(ctx, s) })
+	var failures []error
 	for i := range secrets {
 		secret := &secrets[i]
-		owner := metav1.GetControllerOf(secret)
-		if secret.Labels[v1alpha1.LabelReference] == "" || owner == nil || owner.UID != s.stack.UID ||
-			slices.Contains(s.facts.Secrets, secret.Name) {
+		from := secret.Annotations[v1alpha1.AnnotationCopiedFrom]
+		if !isCopyOf(s.stack, secret) {
 			continue
 		}
-		permitted, err := r.access.Permits(ctx, r.live, s.stack, secret.Annotations[v1alpha1.AnnotationCopiedFrom])
-		if err != nil {
-			failures = append(failures, err)
-			continue
+		if slices.Contains(s.copies, secret.Name) {
+			s.keepsForeign = s.keepsForeign || from != ""
+			continue // its consent has just been asked for
 		}
-		if permitted {
-			inUse, err := used()
-			if err != nil {
-				return errors.Join(append(failures, err)...)
-			}
-			if inUse(secret.Name) {
+		inUse, err := used()
+		unused := err == nil && !inUse(secret.Name)
+		if !unused {
+			permitted, unasked := r.access.Permits(ctx, r.live, s.stack, from)
+			failures = append(failures, err, unasked)
+			if permitted || unasked != nil {
+				s.keepsForeign = s.keepsForeign || from != ""
 				continue
 			}
 		}
 		switch err := r.applier.DeleteSecret(ctx, secret); {
 		case err == nil:
 			s.note(eventkind.Deleted, secret)
-		case apierrors.IsForbidden(err) && permitted:
+		case apierrors.IsForbidden(err) && unused:
 			s.undeletable = append(s.undeletable, secret.Name) // status.unusedSecrets lists it
 		default:
 			failures = append(failures, err)
@@ -158,10 +170,10 @@ func (r *Reconciler) copiesInUse(ctx context.Context, s *scope) (func(string) bo
 	if err != nil {
 		return nil, err
 	}
-	if lagging || !s.proposed || s.planned == nil {
+	if lagging || !s.proposed || !s.applied { // a Deployment of a lost revision is left as it is, and nobody knows what it needs
 		return func(string) bool { return true }, nil
 	}
-	if s.resolved() && s.applied && s.settled() {
+	if s.resolved() && s.settled() {
 		return func(string) bool { return false }, nil
 	}
 	surplus := s.surplusRuns()
@@ -192,9 +204,10 @@ func follows(stack *v1alpha1.OpenIMStack) bool {
 		w.Redis != nil && w.Redis.ResourceRef != nil || w.MongoDB != nil && w.MongoDB.ResourceRef != nil
 }
 
-// referencesRecheck returns the time after which the objects of resourceRefs are read again, 0 for a stack without any.
-func (r *Reconciler) referencesRecheck(stack *v1alpha1.OpenIMStack) time.Duration {
-	if !follows(stack) {
+// referencesRecheck returns the time after which the objects of resourceRefs are read again, and the consent for copies is asked for again,
+// 0 for a stack without any.
+func (r *Reconciler) referencesRecheck(s *scope) time.Duration {
+	if !follows(s.stack) && !s.keepsForeign {
 		return 0
 	}
 	return r.referencesEvery

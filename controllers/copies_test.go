@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
 	"github.com/openimstack/openim-operator/controllers"
@@ -91,6 +90,24 @@ var _ = Describe("The copy of what a reference leads to", Serial, func() {
 		w.eventuallyReady("chat")
 	})
 
+	It("goes with its consent also when the spec refers to nothing any longer, while pods use it", func(ctx context.Context) {
+		before := started()
+		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
+			s.Dependencies.Kafka = v1alpha1.Kafka{Brokers: []v1alpha1.Address{"kafka." + v1alpha1.Address(w.namespace) + ".svc:9092"}}
+		})
+		Eventually(func(g Gomega) {
+			var stack v1alpha1.OpenIMStack
+			g.Expect(w.get("chat", &stack)).To(Succeed())
+			g.Expect(stack.Status.Rollout).NotTo(BeNil())
+		}).Should(Succeed())
+		o.waitIdle("3s", w.namespace)
+		Expect(copied()).To(Equal(before), "the rollout has only begun")
+		Expect(k8s.Delete(ctx, grant)).To(Succeed())
+		Eventually(copied).Should(BeEmpty())
+		w.rolledOut("chat")
+		w.eventuallyReady("chat")
+	})
+
 	It("is not made of another namespace by an operator that could not delete it", func(ctx context.Context) {
 		begin("rbac")
 		b.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.namespace, Name: "openim-redis"}, StringData: map[string]string{
@@ -137,10 +154,12 @@ var _ = Describe("The copy of what a reference leads to", Serial, func() {
 	It("is made anew when a backup brought it back without its owner", func(ctx context.Context) {
 		before := started()
 		restored := w.copies()[0]
+		o.stop()
 		Expect(k8s.Delete(ctx, &restored)).To(Succeed())
 		restored.ObjectMeta = metav1.ObjectMeta{Name: restored.Name, Namespace: restored.Namespace, Labels: restored.Labels}
 		restored.Data["tls.key"] = []byte("of somebody else")
-		Expect(client.IgnoreAlreadyExists(k8s.Create(ctx, &restored))).To(Succeed())
+		Expect(k8s.Create(ctx, &restored)).To(Succeed())
+		begin("rbac", "references")
 		Eventually(func(g Gomega) {
 			g.Expect(copied()).To(Equal(before))
 			now := w.copies()[0]

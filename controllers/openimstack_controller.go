@@ -154,7 +154,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 func (r *Reconciler) result(s *scope, statusDue time.Duration) (ctrl.Result, error) {
 	after := earliest(statusDue, s.requeueAfter(s.now), s.resultExpires(), s.routeRecheck(r.gatewayAPI.every),
 		r.pacer.terminal(s.stack, s.terminal() != nil || s.podsRefused()), consentRecheck(r.access, s.stack.Namespace, s.facts.Services),
-		r.referencesRecheck(s.stack))
+		r.referencesRecheck(s))
 	var transient []error
 	for _, fault := range s.faults {
 		if fault.Kind == outcome.Transient {

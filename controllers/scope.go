@@ -108,9 +108,11 @@ type scope struct {
 	// unusedSecrets are generated Secrets that the spec no longer uses. Valid when secretsListed is true.
 	unusedSecrets []string
 	secretsListed bool
-	// undeletable are copies that are not used and that the operator may not delete.
-	undeletable []string
-	pods        []corev1.Pod
+	// copies are the names of what this reconciliation's references lead to. undeletable are copies that are not used and that the operator
+	// may not delete. keepsForeign is true while a copy of another namespace stays, whose consent is asked for again.
+	copies, undeletable []string
+	keepsForeign        bool
+	pods                []corev1.Pod
 	// services are the names of the Services that exist.
 	services map[string]bool
 	// routePolicies are the names of the BackendTLSPolicies that exist, as far as entries of the spec name them.

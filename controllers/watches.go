@@ -58,7 +58,7 @@ func ClientOptions() client.Options {
 }
 
 // maxCopiedFrom bounds what the cache keeps of AnnotationCopiedFrom. The operator writes less: three names of at most 253 bytes with their
-// kinds. Longer ones of others are cut, and then permit nothing.
+// kinds. Longer ones are not the operator's, and are cut.
 const maxCopiedFrom = 2048
 
 // slimSecret removes what nobody reads of a Secret's metadata before it enters the cache. The annotation that kubectl apply leaves repeats

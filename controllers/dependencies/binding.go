@@ -129,7 +129,7 @@ func (r *resolver) readBinding(b reference, secret *corev1.Secret) *bound {
 		return refuse(v1alpha1.ReasonReferenceUnsupported, "Secret %s has a private key for the client, which resourceRef does not read for %s: "+
 			"write addresses and tls.clientCertificate instead", wanted)
 	}
-	name := r.inNamespace(b, secret)
+	name := r.inNamespace(b, secret, uri)
 	found.source = secret
 	found.tls = bindingTLS(name, encrypted, func(key string) bool { return text(key) != "" })
 	if uri {
@@ -141,15 +141,17 @@ func (r *resolver) readBinding(b reference, secret *corev1.Secret) *bound {
 }
 
 // inNamespace returns the name of a Secret of the stack's namespace with the content of a binding: the Secret itself, or a copy of the keys
-// that are read.
-func (r *resolver) inNamespace(b reference, secret *corev1.Secret) string {
+// that are read. The others may have passwords, too.
+func (r *resolver) inNamespace(b reference, secret *corev1.Secret, uri bool) string {
 	if secret.Namespace == r.stack.Namespace {
 		return secret.Name
 	}
 	data := map[string][]byte{}
-	for _, key := range []string{
-		v1alpha1.KeyUsername, v1alpha1.KeyPassword, bindingURI, bindingCertificates, bindingPrivateKey, bindingAuthority,
-	} {
+	keys := []string{v1alpha1.KeyUsername, v1alpha1.KeyPassword, bindingCertificates, bindingPrivateKey, bindingAuthority}
+	if uri {
+		keys = []string{bindingURI, bindingCertificates, bindingPrivateKey, bindingAuthority}
+	}
+	for _, key := range keys {
 		if value := secret.Data[key]; len(value) > 0 {
 			data[key] = value
 		}
