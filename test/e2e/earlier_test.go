@@ -11,7 +11,6 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/openimstack/openim-operator/api/v1alpha1"
@@ -86,10 +85,6 @@ func fromEarlier() {
 			Expect(observe(ctx, setup.TruthTable(stack)).Faults()).To(BeEmpty())
 		}, SpecTimeout(20*time.Minute))
 	})
-}
-
-func waitingUpdate(ctx SpecContext) *metav1.Condition {
-	return stackCondition(ctx, v1alpha1.ConditionUpdateAvailable)
 }
 
 // wrappers returns the pods of gateway and backend.

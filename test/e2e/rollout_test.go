@@ -35,6 +35,12 @@ func stackCondition(ctx SpecContext, kind string) *metav1.Condition {
 	return apimeta.FindStatusCondition(observed(ctx).Status.Conditions, kind)
 }
 
+// waitingUpdate returns the condition that the suite's stack has while another operator waits for a request, nil otherwise.
+func waitingUpdate(ctx SpecContext) *metav1.Condition {
+	GinkgoHelper()
+	return stackCondition(ctx, v1alpha1.ConditionUpdateAvailable)
+}
+
 // operatorWrapper sets the image of the wrapper that the operator has for stacks that name none, and returns the one before.
 func operatorWrapper(ctx SpecContext, image string) (before string) {
 	GinkgoHelper()
@@ -64,13 +70,11 @@ func rollouts() {
 			operatorWrapper(ctx, before)
 			ready(ctx, stack)
 		})
-		Eventually(ctx, func() *metav1.Condition { return stackCondition(ctx, v1alpha1.ConditionUpdateAvailable) }).
-			WithTimeout(time.Minute).ShouldNot(BeNil())
+		Eventually(ctx, waitingUpdate).WithTimeout(time.Minute).ShouldNot(BeNil())
 		deliver(ctx, "after an upgrade of the operator")
 		Expect(names(pods(ctx))).To(ConsistOf(running), "no pod restarts")
 		operatorWrapper(ctx, before)
-		Eventually(ctx, func() *metav1.Condition { return stackCondition(ctx, v1alpha1.ConditionUpdateAvailable) }).
-			WithTimeout(time.Minute).Should(BeNil())
+		Eventually(ctx, waitingUpdate).WithTimeout(time.Minute).Should(BeNil())
 		Expect(names(pods(ctx))).To(ConsistOf(running))
 	}, SpecTimeout(10*time.Minute))
 

@@ -76,11 +76,12 @@ func (e *Environment) waitForPods(ctx context.Context, stack *v1alpha1.OpenIMSta
 }
 
 // hasImage reports whether a Deployment of gateway or backend has the image of the spec, or else the one of this checkout: an operator that
-// has just been replaced may still be about to roll it out. It has another while the operator waits for a request to update the stack, and
-// before this checkout has built any.
+// has just been replaced may still be about to roll it out. It has another before this checkout has built any, and while the operator waits
+// for a request to update the stack: no longer when AskForUpdate has made one, although the condition may not show that yet.
 func (e *Environment) hasImage(stack *v1alpha1.OpenIMStack, d *appsv1.Deployment) bool {
 	want := cmp.Or(stack.Spec.Wrapper.Image, e.Images[WrapperImage])
-	return want == "" || d.Spec.Template.Spec.Containers[0].Image == want || currentTrue(stack, v1alpha1.ConditionUpdateAvailable) != nil
+	waits := currentTrue(stack, v1alpha1.ConditionUpdateAvailable) != nil && stack.Annotations[v1alpha1.AnnotationUpdate] != e.updateRequest()
+	return want == "" || d.Spec.Template.Spec.Containers[0].Image == want || waits
 }
 
 // matchDeployment reports whether pods are as many as the Deployment's replicas, all ready and none terminating. A pod without a

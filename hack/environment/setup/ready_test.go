@@ -53,12 +53,13 @@ func TestAnEarlierImageOfTheWrapperIsExpectedOnlyUntilTheUpdateIsAskedFor(t *tes
 	for name, c := range map[string]struct {
 		built, inSpec string
 		waits         metav1.ConditionStatus
-		want          bool
+		asked, want   bool
 	}{
 		"nothing is built yet":                    {want: true},
 		"another is built":                        {built: "wrapper:next"},
 		"the same is built":                       {built: "wrapper:earlier", want: true},
 		"another is built, and waits":             {built: "wrapper:next", waits: metav1.ConditionTrue, want: true},
+		"another is built, and asked for":         {built: "wrapper:next", waits: metav1.ConditionTrue, asked: true},
 		"another is built, and waits no longer":   {built: "wrapper:next", waits: metav1.ConditionFalse},
 		"the spec names it":                       {built: "wrapper:next", inSpec: "wrapper:earlier", want: true},
 		"the spec names another than what is run": {built: "wrapper:earlier", inSpec: "wrapper:own"},
@@ -70,6 +71,9 @@ func TestAnEarlierImageOfTheWrapperIsExpectedOnlyUntilTheUpdateIsAskedFor(t *tes
 				stack.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionUpdateAvailable, Status: c.waits}}
 			}
 			e := &Environment{Images: map[string]string{WrapperImage: c.built}}
+			if c.asked {
+				e.AskForUpdate(stack)
+			}
 			NewWithT(t).Expect(e.hasImage(stack, running)).To(Equal(c.want))
 		})
 	}

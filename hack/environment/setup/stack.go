@@ -82,7 +82,12 @@ func (e *Environment) Apply(ctx context.Context, stack *v1alpha1.OpenIMStack) er
 
 // AskForUpdate makes a stack ask for the images of this checkout. They replace those of an earlier one, whose stack still runs.
 func (e *Environment) AskForUpdate(stack *v1alpha1.OpenIMStack) {
-	metav1.SetMetaDataAnnotation(&stack.ObjectMeta, v1alpha1.AnnotationUpdate, e.Images[OperatorImage]+" "+e.Images[WrapperImage])
+	metav1.SetMetaDataAnnotation(&stack.ObjectMeta, v1alpha1.AnnotationUpdate, e.updateRequest())
+}
+
+// updateRequest is the request of this checkout, another one for other images.
+func (e *Environment) updateRequest() string {
+	return e.Images[OperatorImage] + " " + e.Images[WrapperImage]
 }
 
 // Token returns an administrator's token of the stack's first issuer. change may alter its claims.
