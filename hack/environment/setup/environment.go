@@ -99,7 +99,7 @@ func (e *Environment) Steps() []Step {
 	return []Step{
 		{e.clusterTitle(), e.startCluster},
 		{"images", e.buildImages},
-		{"stores in namespace " + StoresNamespace + ": Kafka, Redis, MongoDB, etcd", stores},
+		{"stores in namespace " + StoresNamespace + ": Kafka, Redis, MongoDB, etcd, object storage", stores},
 		{"the operator, from config/default", e.installOperator},
 	}
 }
