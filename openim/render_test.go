@@ -52,12 +52,19 @@ func TestConfigurationIsWhatWasReviewed(t *testing.T) {
 		ExternalAddress: "https://files.example.com",
 		Bucket:          "openim",
 	}
+	// Another database, and a Redis Cluster behind one address, as releases before patch 12 have them.
+	cluster := settings(t, "v3.8.3-patch.7")
+	cluster.RedisCluster = true
+	database := settings(t, "v3.8.3-patch.7")
+	database.RedisDatabase = 3
 	everything := settings(t, "v3.8.3-patch.16")
 	everything.Chosen = chosen(t)
 	cases := map[string]openim.Settings{
 		"v3.8.3-patch.16-chosen":      everything,
 		"v3.8.3":                      settings(t, "v3.8.3"),
 		"v3.8.3-patch.5":              settings(t, "v3.8.3-patch.5"),
+		"v3.8.3-patch.7":              database,
+		"v3.8.3-patch.7-cluster":      cluster,
 		"v3.8.3-patch.16-with-stores": withStore,
 	}
 	for name, s := range cases {
