@@ -108,14 +108,14 @@ func foreignCopy(name types.NamespacedName) error {
 		name), collection)
 }
 
-// isCopyOf reports whether a Secret is a copy that the operator made for a stack. One that has lost its owner, by a backup for example, is
-// known by its name.
+// isCopyOf reports whether a Secret is a copy that the operator made for a stack, or one that has lost its owner, by a backup for example.
+// Label and owner are not enough: the stack's keys have the same owner, and whoever may label a Secret could have one deleted.
 func isCopyOf(stack *v1alpha1.OpenIMStack, secret *metav1.PartialObjectMetadata) bool {
 	store, owner := secret.Labels[v1alpha1.LabelReference], metav1.GetControllerOf(secret)
 	if store == "" || owner != nil && owner.UID != stack.UID {
 		return false
 	}
-	return owner != nil || v1alpha1.IsReference(secret.Name) && strings.HasPrefix(secret.Name, v1alpha1.ReferenceName(stack.Name, store, ""))
+	return v1alpha1.IsReference(secret.Name) && strings.HasPrefix(secret.Name, v1alpha1.ReferenceName(stack.Name, store, ""))
 }
 
 // pruneCopies deletes the copies that neither the spec nor a run revision in use needs, and at once those that the namespace of their

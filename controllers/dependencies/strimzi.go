@@ -215,13 +215,15 @@ func (r *resolver) strimziUser(b reference, targets []target, data map[string][]
 	if err != nil || secret == nil {
 		return nil, err
 	}
-	for key, as := range map[string]string{strimziUserCert: openim.CertificateFile, strimziUserKey: openim.PrivateKeyFile} {
-		value, present := secret.Data[key]
+	for _, file := range []struct{ key, name string }{
+		{strimziUserCert, openim.CertificateFile}, {strimziUserKey, openim.PrivateKeyFile},
+	} {
+		value, present := secret.Data[file.key]
 		if len(value) == 0 {
-			r.missingKey(b.field, client.ObjectKeyFromObject(secret).String(), key, present)
+			r.missingKey(b.field, client.ObjectKeyFromObject(secret).String(), file.key, present)
 			return nil, nil
 		}
-		data[as] = value
+		data[file.name] = value
 	}
 	return secret, nil
 }
