@@ -111,7 +111,8 @@ const (
 	ReasonReferenceKindMissing = "ReferenceKindMissing"
 	// ReasonPeersNeeded: an address leads to pods that the operator cannot find out. Write peers.
 	ReasonPeersNeeded = "PeersNeeded"
-	// ReasonSharedStore: another stack already occupies the requested part of a store. Write another database, or another prefix.
+	// ReasonSharedStore: another stack already occupies the requested part of a store, or OpenIM's Redis would become the wrapper's while a
+	// reference cannot be read. Write another database, another prefix, or another Redis.
 	ReasonSharedStore = "SharedStore"
 	// ReasonStoreUnavailable: a pod reports that a store cannot be used: not reachable, or credentials refused. Also a reason of a component.
 	ReasonStoreUnavailable = "StoreUnavailable"

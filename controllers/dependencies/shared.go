@@ -54,6 +54,15 @@ func (t Tenant) refusedFor(c openim.Claim, other Tenant) bool {
 	return held || slices.ContainsFunc(other.Wanted, c.Collides) && other.older(t)
 }
 
+// changesSides reports whether a claim is refused in favour of the stack itself: what it holds as OpenIM's Redis would become the wrapper's,
+// or the other way round, while the reference of the other is not read. Of two that are read the resolver compares the addresses.
+func (t Tenant) changesSides(c openim.Claim) bool {
+	return !t.holds(c) && slices.ContainsFunc(t.Held, func(h openim.Claim) bool {
+		unread := !slices.ContainsFunc(t.Wanted, func(w openim.Claim) bool { return w.Store == h.Store })
+		return h.Store != c.Store && unread && c.Collides(h)
+	})
+}
+
 // Sharing is the result of Shared: the claims that collide with other stacks.
 type Sharing struct {
 	Problems []Problem
@@ -64,9 +73,19 @@ type Sharing struct {
 	With []types.NamespacedName
 }
 
-// Shared compares the claims of a stack with those of other stacks.
+// Shared compares the claims of a stack with those of other stacks, and with what it holds itself.
 func Shared(self Tenant, others []Tenant) Sharing {
 	var s Sharing
+	for _, c := range self.Wanted {
+		if self.changesSides(c) {
+			s.Refused = append(s.Refused, c)
+			s.Problems = append(s.Problems, Problem{
+				Reason: v1alpha1.ReasonSharedStore, Field: c.Field, Stalled: true, Components: readersOfClaim(c),
+				Message: fmt.Sprintf("the stack uses the Redis at %s for its other side, OpenIM or the wrapper, whose reference cannot be read: a "+
+					"client of OpenIM's Redis controls OpenIM. Write another Redis, or correct the other reference first", c.Address),
+			})
+		}
+	}
 	others = slices.Clone(others)
 	slices.SortFunc(others, func(a, b Tenant) int { return strings.Compare(a.Name.String(), b.Name.String()) })
 	for _, other := range others {

@@ -189,6 +189,48 @@ func TestABucketIsOneStacksHoweverItIsWritten(t *testing.T) {
 	}
 }
 
+// While a reference cannot be read, nothing but what the stack holds tells which Redis it leads to.
+func TestARedisDoesNotChangeSidesWhileAReferenceIsUnread(t *testing.T) {
+	const first, second = "redis.infra.svc:6379", "sessions.infra.svc:6379"
+	addresses := func(s ...v1alpha1.Address) func(*v1alpha1.Redis) {
+		return func(r *v1alpha1.Redis) { r.Addresses, r.ResourceRef = s, nil }
+	}
+	unread := func(r *v1alpha1.Redis) {
+		r.Addresses, r.ResourceRef = nil, &v1alpha1.ResourceReference{APIVersion: "v1", Kind: "Secret", Name: "misspelt"}
+	}
+	stack := func(openIM, wrapper func(*v1alpha1.Redis)) dependencies.Tenant {
+		return tenant("chat", 1, func(s *spec) {
+			openIM(&s.Dependencies.Redis)
+			s.Wrapper.Redis = &v1alpha1.WrapperRedis{}
+			wrapper(&s.Wrapper.Redis.Redis)
+		})
+	}
+	running := stack(addresses(first), addresses(second)).Wanted
+	for name, c := range map[string]struct {
+		openIM, wrapper func(*v1alpha1.Redis)
+		refused         []string
+	}{
+		"the wrapper moves to OpenIM's":                {unread, addresses(first), []string{"SharedStore spec.wrapper.redis.addresses"}},
+		"OpenIM moves to the wrapper's":                {addresses(second), unread, []string{"SharedStore spec.dependencies.redis.addresses"}},
+		"the wrapper stays":                            {unread, addresses(second), nil},
+		"OpenIM stays":                                 {addresses(first), unread, nil},
+		"the wrapper moves to a third":                 {unread, addresses("third.infra.svc:6379"), nil},
+		"the resolver sees both, and compares the two": {addresses(first), addresses(first), nil},
+		"both are unread":                              {unread, unread, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			now := stack(c.openIM, c.wrapper)
+			now.Held = running
+			found := dependencies.Shared(now, nil)
+			g.Expect(reasons(found)).To(Equal(c.refused))
+			g.Expect(found.Refused).To(HaveLen(len(c.refused)), "no policy opens it")
+			now.Held = nil
+			g.Expect(reasons(dependencies.Shared(now, nil))).To(BeEmpty(), "a new stack has nothing to lose, and waits for the reference")
+		})
+	}
+}
+
 // A stack keeps a claim that it holds: a change of an older stack takes nothing from a younger stack.
 func TestWhoHoldsSomethingKeepsIt(t *testing.T) {
 	g := NewWithT(t)
