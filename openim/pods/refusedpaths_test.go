@@ -13,7 +13,7 @@ import (
 // entries matches what tells an entry of a list in a field's name.
 var entries = regexp.MustCompile(`\[[^\]]*\]`)
 
-// pathOf returns the path in the tables of a field below a template, such as spec.containers[own].ports for spec.containers[component].ports.
+// pathOf returns the path in the tables of a field below a template: spec.containers[own].ports for spec.containers[component].ports.
 func pathOf(field string) string {
 	path := entries.ReplaceAllString(field, "[]")
 	if rest, ok := strings.CutPrefix(path, "spec.containers[]"); ok {

@@ -84,7 +84,7 @@ func (s *sample) adapt(t *testing.T) {
 		d.Kafka.TLS = nil
 	}
 	if d.ObjectStorage != nil {
-		t.Log("not tried: the object store, of which there is none on this machine: openim-rpc-third ends without the one that it is told of")
+		t.Log("not tried here: the object store, of which make test-sdk is: openim-rpc-third ends without the one that it is told of")
 		d.ObjectStorage = nil
 	}
 	if s.stack.Spec.Webhooks != nil {
