@@ -55,7 +55,8 @@ func (t Tenant) refusedFor(c openim.Claim, other Tenant) bool {
 }
 
 // changesSides reports whether a claim is refused in favour of the stack itself: what it holds as OpenIM's Redis would become the
-// wrapper's, or the other way round, while the reference of the other is not read. Of two that are read the resolver compares the addresses.
+// wrapper's, or the other way round, while the reference of the other is not read. Of two that are read the resolver compares the
+// addresses.
 func (t Tenant) changesSides(c openim.Claim) bool {
 	return !t.holds(c) && slices.ContainsFunc(t.Held, func(h openim.Claim) bool {
 		unread := !slices.ContainsFunc(t.Wanted, func(w openim.Claim) bool { return w.Store == h.Store })
