@@ -58,7 +58,7 @@ var _ = Describe("The copy of what a reference leads to", Serial, func() {
 	copied := func() []string { return namesOf(w.copies()) }
 
 	It("stays while its own origin permits it, although the spec names another", func(ctx context.Context) {
-		before, templates := started(), w.podTemplates("chat")
+		before, templates := started(), w.deployedTemplates("chat")
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) { s.Dependencies.Kafka.ResourceRef.User = "other" })
 		w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonReferenceNotPermitted)
 		o.waitIdle("3s", w.namespace)

@@ -29,7 +29,7 @@ var _ = Describe("OpenIM's Redis", func() {
 			Expect(w.get("chat-gateway-egress", &policy)).To(Succeed())
 			return policy.Spec
 		}
-		templates, ways := w.podTemplates("chat"), egress()
+		templates, ways := w.deployedTemplates("chat"), egress()
 
 		w.change("chat", func(s *v1alpha1.OpenIMStackSpec) {
 			s.Dependencies.Redis = v1alpha1.Redis{ResourceRef: &v1alpha1.ResourceReference{APIVersion: "v1", Kind: "Secret", Name: "misspelt"}}

@@ -132,22 +132,10 @@ func (w testEnv) copies() []corev1.Secret {
 	return list.Items
 }
 
-// podTemplates returns the pod template of each component as text.
-func (w testEnv) podTemplates(stack string) map[string]string {
-	GinkgoHelper()
-	all := map[string]string{}
-	for _, d := range w.deployments(stack) {
-		text, err := json.Marshal(d.Spec.Template)
-		Expect(err).NotTo(HaveOccurred())
-		all[d.Labels[v1alpha1.LabelComponent]] = string(text)
-	}
-	return all
-}
-
 // changedTemplates returns the components with other pod templates than before.
 func (w testEnv) changedTemplates(stack string, before map[string]string) []string {
 	GinkgoHelper()
-	after := w.podTemplates(stack)
+	after := w.deployedTemplates(stack)
 	var changed []string
 	for component := range before {
 		if after[component] != before[component] {
@@ -266,7 +254,7 @@ var _ = Describe("A Kafka of Strimzi", Serial, func() {
 			})
 			Expect(reaches).To(Equal(slices.Contains(ofKafka, component)), component)
 		}
-		for component, template := range w.podTemplates("chat") {
+		for component, template := range w.deployedTemplates("chat") {
 			Expect(strings.Contains(template, copies[0].Name)).To(Equal(slices.Contains(ofKafka, component)), component)
 		}
 
@@ -293,7 +281,7 @@ var _ = Describe("A Kafka of Strimzi", Serial, func() {
 		start()
 		w.start("chat", b.use)
 		w.eventuallyReady("chat")
-		before, copies := w.podTemplates("chat"), w.copies()
+		before, copies := w.deployedTemplates("chat"), w.copies()
 		Expect(copies).To(HaveLen(1))
 
 		b.secret.Data = newCertificate()
@@ -320,7 +308,7 @@ var _ = Describe("A Kafka of Strimzi", Serial, func() {
 		start()
 		w.start("chat", b.use)
 		w.eventuallyReady("chat")
-		before := w.podTemplates("chat")
+		before := w.deployedTemplates("chat")
 		var policy networkingv1.NetworkPolicy
 		Expect(w.get("chat-push-egress", &policy)).To(Succeed())
 
@@ -346,7 +334,7 @@ var _ = Describe("A Kafka of Strimzi", Serial, func() {
 		start()
 		w.start("chat", b.use)
 		w.eventuallyReady("chat")
-		before := w.podTemplates("chat")
+		before := w.deployedTemplates("chat")
 		Expect(k8s.Delete(ctx, b.kafka)).To(Succeed())
 		w.says("chat", refs, metav1.ConditionFalse, v1alpha1.ReasonReferenceNotFound)
 		Expect(w.changedTemplates("chat", before)).To(BeEmpty())
@@ -386,7 +374,7 @@ var _ = Describe("A Secret of a service binding", func() {
 		w.says("chat", v1alpha1.ConditionDependenciesReady, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 		w.eventuallyReady("chat")
 		Expect(w.copies()).To(BeEmpty(), "both are of the stack's own namespace")
-		before := w.podTemplates("chat")
+		before := w.deployedTemplates("chat")
 
 		var bound corev1.Secret
 		Expect(w.get("redis-bound", &bound)).To(Succeed())
