@@ -127,17 +127,22 @@ var _ = Describe("A rollout among faults", func() {
 	It("does not take the Deployment controller's verdict on an earlier template for one on the present template", func() {
 		w.edit("chat", upgrade)
 		Eventually(func() []string { return w.at("chat", newer) }).Should(HaveLen(7))
-		for _, d := range w.deployments("chat") {
-			if !slices.Contains(w.at("chat", newer), d.Labels[v1alpha1.LabelComponent]) {
-				continue
-			}
-			seen := d.DeepCopy()
-			in := metav1.NewTime(time.Now().Add(10 * time.Second)) // later than the start of the wave below
-			d.Status.Conditions = []appsv1.DeploymentCondition{{
-				Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded", LastTransitionTime: in,
-				LastUpdateTime: in, Message: "the ReplicaSet has timed out progressing",
-			}}
-			Expect(k8s.Status().Patch(w.ctx, &d, client.MergeFrom(seen))).To(Succeed())
+		// A pod that the ReplicaSet makes is progress, and has the Deployment controller take the verdict back. So the verdict is given once all
+		// pods of the wave exist and are counted, whatever the controllers' limits of requests made of their speed.
+		for _, name := range w.at("chat", newer) {
+			Eventually(func(g Gomega) {
+				var d appsv1.Deployment
+				g.Expect(w.get("chat-"+name, &d)).To(Succeed())
+				g.Expect(d.Status.ObservedGeneration).To(Equal(d.Generation))
+				g.Expect(d.Status.UpdatedReplicas).To(Equal(*d.Spec.Replicas))
+				seen := d.DeepCopy()
+				in := metav1.NewTime(time.Now().Add(10 * time.Second)) // later than the start of the wave below
+				d.Status.Conditions = []appsv1.DeploymentCondition{{
+					Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded", LastTransitionTime: in,
+					LastUpdateTime: in, Message: "the ReplicaSet has timed out progressing",
+				}}
+				g.Expect(k8s.Status().Patch(w.ctx, &d, client.MergeFromWithOptions(seen, client.MergeFromWithOptimisticLock{}))).To(Succeed())
+			}).Should(Succeed())
 		}
 		Eventually(func(g Gomega) {
 			for _, p := range w.status("chat").Processes {
