@@ -136,5 +136,5 @@ func TestAsManyAuthoritiesAsAreTaken(t *testing.T) {
 	start := time.Now()
 	_, problems := resolve(t, stack(trusting), objectsInCluster(bundle("im", "ca.crt", text.Bytes()))...)
 	NewWithT(t).Expect(problems).To(BeEmpty())
-	NewWithT(t).Expect(time.Since(start)).To(BeNumerically("<", 5*time.Second))
+	NewWithT(t).Expect(time.Since(start)).To(BeNumerically("<", 30*time.Second), "work that grows with the square of the size takes minutes")
 }

@@ -85,6 +85,12 @@ func storeFaults() {
 				s.Spec.Wrapper.MongoDB = s.Spec.Dependencies.MongoDB.DeepCopy()
 				s.Spec.Wrapper.MongoDB.Addresses = []v1alpha1.Address{at("27017")}
 			}, true, nil}, Label(outagesLabel), SpecTimeout(10*time.Minute)),
+		Entry("Kafka where nothing listens", storeFault{"rpc-msg", termination.Kafka, termination.Unreachable,
+			dependencies(func(d *v1alpha1.Dependencies) { d.Kafka.Brokers = []v1alpha1.Address{at("9092")} }), true, nil},
+			Label(outagesLabel), SpecTimeout(10*time.Minute)),
+		Entry("etcd where nothing listens", storeFault{"rpc-user", termination.Etcd, termination.Unreachable,
+			dependencies(func(d *v1alpha1.Dependencies) { d.Etcd.Endpoints = []v1alpha1.Address{at("2379")} }), true, nil},
+			Label(outagesLabel), SpecTimeout(10*time.Minute)),
 		Entry("etcd at the API server", storeFault{"rpc-user", termination.Etcd, termination.TLSRequired,
 			dependencies(func(d *v1alpha1.Dependencies) { d.Etcd.Endpoints = []v1alpha1.Address{apiServer()} }), true, nil},
 			Label(outagesLabel), SpecTimeout(10*time.Minute)),

@@ -71,6 +71,7 @@ var _ = Describe("An isolated OpenIM", Ordered, ContinueOnFailure, func() {
 	healing()
 	reasons()
 	storeFaults()
+	missingReference()
 	outages()
 	crashes()
 	upgrades()
