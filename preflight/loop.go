@@ -31,7 +31,7 @@ func attemptOf(n int) attempt {
 	a := attempt{limit: 11 * time.Minute, pause: pause, refusedPause: refusedPause}
 	switch {
 	case n <= 1:
-		a.limit, a.firstRefusalEnds = 15*time.Second, true
+		a.limit, a.firstRefusalEnds = 11*time.Second, true
 	case n == 2:
 		a.limit = time.Minute
 	}

@@ -51,11 +51,11 @@ func TestAnAttemptEndsWhenAllStoresHaveWorkedOnce(t *testing.T) {
 		var etcd, redis fake
 		redis.answer.Store(down)
 		done := running(1, &etcd, &redis)
-		time.Sleep(12*time.Second + time.Millisecond)
+		time.Sleep(8*time.Second + time.Millisecond)
 		synctest.Wait()
 		g.Expect(done).NotTo(Receive())
 		g.Expect(etcd.tries.Load()).To(BeEquivalentTo(1), "a store that works is not tried again")
-		g.Expect(redis.tries.Load()).To(BeEquivalentTo(7), "every two seconds")
+		g.Expect(redis.tries.Load()).To(BeEquivalentTo(5), "every two seconds")
 		redis.answer.Store(nil)
 		etcd.answer.Store(down)
 		time.Sleep(2 * time.Second)
@@ -64,9 +64,9 @@ func TestAnAttemptEndsWhenAllStoresHaveWorkedOnce(t *testing.T) {
 	})
 }
 
-// TestEachAttemptHasItsBound: 15 seconds, a minute, and then longer than the kubelet remembers failures.
+// TestEachAttemptHasItsBound: 11 seconds, a minute, and then longer than the kubelet remembers failures.
 func TestEachAttemptHasItsBound(t *testing.T) {
-	for n, limit := range map[int]time.Duration{1: 15 * time.Second, 2: time.Minute, 3: 11 * time.Minute, 99: 11 * time.Minute} {
+	for n, limit := range map[int]time.Duration{1: 11 * time.Second, 2: time.Minute, 3: 11 * time.Minute, 99: 11 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
 			g := NewWithT(t)
 			var etcd, redis fake
@@ -113,7 +113,7 @@ func TestAllStoresAreTold(t *testing.T) {
 		etcd.answer.Store(down)
 		redis.answer.Store(wrongLogin)
 		done := running(1, &etcd, &redis)
-		time.Sleep(15 * time.Second)
+		time.Sleep(11 * time.Second)
 		synctest.Wait()
 		g.Expect(done).To(Receive(ConsistOf(
 			termination.StoreFailure{Store: termination.Etcd, Reason: termination.Unreachable, Message: "down"},
