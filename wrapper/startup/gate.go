@@ -15,8 +15,8 @@ import (
 
 const (
 	// Patience is how long a replica waits for a store that does not answer. RefusalPatience is for a store that refuses the replica. Both
-	// are short, because the operator can name the store only when the container has ended: within 20 s of the change of the spec, of which the
-	// start of the pod takes 4 to 8 s. The kubelet starts it again.
+	// are short, because the operator can name the store only when the container has ended: within 20 s of the change of the spec, of
+	// which the start of the pod takes 4 to 8 s. The kubelet starts it again.
 	Patience        = 11 * time.Second
 	RefusalPatience = 10 * time.Second
 
